@@ -1,0 +1,22 @@
+//! The names of things: runs, repositories, entities, and what is seen of them on GitHub.
+//!
+//! Pure data and the rules that hold for it. No I/O, no async, no clock.
+//! Does not know about: anything else in this crate.
+
+pub mod action_run;
+pub mod entity;
+pub mod ids;
+pub mod observation;
+pub mod repository;
+pub mod run;
+pub mod standing;
+
+pub use action_run::{ActionRun, Invocation, Operation, User, WorkflowInvocation};
+pub use entity::{EntityRef, EntityUpsert};
+pub use ids::{
+    ActionId, BlueprintId, DeliveryId, EntityId, PullRequestNumber, RunId, TemplateName,
+    WorkflowRunId,
+};
+pub use observation::{Link, Observation};
+pub use repository::{BranchName, CommitSha, RepositoryName};
+pub use run::{Event, EventKind, Run, Stage, Status};

@@ -1,0 +1,18 @@
+//! Towpath: a self-hosted GitHub App that turns a button press in a developer portal into a
+//! reviewed change or a workflow run on GitHub, and tells the portal what became of it.
+//!
+//! ```text
+//! portal: webhook, Kafka, polling ─┐                                          ┌─► GitHub
+//!                                  ├─► intake ─► store ─► plan ─► store ─► effects
+//! GitHub: webhook, sweep ──────────┘   prove     delivery decide   steps      └─► portal
+//!          ▲                           parse              (pure)      one step │
+//!          └──────────── the answer comes back by the same door ───────────────┘
+//! ```
+//!
+//! A message comes in, is proved, and is written down. A pure function decides. Small steps that
+//! can be repeated act. What the world answers comes in by the same door. `docs/ARCHITECTURE.md`
+//! has the invariants and two walkthroughs.
+
+pub mod clock;
+pub mod domain;
+pub mod plan;

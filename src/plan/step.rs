@@ -1,0 +1,306 @@
+//! Steps: what was decided, as data. Stored before anything is done; each may run twice.
+//!
+//! A variant is never given another meaning: rows of an older version may still wait.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::ids::WorkflowRunId;
+use crate::domain::observation::{Conclusion, Link, Observation};
+use crate::domain::repository::{CommitSha, RepositoryName};
+use crate::domain::run::{Event, Run, Status};
+use crate::domain::standing::ReviewerId;
+use crate::domain::{EntityRef, EntityUpsert};
+
+/// Which of a run's two queues a step waits in. Within a lane, steps go one after another; a portal
+/// that is away does not hold up the work, nor GitHub's limits a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Decides, and acts on GitHub.
+    Work,
+    /// Tells the portal.
+    Report,
+}
+
+impl Lane {
+    /// As it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Work => "work",
+            Self::Report => "report",
+        }
+    }
+}
+
+/// One step of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum Step {
+    /// Decides what the request means: the first step of every run.
+    Begin,
+    /// Asks GitHub for a workflow run.
+    Dispatch,
+    /// Looks at the target, renders, and opens the pull request.
+    Propose,
+    /// Labels the pull request and asks for reviews.
+    Decorate(Decorate),
+    /// Takes in what was seen.
+    Observe(Observation),
+    /// Looks up whether a commit contains the merged change.
+    Compare(Compare),
+    /// Finds out which job and step failed, and the tail of its log.
+    Explain(Explain),
+    /// Reads what the plan would change.
+    ReadPlan(ReadPlan),
+    /// Reads the outputs of the apply.
+    ReadOutputs(ReadOutputs),
+    /// Asks GitHub how the run's work stands, because nothing was heard of it for long.
+    Look,
+    /// Stores a secret in a repository or an environment.
+    StoreSecret(StoreSecret),
+    /// Tells the portal how far the run is.
+    Progress(Progress),
+    /// Writes the entity to the catalog.
+    Upsert(Upsert),
+    /// Removes the entity from the catalog.
+    Delete(Delete),
+    /// Tells the portal that the run has ended, and how. The last word.
+    End(End),
+}
+
+impl Step {
+    /// The queue that it waits in.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Progress(_) | Self::Upsert(_) | Self::Delete(_) | Self::End(_) => Lane::Report,
+            _ => Lane::Work,
+        }
+    }
+
+    /// As it is stored, counted and logged.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Begin => "begin",
+            Self::Dispatch => "dispatch",
+            Self::Propose => "propose",
+            Self::Decorate(_) => "decorate",
+            Self::Observe(_) => "observe",
+            Self::Compare(_) => "compare",
+            Self::Explain(_) => "explain",
+            Self::ReadPlan(_) => "read_plan",
+            Self::ReadOutputs(_) => "read_outputs",
+            Self::Look => "look",
+            Self::StoreSecret(_) => "store_secret",
+            Self::Progress(_) => "progress",
+            Self::Upsert(_) => "upsert",
+            Self::Delete(_) => "delete",
+            Self::End(_) => "end",
+        }
+    }
+}
+
+/// Labels and reviewers of the run's pull request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Decorate {
+    /// Where.
+    pub repository: RepositoryName,
+    /// GraphQL's node id of the pull request.
+    pub pull_request_node_id: String,
+    /// Name and node id.
+    pub labels: Vec<(String, String)>,
+    /// As it was asked for, and node id.
+    pub reviewers: Vec<(String, ReviewerId)>,
+}
+
+/// Whether `head` contains `merge`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Compare {
+    /// Where.
+    pub repository: RepositoryName,
+    /// The commit that the merge made.
+    pub merge: CommitSha,
+    /// The commit of a candidate for the apply.
+    pub head: CommitSha,
+}
+
+/// Why a workflow run failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explain {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which workflow run.
+    pub workflow_run: WorkflowRunId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// What the failure means for the run.
+    pub then: After,
+}
+
+/// What follows when a failure was explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum After {
+    /// The run ends, as a workflow that was dispatched.
+    EndWorkflow(Conclusion),
+    /// The run ends, as a change that could not be applied.
+    EndApply(Conclusion),
+    /// Nothing ends: the plan of a pull request failed, and may be mended.
+    Planned,
+}
+
+/// What a plan would change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadPlan {
+    /// Where.
+    pub repository: RepositoryName,
+    /// The plan's workflow run.
+    pub workflow_run: WorkflowRunId,
+    /// Its attempt.
+    pub attempt: u32,
+}
+
+/// The outputs of an apply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadOutputs {
+    /// Where.
+    pub repository: RepositoryName,
+    /// The workflow run that applied; `None` where something else did.
+    pub workflow_run: Option<WorkflowRunId>,
+}
+
+/// A secret for GitHub. The value is not here: it is in the run's request, as the portal's
+/// ciphertext, and is opened in memory where it is sealed for GitHub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoreSecret {
+    /// Where.
+    pub repository: RepositoryName,
+    /// An environment's secret, else the repository's Actions secret.
+    pub environment: Option<String>,
+    /// The secret's name.
+    pub name: String,
+    /// The template's text of its value, still to be rendered.
+    pub value: String,
+}
+
+/// How far the run is. Neighbours that wait together are sent as one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Lines for the run's log.
+    #[serde(default)]
+    pub log: Vec<String>,
+    /// The label, if it changes.
+    pub label: Option<String>,
+    /// All links, if they change.
+    pub links: Option<Vec<String>>,
+    /// The short text beside the status, Markdown.
+    pub summary: Option<String>,
+    /// GitHub's id of the work: `gh_<owner id>_<repository id>_<workflow run id>` or `owner/name#number`.
+    pub external_run_id: Option<String>,
+}
+
+/// The entity is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Upsert {
+    /// All of it.
+    pub entity: EntityUpsert,
+    /// Said with the run's id: only while the portal has the run in progress.
+    pub with_run: bool,
+}
+
+/// The entity is removed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delete {
+    /// Which one.
+    pub entity: EntityRef,
+    /// Said with the run's id: only while the portal has the run in progress.
+    pub with_run: bool,
+}
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// `SUCCESS` or `FAILURE`.
+    pub status: Status,
+    /// The last label.
+    pub label: String,
+    /// Lines for the run's log, before the end.
+    #[serde(default)]
+    pub log: Vec<String>,
+    /// The short text beside the status, Markdown.
+    pub summary: Option<String>,
+    /// All links.
+    pub links: Vec<String>,
+}
+
+/// What a decision makes of a run: its new state, the lines of its history, what it is to be
+/// found by, and the steps that follow. Stored in one transaction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The run as it is now.
+    pub run: Run,
+    /// New lines of its history.
+    pub events: Vec<Event>,
+    /// By what it can be found from now on.
+    pub links: Vec<Link>,
+    /// What is to be done, in this order within each lane.
+    pub steps: Vec<Step>,
+}
+
+impl Decision {
+    /// Nothing has changed.
+    pub fn unchanged(run: Run) -> Self {
+        Self { run, events: Vec::new(), links: Vec::new(), steps: Vec::new() }
+    }
+}
+
+/// The answers of steps that only read, as they are handed to `plan::outcome`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// To [`Compare`].
+    Contains {
+        /// The commit of the candidate.
+        head: CommitSha,
+        /// Whether it contains the merged change.
+        contains: bool,
+    },
+    /// To [`Explain`].
+    Explained {
+        /// Job, step and the tail of the log, cleaned of known secrets.
+        explanation: Explanation,
+        /// What the failure means for the run.
+        then: After,
+    },
+    /// To [`ReadPlan`]: `None` where neither artifact nor log tells.
+    Planned(Option<PlanSummary>),
+    /// To [`ReadOutputs`]: Terraform's outputs, without sensitive ones.
+    Outputs(Map<String, Value>),
+}
+
+/// Which job and step failed, and what it said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The first job that failed.
+    pub job: Option<String>,
+    /// Its first step that failed.
+    pub step: Option<String>,
+    /// The job's page.
+    pub url: Option<String>,
+    /// The last lines of the job's log.
+    pub log_tail: Vec<String>,
+}
+
+/// What a plan would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSummary {
+    /// Resources to be made.
+    pub add: u64,
+    /// Resources to be changed.
+    pub change: u64,
+    /// Resources to be destroyed.
+    pub destroy: u64,
+    /// Each resource and what happens to it (`terraform_data.cluster`, `create`), where the plan
+    /// says it.
+    #[serde(default)]
+    pub resources: Vec<(String, String)>,
+}
