@@ -309,14 +309,20 @@ impl Link {
         Self(format!("branch:{}:{branch}", repository.key()))
     }
 
-    /// A workflow of which a run by dispatch is awaited, before its id is known.
-    pub fn dispatch(repository: &RepositoryName, file: &str) -> Self {
-        Self(format!("dispatch:{}:{file}", repository.key()))
-    }
-
-    /// A workflow that is to apply a merged change, on the base branch.
+    /// What is to apply a merged change: a workflow file on the base branch, or the name of a
+    /// status, a check or an environment (`*` for the branch).
     pub fn apply(repository: &RepositoryName, base: &str, name: &str) -> Self {
         Self(format!("apply:{}:{base}:{name}", repository.key()))
+    }
+
+    /// A workflow that was dispatched, before GitHub has answered with the id of the run.
+    pub fn awaited_dispatch(repository: &RepositoryName, file: &str) -> Self {
+        Self(format!("awaited_dispatch:{}:{file}", repository.key()))
+    }
+
+    /// The same as [`Link::apply`], before the merge was seen.
+    pub fn awaited_apply(repository: &RepositoryName, base: &str, name: &str) -> Self {
+        Self(format!("awaited_apply:{}:{base}:{name}", repository.key()))
     }
 
     /// As it is stored.
@@ -353,14 +359,22 @@ impl Observation {
         }
     }
 
-    /// The link by which a run may yet claim this: a run that was dispatched, but whose id the
-    /// dispatch has not answered yet.
-    pub fn may_yet_concern(&self) -> Option<Link> {
+    /// Links by which a run may yet claim this: it was dispatched and has no id yet, or its merge
+    /// was not seen yet. Where one of them is known, the observation is kept for a while under
+    /// [`Observation::links`].
+    pub fn may_yet_concern(&self) -> Vec<Link> {
         match self {
             Self::WorkflowRun(run) if run.event == "workflow_dispatch" => {
-                Some(Link::dispatch(&run.repository, &run.file))
+                vec![Link::awaited_dispatch(&run.repository, &run.file)]
             }
-            _ => None,
+            Self::WorkflowRun(run) => {
+                let branch = run.branch.as_deref().unwrap_or_default();
+                vec![Link::awaited_apply(&run.repository, branch, &run.file)]
+            }
+            Self::Signal(signal) => {
+                vec![Link::awaited_apply(&signal.repository, "*", &signal.name)]
+            }
+            _ => Vec::new(),
         }
     }
 }

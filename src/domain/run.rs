@@ -190,51 +190,56 @@ pub struct WorkflowRunFacts {
     pub id: WorkflowRunId,
     /// Its page.
     pub html_url: String,
-    /// The latest attempt that was seen.
-    pub attempt: u32,
-    /// How far that attempt is.
-    pub phase: RunPhase,
-    /// How that attempt ended.
-    pub conclusion: Option<Conclusion>,
-    /// The commit it runs on, where it was seen.
-    pub head_sha: Option<CommitSha>,
+    /// How far its latest attempt is.
+    #[serde(flatten)]
+    pub latest: Attempt,
 }
 
-impl WorkflowRunFacts {
-    /// Takes in what was seen. Whether anything moved: an older attempt, an earlier phase and a
-    /// second end of the same attempt move nothing.
-    pub fn merge(&mut self, attempt: u32, phase: RunPhase, conclusion: Option<Conclusion>) -> bool {
-        let ended = phase == RunPhase::Completed && conclusion.is_some();
-        // `completed` without a conclusion, or with a queued one, is seen in the wild.
-        let phase = if phase == RunPhase::Completed && !ended { RunPhase::InProgress } else { phase };
-        if attempt < self.attempt {
-            return false;
+/// How far the latest attempt of something is that GitHub runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// 1, and one more for each re-run.
+    pub attempt: u32,
+    /// How far it is.
+    pub phase: RunPhase,
+    /// How it ended.
+    pub conclusion: Option<Conclusion>,
+}
+
+impl Attempt {
+    /// The first attempt, of which nothing but its being was seen.
+    pub fn first() -> Self {
+        Self { attempt: 1, phase: RunPhase::Queued, conclusion: None }
+    }
+
+    /// What one observation says. `completed` is only an end with a conclusion that is one:
+    /// `completed` with none, or with `action_required`, is seen in the wild.
+    pub fn seen(attempt: u32, phase: RunPhase, conclusion: Option<Conclusion>) -> Self {
+        match (phase, conclusion) {
+            (RunPhase::Completed, Some(Conclusion::ActionRequired)) => {
+                Self { attempt, phase: RunPhase::Waiting, conclusion: None }
+            }
+            (RunPhase::Completed, Some(_)) => Self { attempt, phase, conclusion },
+            (RunPhase::Completed, None) => {
+                Self { attempt, phase: RunPhase::InProgress, conclusion: None }
+            }
+            _ => Self { attempt, phase, conclusion: None },
         }
-        if attempt > self.attempt {
-            self.attempt = attempt;
-            self.phase = phase;
-            self.conclusion = conclusion.filter(|_| ended);
-            return true;
+    }
+
+    /// Takes in what was seen, and says whether anything moved. An older attempt, an earlier phase
+    /// and a second end of the same attempt move nothing. Only waiting may come after running: for
+    /// the approval of a later job's environment.
+    pub fn merge(&mut self, seen: Self) -> bool {
+        let moves = seen.attempt > self.attempt
+            || seen.attempt == self.attempt
+                && self.phase != RunPhase::Completed
+                && (seen.phase > self.phase
+                    || (self.phase, seen.phase) == (RunPhase::InProgress, RunPhase::Waiting));
+        if moves {
+            *self = seen;
         }
-        // An approval takes a run from waiting back to queued and on; only the end is final.
-        let final_end = self.phase == RunPhase::Completed
-            && self.conclusion != Some(Conclusion::ActionRequired);
-        if final_end {
-            return false;
-        }
-        let conclusion = conclusion.filter(|_| ended);
-        let forward = match (self.phase, phase) {
-            (known, seen) if seen > known => true,
-            (RunPhase::InProgress, RunPhase::Waiting) => true,
-            (RunPhase::Completed, RunPhase::Completed) => conclusion != self.conclusion,
-            (RunPhase::Completed, seen) => seen > RunPhase::Queued,
-            _ => false,
-        };
-        if forward {
-            self.phase = phase;
-            self.conclusion = conclusion;
-        }
-        forward
+        moves
     }
 }
 
@@ -315,12 +320,9 @@ pub struct ApplyFacts {
     pub sha: CommitSha,
     /// Its page.
     pub url: Option<String>,
-    /// The latest attempt.
-    pub attempt: u32,
-    /// How far it is.
-    pub phase: RunPhase,
-    /// How it ended.
-    pub conclusion: Option<Conclusion>,
+    /// How far its latest attempt is.
+    #[serde(flatten)]
+    pub latest: Attempt,
     /// Whether the commit contains the merged change. `None` until it was looked up.
     pub contains: Option<bool>,
 }
@@ -387,5 +389,59 @@ impl EventKind {
             Self::Warning => "warning",
             Self::Failure => "failure",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn attempts() -> impl Strategy<Value = Attempt> {
+        let phases = prop::sample::select(vec![
+            (RunPhase::Queued, None),
+            (RunPhase::Waiting, None),
+            (RunPhase::InProgress, None),
+            (RunPhase::Completed, None),
+            (RunPhase::Completed, Some(Conclusion::ActionRequired)),
+            (RunPhase::Completed, Some(Conclusion::Success)),
+            (RunPhase::Completed, Some(Conclusion::Failure)),
+        ]);
+        (1..4u32, phases).prop_map(|(attempt, (phase, end))| Attempt::seen(attempt, phase, end))
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_seen_moves_an_attempt_backwards(seen in prop::collection::vec(attempts(), 0..20)) {
+            let mut known = Attempt::first();
+            for next in seen {
+                let before = known;
+                let moved = known.merge(next);
+                prop_assert_eq!(moved, known != before);
+                prop_assert!(known.attempt >= before.attempt);
+                if before.phase == RunPhase::Completed && known.attempt == before.attempt {
+                    prop_assert_eq!(known, before);
+                }
+                prop_assert_eq!(known.conclusion.is_some(), known.phase == RunPhase::Completed);
+            }
+        }
+
+        #[test]
+        fn the_end_of_the_last_attempt_wins_in_any_order(mut seen in prop::collection::vec(attempts(), 1..10), end in attempts()) {
+            let end = Attempt { attempt: 9, phase: RunPhase::Completed, conclusion: Some(end.conclusion.unwrap_or(Conclusion::Success)) };
+            let at = seen.len() / 2;
+            seen.insert(at, end);
+            let mut known = Attempt::first();
+            for next in seen {
+                known.merge(next);
+            }
+            prop_assert_eq!(known, end);
+        }
+    }
+
+    #[test]
+    fn an_action_that_is_required_is_no_end() {
+        let seen = Attempt::seen(1, RunPhase::Completed, Some(Conclusion::ActionRequired));
+        assert_eq!((seen.phase, seen.conclusion), (RunPhase::Waiting, None));
     }
 }

@@ -243,15 +243,10 @@ pub struct Decision {
     pub events: Vec<Event>,
     /// By what it can be found from now on.
     pub links: Vec<Link>,
+    /// By what it is no longer looked for.
+    pub unlinks: Vec<Link>,
     /// What is to be done, in this order within each lane.
     pub steps: Vec<Step>,
-}
-
-impl Decision {
-    /// Nothing has changed.
-    pub fn unchanged(run: Run) -> Self {
-        Self { run, events: Vec::new(), links: Vec::new(), steps: Vec::new() }
-    }
 }
 
 /// The answers of steps that only read, as they are handed to `plan::outcome`.
