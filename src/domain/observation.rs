@@ -303,8 +303,7 @@ impl Link {
         Self(format!("commit:{}:{sha}", repository.key()))
     }
 
-    /// A branch on which something is awaited: a run's own, or the base on which a merged change
-    /// has still to be applied.
+    /// A run's own branch.
     pub fn branch(repository: &RepositoryName, branch: &BranchName) -> Self {
         Self(format!("branch:{}:{branch}", repository.key()))
     }
@@ -343,6 +342,8 @@ impl Observation {
                 if let Some(branch) = &run.branch {
                     links.push(Link::apply(&run.repository, branch, &run.file));
                 }
+                let branch = run.branch.as_ref().and_then(|name| BranchName::new(name).ok());
+                links.extend(branch.map(|branch| Link::branch(&run.repository, &branch)));
                 links
             }
             Self::WorkflowJob(job) => vec![Link::workflow_run(&job.repository, job.workflow_run)],
