@@ -2,6 +2,104 @@
 //!
 //! Pure: no I/O, no async, no clock. Does not know about: GitHub's or the portal's API, the store.
 
+mod apply;
+mod begin;
+mod body;
+mod conclude;
+mod draft;
+mod pull_request;
 pub mod step;
+mod words;
+mod workflow;
 
+use chrono::{DateTime, Utc};
+
+use crate::domain::Observation;
+use crate::domain::run::{Run, Work};
+
+pub use begin::{Refusal, begin, refuse};
+pub use conclude::render_entity;
+pub use pull_request::proposed;
 pub use step::{Answer, Decision, Step};
+pub use workflow::dispatched;
+
+use draft::Draft;
+use step::After;
+
+/// Merges what was seen into a run. Whatever comes late, twice or out of order moves nothing
+/// backwards and does nothing twice.
+pub fn outcome(run: Run, seen: &Observation, now: DateTime<Utc>) -> Decision {
+    let draft = Draft::of(run);
+    match (&draft.run.work, seen) {
+        (Some(Work::Workflow(_)), Observation::WorkflowRun(seen)) => {
+            workflow::run_seen(draft, seen, now)
+        }
+        (Some(Work::Workflow(_)), Observation::WorkflowJob(seen)) => {
+            workflow::job_seen(draft, seen, now)
+        }
+        (Some(Work::PullRequest(_)), Observation::WorkflowRun(seen)) => {
+            pull_request::run_seen(draft, seen, now)
+        }
+        (Some(Work::PullRequest(_)), Observation::WorkflowJob(seen)) => {
+            pull_request::job_seen(draft, seen, now)
+        }
+        (Some(Work::PullRequest(_)), Observation::PullRequest(seen)) => {
+            pull_request::pull_request_seen(draft, seen, now)
+        }
+        (Some(Work::PullRequest(_)), Observation::Review(seen)) => {
+            pull_request::review_seen(draft, seen, now)
+        }
+        (Some(Work::PullRequest(_)), Observation::Signal(seen)) => {
+            pull_request::signal_seen(draft, seen, now)
+        }
+        _ => draft.finish(now),
+    }
+}
+
+/// Merges several things that were seen at once, in the order in which they are given.
+pub fn outcomes(run: Run, seen: &[Observation], now: DateTime<Utc>) -> Decision {
+    let nothing = Draft::of(run).finish(now);
+    seen.iter().fold(nothing, |mut sum, seen| {
+        let next = outcome(sum.run, seen, now);
+        sum.run = next.run;
+        sum.events.extend(next.events);
+        sum.links.extend(next.links);
+        sum.unlinks.extend(next.unlinks);
+        sum.steps.extend(next.steps);
+        sum
+    })
+}
+
+/// Goes on from the answer of a step that only read.
+pub fn answered(run: Run, answer: &Answer, now: DateTime<Utc>) -> Decision {
+    let draft = Draft::of(run);
+    let is_workflow = matches!(draft.run.work, Some(Work::Workflow(_)));
+    match answer {
+        Answer::Contains { head, contains } => {
+            pull_request::compared(draft, head, *contains, now)
+        }
+        Answer::Explained { explanation, then: After::EndWorkflow(conclusion) } => {
+            workflow::explained(draft, explanation, *conclusion, now)
+        }
+        Answer::Explained { explanation, then } => {
+            pull_request::explained(draft, explanation, *then, now)
+        }
+        Answer::Planned(summary) => pull_request::plan_read(draft, summary.as_ref(), now),
+        Answer::Outputs(outputs) if is_workflow => workflow::outputs_read(draft, outputs, now),
+        Answer::Outputs(outputs) => pull_request::outputs_read(draft, outputs, now),
+        Answer::Catalog(told) if is_workflow => workflow::catalog_answered(draft, told, now),
+        Answer::Catalog(told) => pull_request::catalog_answered(draft, told, now),
+    }
+}
+
+/// Adds lines to a run's history and its log, and changes nothing else.
+pub fn note(run: Run, events: Vec<crate::domain::Event>, now: DateTime<Utc>) -> Decision {
+    let mut draft = Draft::of(run);
+    for event in events {
+        draft.say(event);
+    }
+    draft.finish(now)
+}
+
+#[cfg(test)]
+mod tests;

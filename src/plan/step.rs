@@ -2,6 +2,8 @@
 //!
 //! A variant is never given another meaning: rows of an older version may still wait.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,9 +19,9 @@ use crate::domain::{EntityRef, EntityUpsert};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// Decides, and acts on GitHub.
+    /// Decides, and acts on GitHub and the catalog.
     Work,
-    /// Tells the portal.
+    /// Tells the portal of the run.
     Report,
 }
 
@@ -41,6 +43,8 @@ pub enum Step {
     Begin,
     /// Asks GitHub for a workflow run.
     Dispatch,
+    /// Finds the workflow run of a dispatch whose answer does not tell it.
+    Find(Find),
     /// Looks at the target, renders, and opens the pull request.
     Propose,
     /// Labels the pull request and asks for reviews.
@@ -59,12 +63,12 @@ pub enum Step {
     Look,
     /// Stores a secret in a repository or an environment.
     StoreSecret(StoreSecret),
+    /// Writes the entity to the catalog. Work, and not a report: the end is decided after it.
+    Upsert(Upsert),
+    /// Removes the entity from the catalog. Likewise.
+    Delete(Delete),
     /// Tells the portal how far the run is.
     Progress(Progress),
-    /// Writes the entity to the catalog.
-    Upsert(Upsert),
-    /// Removes the entity from the catalog.
-    Delete(Delete),
     /// Tells the portal that the run has ended, and how. The last word.
     End(End),
 }
@@ -73,8 +77,17 @@ impl Step {
     /// The queue that it waits in.
     pub fn lane(&self) -> Lane {
         match self {
-            Self::Progress(_) | Self::Upsert(_) | Self::Delete(_) | Self::End(_) => Lane::Report,
+            Self::Progress(_) | Self::End(_) => Lane::Report,
             _ => Lane::Work,
+        }
+    }
+
+    /// How long it waits before it is due. A label alone waits for company: in most runs the next
+    /// one replaces it within a second, and the portal is called once.
+    pub fn delay(&self) -> Duration {
+        match self {
+            Self::Progress(progress) if progress.is_label_alone() => Duration::from_millis(800),
+            _ => Duration::ZERO,
         }
     }
 
@@ -83,6 +96,7 @@ impl Step {
         match self {
             Self::Begin => "begin",
             Self::Dispatch => "dispatch",
+            Self::Find(_) => "find",
             Self::Propose => "propose",
             Self::Decorate(_) => "decorate",
             Self::Observe(_) => "observe",
@@ -98,6 +112,15 @@ impl Step {
             Self::End(_) => "end",
         }
     }
+}
+
+/// A dispatch whose workflow run is not known: an old server does not tell it, or the answer was
+/// lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Find {
+    /// GitHub has said that it took the dispatch. If it has not, and no run is found after some
+    /// looks, it is dispatched again.
+    pub taken: bool,
 }
 
 /// Labels and reviewers of the run's pull request.
@@ -199,6 +222,13 @@ pub struct Progress {
     pub external_run_id: Option<String>,
 }
 
+impl Progress {
+    fn is_label_alone(&self) -> bool {
+        let label = self.label.clone();
+        *self == Self { label, ..Self::default() }
+    }
+}
+
 /// The entity is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Upsert {
@@ -229,8 +259,8 @@ pub struct End {
     pub log: Vec<String>,
     /// The short text beside the status, Markdown.
     pub summary: Option<String>,
-    /// All links.
-    pub links: Vec<String>,
+    /// All links, if they change.
+    pub links: Option<Vec<String>>,
 }
 
 /// What a decision makes of a run: its new state, the lines of its history, what it is to be
@@ -270,6 +300,8 @@ pub enum Answer {
     Planned(Option<PlanSummary>),
     /// To [`ReadOutputs`]: Terraform's outputs, without sensitive ones.
     Outputs(Map<String, Value>),
+    /// To [`Upsert`] and [`Delete`]: done, or why the catalog refuses it.
+    Catalog(Result<(), String>),
 }
 
 /// Which job and step failed, and what it said.

@@ -1,0 +1,64 @@
+//! Writing entities to the catalog, and taking them out.
+
+use crate::domain::run::Work;
+use crate::domain::{EntityRef, Run, RunId};
+use crate::plan::step::{Delete, Upsert};
+use crate::plan::{self, Answer, Decision};
+use crate::portal;
+use crate::store::{EntityChange, Place};
+
+use super::{Done, Effects, Result};
+
+impl Effects {
+    pub(super) async fn upsert(&self, run: Run, step: &Upsert) -> Result<Done> {
+        if let Some(port) = &self.portal {
+            let mut told = port.upsert_entity(&step.entity, named(&run.id, step.with_run)).await;
+            if matches!(told, Err(portal::Error::Exhausted)) {
+                // Somebody has ended the run in the portal meanwhile. The entity is true all the same.
+                told = port.upsert_entity(&step.entity, None).await;
+            }
+            told?;
+        }
+        let change = EntityChange::Written { entity: step.entity.clone(), place: place_of(&run) };
+        Ok(self.told(run, change))
+    }
+
+    pub(super) async fn delete(&self, run: Run, step: &Delete) -> Result<Done> {
+        if let Some(port) = &self.portal {
+            let mut told = port.delete_entity(&step.entity, named(&run.id, step.with_run)).await;
+            if matches!(told, Err(portal::Error::Exhausted)) {
+                told = port.delete_entity(&step.entity, None).await;
+            }
+            told?;
+        }
+        Ok(self.told(run, EntityChange::Removed(step.entity.clone())))
+    }
+
+    fn told(&self, run: Run, change: EntityChange) -> Done {
+        let decision = plan::answered(run, &Answer::Catalog(Ok(())), self.clock.now());
+        Done::Decided { decision: Box::new(decision), entity: Some(change) }
+    }
+
+    /// The catalog refuses the entity: the run ends so.
+    pub(super) fn catalog_refused(&self, run: Run, reason: String) -> Decision {
+        plan::answered(run, &Answer::Catalog(Err(reason)), self.clock.now())
+    }
+
+    /// Where the files of an entity are, as far as this service has put them there.
+    pub(super) async fn place_of_entity(&self, entity: &EntityRef) -> Result<Option<Place>> {
+        Ok(self.store.place_of_entity(entity).await?)
+    }
+}
+
+fn named(run: &RunId, with_run: bool) -> Option<&RunId> {
+    with_run.then_some(run)
+}
+
+fn place_of(run: &Run) -> Option<Place> {
+    match run.work.as_ref()? {
+        Work::PullRequest(work) => {
+            Some(Place { repository: work.repository.clone(), path: work.path.clone()? })
+        }
+        Work::Workflow(_) => None,
+    }
+}

@@ -1,0 +1,131 @@
+//! Does what was decided, one file a kind of step. A step looks, acts, and says what is true now;
+//! it may run twice.
+//!
+//! Does not know about: how messages come in, who claims steps and when.
+
+mod catalog;
+mod dispatch;
+mod error;
+mod propose;
+mod read;
+mod report;
+mod secret;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::clock::Clock;
+use crate::domain::{Run, RunId};
+use crate::github::GitHub;
+use crate::intake::SealingKey;
+use crate::plan::{self, Decision, Step};
+use crate::portal::Port;
+use crate::store::{ClaimedStep, EntityChange, StepId, Store};
+use crate::template::Templates;
+
+pub use error::StepError;
+
+/// Everything that effects work with.
+#[derive(Clone)]
+pub struct Effects {
+    /// What is remembered.
+    pub store: Store,
+    /// GitHub, as the App.
+    pub github: GitHub,
+    /// The portal; without one, the store is the portal.
+    pub portal: Option<Port>,
+    /// The templates in force.
+    pub templates: TemplatesInForce,
+    /// Where people see a run.
+    pub pages: RunPages,
+    /// Opens secret inputs.
+    pub sealing_key: Option<SealingKey>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The templates in force, which may be replaced while the service runs.
+#[derive(Clone)]
+pub struct TemplatesInForce(Arc<RwLock<Templates>>);
+
+impl TemplatesInForce {
+    /// Begins with these.
+    pub fn new(templates: Templates) -> Self {
+        Self(Arc::new(RwLock::new(templates)))
+    }
+
+    /// The ones in force now.
+    pub fn now(&self) -> Templates {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts others in force.
+    pub fn replace(&self, templates: Templates) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = templates;
+    }
+}
+
+/// Where people see a run: a page of the portal, or of this service.
+#[derive(Clone, Debug)]
+pub struct RunPages(pub String);
+
+impl RunPages {
+    /// The page of one run.
+    pub fn of(&self, run: &RunId) -> String {
+        format!("{}{run}", self.0)
+    }
+}
+
+/// What is true after a step.
+pub enum Done {
+    /// The work has gone on.
+    Decided {
+        /// What the run is now, and what follows.
+        decision: Box<Decision>,
+        /// What became of an entity of the catalog.
+        entity: Option<EntityChange>,
+    },
+    /// The portal knows. These steps behind the claimed one were told along with it.
+    Reported(Vec<StepId>),
+}
+
+impl From<Decision> for Done {
+    fn from(decision: Decision) -> Self {
+        Self::Decided { decision: Box::new(decision), entity: None }
+    }
+}
+
+type Result<T> = std::result::Result<T, StepError>;
+
+impl Effects {
+    /// Does one step.
+    pub async fn execute(&self, claimed: &ClaimedStep) -> Result<Done> {
+        let run = claimed.run.clone();
+        let now = self.clock.now();
+        match &claimed.step {
+            Step::Begin => {
+                let page = self.pages.of(&run.id);
+                Ok(plan::begin(run, &self.templates.now(), &page, now).into())
+            }
+            Step::Observe(seen) => Ok(plan::outcome(run, seen, now).into()),
+            Step::Dispatch => self.dispatch(run, claimed).await,
+            Step::Find(find) => self.find(run, find, claimed.attempt).await,
+            Step::Propose => self.propose(run).await,
+            Step::Decorate(decorate) => self.decorate(run, decorate).await,
+            Step::Compare(compare) => self.compare(run, compare).await,
+            Step::Explain(explain) => self.explain(run, explain).await,
+            Step::ReadPlan(read) => self.read_plan(run, read).await,
+            Step::ReadOutputs(read) => self.read_outputs(run, read).await,
+            Step::Look => self.look(run).await,
+            Step::StoreSecret(secret) => self.store_secret(run, secret).await,
+            Step::Upsert(upsert) => self.upsert(run, upsert).await,
+            Step::Delete(delete) => self.delete(run, delete).await,
+            Step::Progress(_) | Step::End(_) => self.report(claimed).await,
+        }
+    }
+
+    /// What follows when a step of the work cannot be done, now or ever: the run ends, and the
+    /// person is told.
+    pub fn give_up(&self, run: Run, reason: String) -> Decision {
+        plan::fail(run, reason, self.clock.now())
+    }
+}

@@ -1,0 +1,90 @@
+//! Telling the portal of a run: everything that waits, in the fewest calls.
+
+use crate::domain::{Run, Status};
+use crate::plan::step::{End, Progress, Step};
+use crate::portal::{self, Port};
+use crate::store::{ClaimedStep, StepId};
+
+use super::{Done, Effects, Result};
+
+impl Effects {
+    pub(super) async fn report(&self, claimed: &ClaimedStep) -> Result<Done> {
+        let waiting = Waiting::gather(claimed);
+        if let Some(port) = &self.portal {
+            let repeated = claimed.was_interrupted() || claimed.attempt > 1;
+            tell(port, &claimed.run, &waiting, repeated).await?;
+        }
+        Ok(Done::Reported(waiting.also))
+    }
+}
+
+/// What waits to be told of a run, up to its end.
+struct Waiting {
+    progress: Vec<Progress>,
+    end: Option<Status>,
+    also: Vec<StepId>,
+}
+
+impl Waiting {
+    fn gather(claimed: &ClaimedStep) -> Self {
+        let mut waiting = Self { progress: Vec::new(), end: None, also: Vec::new() };
+        waiting.add(&claimed.step);
+        for (id, step) in &claimed.following {
+            if waiting.end.is_some() {
+                break;
+            }
+            waiting.add(step);
+            waiting.also.push(*id);
+        }
+        waiting
+    }
+
+    fn add(&mut self, step: &Step) {
+        match step {
+            Step::Progress(progress) => self.progress.push(progress.clone()),
+            Step::End(end) => {
+                self.end = Some(end.status);
+                self.progress.push(last_words(end));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn last_words(end: &End) -> Progress {
+    Progress {
+        log: end.log.clone(),
+        label: Some(end.label.clone()),
+        links: end.links.clone(),
+        summary: end.summary.clone(),
+        external_run_id: None,
+    }
+}
+
+/// `repeated`: an earlier attempt may have told a part. What sets a value is told again; a line of
+/// the log only if it is not there.
+async fn tell(port: &Port, run: &Run, waiting: &Waiting, repeated: bool) -> Result<()> {
+    let kind = run.request.kind;
+    let mut calls = portal::report::calls(kind, &waiting.progress, waiting.end);
+    if repeated {
+        let known = port.logs(&run.id, kind).await?;
+        calls.retain(|call| match call {
+            portal::report::Call::Log(entry) => {
+                entry.end.is_some() || !known.contains(&entry.message)
+            }
+            portal::report::Call::Patch(_) => true,
+        });
+    }
+    for call in &calls {
+        match port.report(&run.id, kind, call).await {
+            Ok(()) => {}
+            // Ended there already: by our own word whose answer was lost, or by somebody.
+            Err(portal::Error::Exhausted) => {
+                tracing::info!(run.id = %run.id, "the portal has ended the run already");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! A decision in the making. What the portal is told follows from how the run changed, so that no
+//! decision can forget to tell it.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::observation::Link;
+use crate::domain::run::{Event, Run, Stage, Status, Work};
+
+use super::step::{Decision, End, Progress, Step};
+
+/// A decision that is being made on a run.
+pub(crate) struct Draft {
+    before: Run,
+    /// The run as it will be.
+    pub(crate) run: Run,
+    events: Vec<Event>,
+    links: Vec<Link>,
+    unlinks: Vec<Link>,
+    work: Vec<Step>,
+    summary: Option<String>,
+}
+
+impl Draft {
+    /// Begins from the run as it is.
+    pub(crate) fn of(run: Run) -> Self {
+        Self {
+            before: run.clone(),
+            run,
+            events: Vec::new(),
+            links: Vec::new(),
+            unlinks: Vec::new(),
+            work: Vec::new(),
+            summary: None,
+        }
+    }
+
+    /// Adds a line to the run's history and to the portal's log.
+    pub(crate) fn say(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// The run can be found by this from now on.
+    pub(crate) fn link(&mut self, link: Link) {
+        self.links.push(link);
+    }
+
+    /// The same for any number of links.
+    pub(crate) fn links_all(&mut self, links: impl IntoIterator<Item = Link>) {
+        self.links.extend(links);
+    }
+
+    /// The run is no longer looked for by this.
+    pub(crate) fn unlink(&mut self, link: Link) {
+        self.unlinks.push(link);
+    }
+
+    /// Something is to be done.
+    pub(crate) fn then(&mut self, step: Step) {
+        self.work.push(step);
+    }
+
+    /// The run is at another point of its life. A run that has ended keeps its end.
+    pub(crate) fn stage(&mut self, stage: Stage, label: &str) {
+        if self.run.status.is_end() {
+            return;
+        }
+        self.run.stage = stage;
+        label.clone_into(&mut self.run.label);
+    }
+
+    /// The run has ended. The first end stands.
+    pub(crate) fn end(&mut self, stage: Stage, label: &str, summary: Option<String>) {
+        if self.run.status.is_end() {
+            return;
+        }
+        self.stage(stage, label);
+        self.run.status = if stage == Stage::Done { Status::Success } else { Status::Failure };
+        self.summary = summary;
+    }
+
+    /// Whether the run had ended before this decision.
+    pub(crate) fn was_over(&self) -> bool {
+        self.before.status.is_end()
+    }
+
+    /// The decision, with what the portal is to be told.
+    pub(crate) fn finish(mut self, now: DateTime<Utc>) -> Decision {
+        let ends = self.run.status.is_end() && !self.was_over();
+        if ends {
+            self.run.ended_at = Some(now);
+        }
+        let mut steps = std::mem::take(&mut self.work);
+        let report = self.report(ends);
+        steps.extend(report);
+        if self.run != self.before || !self.events.is_empty() {
+            self.run.updated_at = now;
+        }
+        let Self { run, events, links, unlinks, .. } = self;
+        Decision { run, events, links, unlinks, steps }
+    }
+
+    fn report(&self, ends: bool) -> Option<Step> {
+        if self.was_over() {
+            return None;
+        }
+        let links = (self.run.links != self.before.links).then(|| self.run.links.clone());
+        let log: Vec<String> = self.events.iter().map(|event| event.message.clone()).collect();
+        if ends && reports_its_end(&self.run) {
+            return Some(Step::End(End {
+                status: self.run.status,
+                label: self.run.label.clone(),
+                log,
+                summary: self.summary.clone(),
+                links,
+            }));
+        }
+        let external = external_id(&self.run).filter(|_| external_id(&self.before).is_none());
+        let progress = Progress {
+            log,
+            label: (self.run.label != self.before.label || is_new(&self.before))
+                .then(|| self.run.label.clone()),
+            links,
+            summary: None,
+            external_run_id: external,
+        };
+        (progress != Progress::default()).then_some(Step::Progress(progress))
+    }
+}
+
+fn is_new(before: &Run) -> bool {
+    before.stage == Stage::Received && before.work.is_none()
+}
+
+/// A workflow whose run was dispatched with `reportWorkflowStatus: false` tells its end itself.
+fn reports_its_end(run: &Run) -> bool {
+    match &run.work {
+        Some(Work::Workflow(work)) => work.report_status || work.workflow_run.is_none(),
+        _ => true,
+    }
+}
+
+/// What the portal keeps as the outside's name of the work.
+fn external_id(run: &Run) -> Option<String> {
+    match run.work.as_ref()? {
+        Work::Workflow(work) => {
+            let facts = work.workflow_run.as_ref()?;
+            Some(format!("{}/actions/runs/{}", work.repository, facts.id))
+        }
+        Work::PullRequest(work) => {
+            let facts = work.pull_request.as_ref()?;
+            Some(format!("{}#{}", work.repository, facts.number))
+        }
+    }
+}

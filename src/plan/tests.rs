@@ -1,0 +1,396 @@
+//! Outcomes, by literals: what was seen goes in, what the portal is told comes out.
+
+use chrono::{DateTime, Utc};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::step::{After, Answer, Explanation, PlanSummary, Step};
+use super::{Decision, answered, dispatched, outcome, proposed};
+use crate::domain::action_run::RunKind;
+use crate::domain::observation::*;
+use crate::domain::run::*;
+use crate::domain::*;
+
+const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+fn run(work: Work) -> Run {
+    let request = ActionRun {
+        id: RunId::new("r_1").unwrap(),
+        kind: RunKind::Action,
+        action: ActionId::new("add_database").unwrap(),
+        action_title: None,
+        operation: Some(Operation::Create),
+        inputs: Map::new(),
+        entity: None,
+        user: User::default(),
+        organization: None,
+        encrypted: Vec::new(),
+        invocation: Invocation::Template,
+    };
+    Run { work: Some(work), ..Run::received(request, NOW) }
+}
+
+fn repository() -> RepositoryName {
+    "acme/infrastructure".parse().unwrap()
+}
+
+fn sha(digit: char) -> CommitSha {
+    CommitSha::new(digit.to_string().repeat(40)).unwrap()
+}
+
+fn workflow() -> Run {
+    let run = run(Work::Workflow(WorkflowWork {
+        repository: repository(),
+        workflow: "rollback.yml".to_owned(),
+        reference: Some("main".to_owned()),
+        inputs: Map::new(),
+        report_status: true,
+        entity: None,
+        context: json!({}),
+        conclusions: Vec::new(),
+        workflow_run: None,
+    }));
+    dispatched(run, WorkflowRunId(7), "https://github/runs/7", NOW).run
+}
+
+fn workflow_run(attempt: u32, status: &str, conclusion: Option<&str>) -> Observation {
+    Observation::WorkflowRun(WorkflowRunSeen {
+        repository: repository(),
+        id: WorkflowRunId(7),
+        attempt,
+        status: RunPhase::parse(status),
+        conclusion: conclusion.map(Conclusion::parse),
+        file: "rollback.yml".to_owned(),
+        title: None,
+        event: "workflow_dispatch".to_owned(),
+        branch: Some("main".to_owned()),
+        head_sha: sha('a'),
+        html_url: "https://github/runs/7".to_owned(),
+        actor: None,
+        created_at: None,
+    })
+}
+
+fn job(status: &str, environment: Option<&str>) -> Observation {
+    Observation::WorkflowJob(WorkflowJobSeen {
+        repository: repository(),
+        workflow_run: WorkflowRunId(7),
+        attempt: 1,
+        job: 70,
+        name: "deploy".to_owned(),
+        status: RunPhase::parse(status),
+        conclusion: None,
+        environment: environment.map(str::to_owned),
+    })
+}
+
+fn pull_request(state: PullRequestState) -> PullRequestSeen {
+    PullRequestSeen {
+        repository: repository(),
+        number: PullRequestNumber(12),
+        node_id: None,
+        html_url: "https://github/pull/12".to_owned(),
+        state,
+        draft: false,
+        head: BranchName::new("towpath/add_database/r_1").unwrap(),
+        head_sha: sha('b'),
+        base: BranchName::new("main").unwrap(),
+        merge_commit: (state == PullRequestState::Merged).then(|| sha('c')),
+        ended_by: Some("octocat".to_owned()),
+    }
+}
+
+fn change(apply: ApplySignal) -> Run {
+    let mapping = json!({
+        "blueprint": "database", "identifier": "orders", "title": "orders",
+        "properties": {"engine": "DocumentDB"}, "relations": {},
+    });
+    let run = run(Work::PullRequest(Box::new(PullRequestWork {
+        template: TemplateName::new("database").unwrap(),
+        repository: repository(),
+        base: None,
+        branch: BranchName::new("towpath/add_database/r_1").unwrap(),
+        path: None,
+        context: json!({}),
+        plan: Some("plan.yml".to_owned()),
+        apply,
+        entity: Some(EntityPlan::Upsert { mapping }),
+        pull_request: None,
+        planned: None,
+        applies: Vec::new(),
+    })));
+    proposed(run, &pull_request(PullRequestState::Open), &sha('b'), None, &[], NOW).run
+}
+
+fn by_workflow() -> ApplySignal {
+    ApplySignal::Workflow("apply.yml".to_owned())
+}
+
+fn file_run(file: &str, id: u64, at: char, status: &str, end: Option<&str>) -> Observation {
+    let Observation::WorkflowRun(seen) = workflow_run(1, status, end) else { unreachable!() };
+    let plans = file == "plan.yml";
+    Observation::WorkflowRun(WorkflowRunSeen {
+        id: WorkflowRunId(id),
+        file: file.to_owned(),
+        event: if plans { "pull_request" } else { "push" }.to_owned(),
+        branch: Some(if plans { "towpath/add_database/r_1" } else { "main" }.to_owned()),
+        head_sha: sha(at),
+        ..seen
+    })
+}
+
+fn after(run: Run, seen: &[Observation]) -> Run {
+    seen.iter().fold(run, |run, seen| outcome(run, seen, NOW).run)
+}
+
+fn kinds(decision: &Decision) -> Vec<&'static str> {
+    decision.steps.iter().map(Step::kind).collect()
+}
+
+#[test]
+fn a_dispatched_workflow_is_followed_to_its_end() {
+    let run = workflow();
+    assert_eq!((run.stage, run.label.as_str()), (Stage::Dispatched, "Queued"));
+    let run = after(run, &[workflow_run(1, "in_progress", None), job("in_progress", None)]);
+    assert_eq!((run.stage, run.label.as_str()), (Stage::Running, "Running: deploy"));
+    let run = after(run, &[job("waiting", Some("production"))]);
+    assert_eq!(run.label, "Waiting for approval of production");
+    let end = outcome(run, &workflow_run(1, "completed", Some("success")), NOW);
+    assert_eq!((end.run.status, end.run.label.as_str()), (Status::Success, "Succeeded"));
+    assert_eq!(kinds(&end), ["end"]);
+    let again = outcome(end.run, &workflow_run(1, "completed", Some("success")), NOW);
+    assert_eq!(kinds(&again), [""; 0]);
+}
+
+#[test]
+fn every_conclusion_has_its_end() {
+    for (word, good, label) in [
+        ("success", true, "Succeeded"),
+        ("neutral", true, "Neutral"),
+        ("skipped", true, "Skipped"),
+        ("failure", false, "Failed"),
+        ("cancelled", false, "Cancelled"),
+        ("timed_out", false, "Timed out"),
+        ("startup_failure", false, "Could not start"),
+        ("stale", false, "Stale"),
+    ] {
+        let seen = outcome(workflow(), &workflow_run(1, "completed", Some(word)), NOW);
+        let end = if good {
+            seen
+        } else {
+            assert_eq!(kinds(&seen), ["explain"], "{word}");
+            let then = After::EndWorkflow(Conclusion::parse(word));
+            answered(seen.run, &Answer::Explained { explanation: Explanation::default(), then }, NOW)
+        };
+        let status = if good { Status::Success } else { Status::Failure };
+        assert_eq!((end.run.status, end.run.label.as_str()), (status, label), "{word}");
+    }
+    let required = after(workflow(), &[workflow_run(1, "completed", Some("action_required"))]);
+    assert_eq!((required.status, required.stage), (Status::InProgress, Stage::Waiting));
+}
+
+#[test]
+fn a_rerun_that_began_before_the_failure_was_explained_keeps_the_run_open() {
+    let failed = outcome(workflow(), &workflow_run(1, "completed", Some("failure")), NOW).run;
+    let rerun = after(failed, &[workflow_run(2, "in_progress", None)]);
+    let then = After::EndWorkflow(Conclusion::Failure);
+    let answer = Answer::Explained { explanation: Explanation::default(), then };
+    assert_eq!(answered(rerun, &answer, NOW).run.status, Status::InProgress);
+}
+
+#[test]
+fn a_workflow_that_reports_itself_is_not_ended_in_the_portal() {
+    let mut run = workflow();
+    let Some(Work::Workflow(work)) = &mut run.work else { unreachable!() };
+    work.report_status = false;
+    let end = outcome(run, &workflow_run(1, "completed", Some("success")), NOW);
+    assert_eq!(kinds(&end), ["progress"]);
+}
+
+#[test]
+fn a_change_ends_when_it_is_applied_and_the_catalog_is_told_first() {
+    let run = change(by_workflow());
+    assert_eq!((run.stage, run.label.as_str()), (Stage::Proposed, "Waiting for review"));
+    assert_eq!(run.links, ["https://github/pull/12"]);
+    let planned = outcome(run, &file_run("plan.yml", 20, 'b', "completed", Some("success")), NOW);
+    assert_eq!(kinds(&planned), ["read_plan", "progress"]);
+    let plan = PlanSummary { add: 2, ..PlanSummary::default() };
+    let run = answered(planned.run, &Answer::Planned(Some(plan)), NOW).run;
+    assert_eq!(run.label, "Planned +2 ~0 -0");
+    let run = after(run, &[Observation::PullRequest(pull_request(PullRequestState::Merged))]);
+    assert_eq!((run.stage, run.label.as_str()), (Stage::Merged, "Applying"));
+    let end = outcome(run, &file_run("apply.yml", 30, 'c', "completed", Some("success")), NOW);
+    assert_eq!((kinds(&end), end.run.status), (vec!["upsert", "progress"], Status::InProgress));
+    let refused = Answer::Catalog(Err("No such blueprint.".to_owned()));
+    let refused = answered(end.run.clone(), &refused, NOW).run;
+    assert_eq!((refused.status, refused.label.as_str()), (Status::Failure, "Catalog not updated"));
+    let end = answered(end.run, &Answer::Catalog(Ok(())), NOW);
+    assert_eq!((kinds(&end), end.run.status), (vec!["end"], Status::Success));
+    assert_eq!(end.run.label, "Applied");
+}
+
+#[test]
+fn a_closed_pull_request_is_declined_and_a_late_merge_still_reaches_the_catalog() {
+    let closed = Observation::PullRequest(pull_request(PullRequestState::Closed));
+    let declined = outcome(change(by_workflow()), &closed, NOW);
+    assert_eq!((declined.run.status, declined.run.label.as_str()), (Status::Failure, "Declined"));
+    assert_eq!(kinds(&declined), ["end"]);
+    let late = [
+        Observation::PullRequest(pull_request(PullRequestState::Merged)),
+        file_run("apply.yml", 30, 'c', "in_progress", None),
+    ];
+    let run = after(declined.run, &late);
+    let end = outcome(run, &file_run("apply.yml", 30, 'c', "completed", Some("success")), NOW);
+    let [Step::Upsert(upsert)] = end.steps.as_slice() else { panic!("{:?}", end.steps) };
+    assert!(!upsert.with_run, "the portal takes no run id after the end");
+    assert_eq!(end.run.label, "Declined");
+}
+
+#[test]
+fn an_apply_on_a_later_commit_counts_when_it_contains_the_merge() {
+    let merged = Observation::PullRequest(pull_request(PullRequestState::Merged));
+    let cancelled = file_run("apply.yml", 30, 'c', "completed", Some("cancelled"));
+    let run = after(change(by_workflow()), &[merged]);
+    let seen = outcome(run, &cancelled, NOW);
+    assert_eq!(kinds(&seen), ["look", "explain"], "a newer one may be on its way");
+    let later = outcome(seen.run, &file_run("apply.yml", 31, 'd', "in_progress", None), NOW);
+    assert_eq!(kinds(&later), ["compare"]);
+    let run = answered(later.run, &Answer::Contains { head: sha('d'), contains: true }, NOW).run;
+    let then = After::EndApply(Conclusion::Cancelled);
+    let explained = Answer::Explained { explanation: Explanation::default(), then };
+    let run = answered(run, &explained, NOW).run;
+    assert_eq!(run.status, Status::InProgress, "a newer apply is under way");
+    let end = outcome(run, &file_run("apply.yml", 31, 'd', "completed", Some("success")), NOW);
+    let end = answered(end.run, &Answer::Catalog(Ok(())), NOW);
+    assert_eq!((end.run.status, end.run.label.as_str()), (Status::Success, "Applied"));
+}
+
+#[test]
+fn a_failed_apply_ends_the_run_and_a_rerun_still_brings_the_entity() {
+    let merged = Observation::PullRequest(pull_request(PullRequestState::Merged));
+    let failed = file_run("apply.yml", 30, 'c', "completed", Some("failure"));
+    let seen = outcome(after(change(by_workflow()), &[merged]), &failed, NOW);
+    let then = After::EndApply(Conclusion::Failure);
+    let explanation = Explanation { job: Some("apply".to_owned()), ..Explanation::default() };
+    let end = answered(seen.run, &Answer::Explained { explanation, then }, NOW);
+    assert_eq!((end.run.status, end.run.label.as_str()), (Status::Failure, "Apply failed"));
+    assert!(end.events[0].message.contains("in job \"apply\""));
+    let Observation::WorkflowRun(again) = file_run("apply.yml", 30, 'c', "completed", Some("success"))
+    else {
+        unreachable!()
+    };
+    let again = Observation::WorkflowRun(WorkflowRunSeen { attempt: 2, ..again });
+    let late = outcome(end.run, &again, NOW);
+    assert_eq!(kinds(&late), ["upsert"]);
+    assert_eq!(late.run.status, Status::Failure);
+}
+
+#[test]
+fn an_applier_that_works_before_the_merge_is_waited_for_until_the_merge() {
+    let mark = Observation::Signal(SignalSeen {
+        repository: repository(),
+        sha: sha('b'),
+        kind: SignalKind::Status,
+        name: "atlantis/apply".to_owned(),
+        conclusion: Some(Conclusion::Success),
+        url: None,
+        description: None,
+        id: 5,
+    });
+    let run = after(change(ApplySignal::Status("atlantis/apply".to_owned())), &[mark]);
+    assert_eq!(run.stage, Stage::Proposed);
+    let merged = Observation::PullRequest(pull_request(PullRequestState::Merged));
+    assert_eq!(kinds(&outcome(run, &merged, NOW)), ["upsert", "progress"]);
+}
+
+#[test]
+fn merged_is_applied_where_nothing_else_applies() {
+    let merged = Observation::PullRequest(pull_request(PullRequestState::Merged));
+    let end = outcome(change(ApplySignal::Merge), &merged, NOW);
+    assert_eq!(kinds(&end), ["upsert", "progress"]);
+}
+
+#[test]
+fn outputs_are_read_before_an_entity_that_wants_them() {
+    let mut run = change(ApplySignal::Merge);
+    let Some(Work::PullRequest(work)) = &mut run.work else { unreachable!() };
+    let mapping = json!({
+        "blueprint": "database", "identifier": "orders",
+        "properties": {"endpoint": "{{ outputs.endpoint }}"},
+    });
+    work.entity = Some(EntityPlan::Upsert { mapping });
+    let merged = Observation::PullRequest(pull_request(PullRequestState::Merged));
+    let seen = outcome(run, &merged, NOW);
+    assert_eq!((kinds(&seen), seen.run.status), (vec!["read_outputs", "progress"], Status::InProgress));
+    let outputs = Map::from_iter([("endpoint".to_owned(), Value::from("db.local"))]);
+    let end = answered(seen.run, &Answer::Outputs(outputs), NOW);
+    let Step::Upsert(upsert) = &end.steps[0] else { panic!("{:?}", end.steps) };
+    assert_eq!(upsert.entity.properties["endpoint"], "db.local");
+}
+
+fn anything() -> impl Strategy<Value = Observation> {
+    let state = prop::sample::select(vec![
+        PullRequestState::Open,
+        PullRequestState::Queued,
+        PullRequestState::Closed,
+        PullRequestState::Merged,
+    ]);
+    let status = prop::sample::select(vec!["queued", "waiting", "in_progress", "completed"]);
+    let end = prop::sample::select(vec!["success", "failure", "cancelled", "action_required"]);
+    let file = prop::sample::select(vec!["plan.yml", "apply.yml", "rollback.yml"]);
+    let runs = (file, 7..33u64, prop::sample::select(vec!['b', 'c', 'd']), status, end);
+    prop_oneof![
+        state.prop_map(|state| Observation::PullRequest(pull_request(state))),
+        runs.prop_map(|(file, id, at, status, end)| {
+            file_run(file, id, at, status, (status == "completed").then_some(end))
+        }),
+        Just(()).prop_map(|()| job("in_progress", None)),
+    ]
+}
+
+proptest! {
+    /// Whatever is seen, in whatever order and however often: the portal gets one end at most, it
+    /// is the last thing that it gets, and the run keeps it.
+    #[test]
+    fn a_run_ends_once(first in any::<bool>(), seen in prop::collection::vec(anything(), 0..25)) {
+        let mut run = if first { workflow() } else { change(by_workflow()) };
+        let mut ended = None;
+        for seen in seen {
+            let mut decisions = vec![outcome(run.clone(), &seen, NOW)];
+            while let Some(decision) = decisions.pop() {
+                run = decision.run.clone();
+                for step in &decision.steps {
+                    let ends = matches!(step, Step::End(_));
+                    let reports = ends || matches!(step, Step::Progress(_));
+                    prop_assert!(!(reports && ended.is_some()), "{step:?} after the end");
+                    if ends {
+                        ended = Some((run.status, run.label.clone()));
+                    }
+                    if let Step::Upsert(_) = step {
+                        decisions.push(answered(run.clone(), &Answer::Catalog(Ok(())), NOW));
+                    }
+                    if let Step::Explain(explain) = step {
+                        let answer = Answer::Explained { explanation: Explanation::default(), then: explain.then };
+                        decisions.push(answered(run.clone(), &answer, NOW));
+                    }
+                }
+            }
+            prop_assert_eq!(run.status.is_end(), ended.is_some());
+            if let Some(ended) = &ended {
+                prop_assert_eq!(&(run.status, run.label.clone()), ended);
+            }
+        }
+    }
+
+    /// The same thing seen twice in a row does nothing the second time.
+    #[test]
+    fn what_is_seen_twice_is_done_once(seen in prop::collection::vec(anything(), 1..15)) {
+        let mut run = change(by_workflow());
+        for seen in seen {
+            run = outcome(run, &seen, NOW).run;
+            let again = outcome(run.clone(), &seen, NOW);
+            prop_assert!(again.steps.is_empty() && again.events.is_empty(), "{:?}", again.steps);
+            prop_assert_eq!(again.run, run.clone());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The loop: claims steps that are due, has them done, and settles what is true then.
+//!
+//! Steps of one run and lane go one after another, different runs side by side. Does not know
+//! about: how messages come in, what a step does.
+
+mod backoff;
+mod sweep;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::effects::{Done, Effects, StepError};
+use crate::plan::step::Lane;
+use crate::store::{self, ClaimedStep, Store};
+
+pub use sweep::Sweep;
+
+/// How long a claim holds without a word from its worker. Longer than any single step may take.
+const LEASE: Duration = Duration::from_secs(120);
+/// How many steps are done side by side. They mostly wait for answers.
+const SIDE_BY_SIDE: usize = 32;
+/// How often steps of other processes are looked for.
+const POLL: Duration = Duration::from_secs(1);
+/// How often a step may panic before it is parked.
+const PANICS: u32 = 3;
+
+/// Works off steps. Clones share nothing but the store.
+#[derive(Clone)]
+pub struct Worker {
+    effects: Effects,
+    store: Store,
+    clock: Clock,
+}
+
+impl Worker {
+    /// A worker that does steps with these effects.
+    pub fn new(effects: Effects) -> Self {
+        let (store, clock) = (effects.store.clone(), effects.clock.clone());
+        Self { effects, store, clock }
+    }
+
+    /// Works until it is told to stop; then finishes what it has begun.
+    pub async fn run(self, stop: CancellationToken) {
+        let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
+        let under_way = TaskTracker::new();
+        let mut wake = self.store.wake();
+        while !stop.is_cancelled() {
+            wake.mark_unchanged();
+            let begun = self.begin_due(&places, &under_way).await;
+            if begun {
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = wake.changed() => {}
+                () = tokio::time::sleep(self.until_due().await) => {}
+            }
+        }
+        under_way.close();
+        under_way.wait().await;
+    }
+
+    /// Works off everything that is due now, in this task, one step after another.
+    pub async fn run_until_idle(&self) -> Result<(), store::Error> {
+        loop {
+            let claimed = self.claim(1).await?;
+            if claimed.is_empty() {
+                return Ok(());
+            }
+            for claimed in claimed {
+                self.work_off(claimed).await;
+            }
+        }
+    }
+
+    /// Claims up to so many steps that are due, of both lanes.
+    pub async fn claim(&self, limit: usize) -> Result<Vec<ClaimedStep>, store::Error> {
+        self.store.claim(&[Lane::Work, Lane::Report], limit, LEASE).await
+    }
+
+    /// Does a claimed step. May be done again with the same claim: nothing is settled by it.
+    pub async fn execute(&self, claimed: &ClaimedStep) -> Result<Done, StepError> {
+        let timer = std::time::Instant::now();
+        let done = AssertUnwindSafe(self.effects.execute(claimed)).catch_unwind().await;
+        let done = done.unwrap_or_else(|_| {
+            Err(StepError::Unknown(format!("the step {} panicked", claimed.step.kind())))
+        });
+        observe(claimed, &done, timer.elapsed());
+        done
+    }
+
+    /// Writes down what became of a claimed step.
+    pub async fn settle(
+        &self,
+        claimed: &ClaimedStep,
+        done: Result<Done, StepError>,
+    ) -> Result<(), store::Error> {
+        match done {
+            Ok(Done::Decided { decision, entity }) => {
+                self.store.settle(claimed, &decision, entity.as_ref()).await
+            }
+            Ok(Done::Reported(also)) => self.store.settle_report(claimed, &also).await,
+            Err(StepError::Fail(reason)) => self.fail(claimed, reason).await,
+            Err(StepError::Retry { reason, until }) => {
+                self.postpone(claimed, &reason, until).await
+            }
+            Err(StepError::Unknown(reason)) => self.postpone(claimed, &reason, None).await,
+        }
+    }
+
+    async fn begin_due(&self, places: &Arc<Semaphore>, under_way: &TaskTracker) -> bool {
+        let free = places.available_permits();
+        let claimed = match self.claim(free.max(1)).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                tracing::warn!(error = %error, "steps cannot be claimed");
+                return false;
+            }
+        };
+        let begun = !claimed.is_empty();
+        for claimed in claimed {
+            let Ok(place) = Arc::clone(places).acquire_owned().await else { return false };
+            let worker = self.clone();
+            under_way.spawn(async move {
+                worker.work_off(claimed).await;
+                drop(place);
+            });
+        }
+        begun
+    }
+
+    async fn work_off(&self, claimed: ClaimedStep) {
+        let done = self.execute(&claimed).await;
+        if let Err(error) = self.settle(&claimed, done).await {
+            // The lease ends, and whoever claims the step then looks before acting.
+            tracing::warn!(run.id = %claimed.run.id, step = claimed.step.kind(), error = %error, "a step could not be settled");
+        }
+    }
+
+    async fn fail(&self, claimed: &ClaimedStep, reason: String) -> Result<(), store::Error> {
+        if claimed.step.lane() == Lane::Report {
+            tracing::error!(run.id = %claimed.run.id, reason, "the portal refuses a report");
+            return self.store.park(claimed, &reason).await;
+        }
+        let decision = self.effects.refused(claimed.run.clone(), &claimed.step, reason);
+        self.store.settle(claimed, &decision, None).await
+    }
+
+    async fn postpone(
+        &self,
+        claimed: &ClaimedStep,
+        reason: &str,
+        until: Option<chrono::DateTime<chrono::Utc>>,
+    ) -> Result<(), store::Error> {
+        let now = self.clock.now();
+        if reason.ends_with("panicked") && claimed.attempt >= PANICS {
+            return self.store.park(claimed, reason).await;
+        }
+        if now - claimed.created_at > backoff::PATIENCE && claimed.step.lane() == Lane::Work {
+            let reason = format!("It did not work for a whole day: {reason}.");
+            return self.fail(claimed, reason).await;
+        }
+        let until = backoff::until(now, claimed.attempt, until, fastrand::f64());
+        tracing::info!(run.id = %claimed.run.id, step = claimed.step.kind(), attempt = claimed.attempt, until = %until, reason, "a step waits");
+        self.store.postpone(claimed, until, reason).await
+    }
+
+    async fn until_due(&self) -> Duration {
+        let next = self.store.next_due().await.ok().flatten();
+        let wait = next.map(|due| (due - self.clock.now()).to_std().unwrap_or_default());
+        wait.unwrap_or(POLL).clamp(Duration::from_millis(5), POLL)
+    }
+}
+
+fn observe(claimed: &ClaimedStep, done: &Result<Done, StepError>, took: Duration) {
+    let decision = match done {
+        Ok(_) => "done",
+        Err(StepError::Retry { .. }) => "retry",
+        Err(StepError::Fail(_)) => "fail",
+        Err(StepError::Unknown(_)) => "unknown",
+    };
+    let step = claimed.step.kind();
+    metrics::counter!("towpath_effects_total", "step" => step, "decision" => decision).increment(1);
+    metrics::histogram!("towpath_step_seconds", "step" => step).record(took.as_secs_f64());
+    tracing::debug!(run.id = %claimed.run.id, step, decision, took_ms = took.as_millis(), "step");
+}
