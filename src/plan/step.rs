@@ -250,7 +250,12 @@ pub struct Decision {
 impl Decision {
     /// Nothing has changed.
     pub fn unchanged(run: Run) -> Self {
-        Self { run, events: Vec::new(), links: Vec::new(), steps: Vec::new() }
+        Self {
+            run,
+            events: Vec::new(),
+            links: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 }
 
