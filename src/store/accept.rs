@@ -1,0 +1,344 @@
+//! Accepting: a message becomes a row, once, before anybody is told that it was received.
+//!
+//! On SQLite, messages that arrive together share one transaction, and so one wait for the disk:
+//! whoever gets to write, writes for all that wait.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::{AssertSqlSafe, Row as _};
+use tokio::sync::oneshot;
+
+use super::dialect::Dialect;
+use super::rows::{id_from, placeholders, to_json};
+use super::{Result, Store, Tx};
+use crate::domain::observation::{Link, Observation};
+use crate::domain::{ActionRun, DeliveryId, Event, Operation, Run, RunId};
+use crate::plan::Step;
+
+/// How long an observation waits for the run that it may belong to. A dispatch is answered within
+/// seconds; an hour covers an outage in between.
+const WAITING_MILLIS: i64 = 60 * 60 * 1000;
+/// How many messages share a transaction: enough to make the disk's wait small for each, few enough
+/// that nobody waits for long.
+const LARGEST_BATCH: usize = 64;
+
+/// What became of an action run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is written down, with its first step.
+    New,
+    /// It was there already, perhaps with another body; nothing was changed.
+    Known,
+}
+
+/// What became of an observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is written down as a step of so many runs.
+    Concerns(usize),
+    /// It is kept for an hour: a dispatch is under way that may turn out to be its cause.
+    Waiting,
+    /// It concerns no run; nothing was written.
+    Nothing,
+    /// This delivery was handled before.
+    Repeated,
+}
+
+/// Something to be written down.
+enum Fact {
+    Run(Box<ActionRun>),
+    Observation(DeliveryId, Box<Observation>),
+}
+
+/// What became of a [`Fact`], and the runs that have a new step by it. A run that is known counts
+/// as repeated.
+struct Written {
+    recorded: Recorded,
+    changed: Vec<RunId>,
+}
+
+/// Facts that wait for their turn to be written.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Vec<Job>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct Job {
+    fact: Arc<Fact>,
+    answer: oneshot::Sender<Result<Recorded>>,
+}
+
+impl Queue {
+    fn push(&self, fact: &Arc<Fact>) -> oneshot::Receiver<Result<Recorded>> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            fact: Arc::clone(fact),
+            answer,
+        };
+        self.waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(job);
+        answered
+    }
+
+    fn take(&self) -> Vec<Job> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = waiting.len().min(LARGEST_BATCH);
+        waiting.drain(..count).collect()
+    }
+}
+
+impl Store {
+    /// Writes down an action run and its first step, unless the run is known.
+    pub async fn accept_run(&self, request: &ActionRun) -> Result<Accepted> {
+        match self.accept(Fact::Run(Box::new(request.clone()))).await? {
+            Recorded::Repeated => Ok(Accepted::Known),
+            _ => Ok(Accepted::New),
+        }
+    }
+
+    /// Writes down what was seen on GitHub, for every run that it concerns.
+    pub async fn accept_observation(
+        &self,
+        delivery: &DeliveryId,
+        observation: &Observation,
+    ) -> Result<Recorded> {
+        // Most deliveries concern nobody, and cost this one read. It may do without a lock: what
+        // finds a run is stored before the program does what it will be found by.
+        if self.find_concerned(None, observation).await?.is_nobody() {
+            return Ok(Recorded::Nothing);
+        }
+        self.accept(Fact::Observation(
+            delivery.clone(),
+            Box::new(observation.clone()),
+        ))
+        .await
+    }
+
+    async fn accept(&self, fact: Fact) -> Result<Recorded> {
+        if self.shared.dialect == Dialect::Postgres {
+            return self.write_alone(&fact).await;
+        }
+        let fact = Arc::new(fact);
+        let queue = &self.shared.accepting;
+        let mut answered = queue.push(&fact);
+        loop {
+            let _turn = tokio::select! {
+                biased;
+                answer = &mut answered => {
+                    if let Ok(recorded) = answer {
+                        return recorded;
+                    }
+                    // Whoever wrote for us went away in the middle: all or nothing is written.
+                    answered = queue.push(&fact);
+                    continue;
+                }
+                turn = queue.turn.lock() => turn,
+            };
+            self.write_together(queue.take()).await;
+        }
+    }
+
+    /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
+    async fn write_together(&self, jobs: Vec<Job>) {
+        if let Ok(recorded) = self.write_all(&jobs).await {
+            for (job, recorded) in jobs.into_iter().zip(recorded) {
+                let _asker_went_away = job.answer.send(Ok(recorded));
+            }
+            return;
+        }
+        for job in jobs {
+            let recorded = self.write_alone(&job.fact).await;
+            let _asker_went_away = job.answer.send(recorded);
+        }
+    }
+
+    async fn write_all(&self, jobs: &[Job]) -> Result<Vec<Recorded>> {
+        let mut tx = self.begin().await?;
+        let mut recorded = Vec::with_capacity(jobs.len());
+        let mut changed = Vec::new();
+        for job in jobs {
+            let written = self.write(&mut tx, &job.fact).await?;
+            recorded.push(written.recorded);
+            changed.extend(written.changed);
+        }
+        tx.commit().await?;
+        self.tell_all(&changed);
+        Ok(recorded)
+    }
+
+    async fn write_alone(&self, fact: &Fact) -> Result<Recorded> {
+        let mut tx = self.begin().await?;
+        let written = self.write(&mut tx, fact).await?;
+        tx.commit().await?;
+        self.tell_all(&written.changed);
+        Ok(written.recorded)
+    }
+
+    async fn write(&self, tx: &mut Tx, fact: &Fact) -> Result<Written> {
+        match fact {
+            Fact::Run(request) => self.write_run(tx, request).await,
+            Fact::Observation(delivery, seen) => self.write_observation(tx, delivery, seen).await,
+        }
+    }
+
+    async fn write_run(&self, tx: &mut Tx, request: &ActionRun) -> Result<Written> {
+        let run = Run::received(request.clone(), self.shared.clock.now());
+        if !insert_run(tx, &run).await? {
+            return Ok(Written {
+                recorded: Recorded::Repeated,
+                changed: Vec::new(),
+            });
+        }
+        self.add_events(tx, &run.id, &[Event::progress("Received the request.")])
+            .await?;
+        self.add_steps(tx, &run.id, &[Step::Begin]).await?;
+        Ok(Written {
+            recorded: Recorded::Concerns(1),
+            changed: vec![run.id],
+        })
+    }
+
+    async fn write_observation(
+        &self,
+        tx: &mut Tx,
+        delivery: &DeliveryId,
+        seen: &Observation,
+    ) -> Result<Written> {
+        // From here on, no run can gain one of these links before this is committed.
+        let links = seen.links();
+        self.shared
+            .dialect
+            .lock_names(tx, links.iter().map(Link::as_str))
+            .await?;
+
+        let concerned = self.find_concerned(Some(tx), seen).await?;
+        let (recorded, changed) = if concerned.is_nobody() {
+            (Recorded::Nothing, Vec::new())
+        } else if !self.insert_delivery(tx, delivery).await? {
+            (Recorded::Repeated, Vec::new())
+        } else if concerned.runs.is_empty() {
+            self.keep_waiting(tx, delivery, &links, seen).await?;
+            (Recorded::Waiting, Vec::new())
+        } else {
+            for run in &concerned.runs {
+                self.lock_run(tx, run).await?;
+                self.add_steps(tx, run, &[Step::Observe(seen.clone())])
+                    .await?;
+            }
+            (Recorded::Concerns(concerned.runs.len()), concerned.runs)
+        };
+        Ok(Written { recorded, changed })
+    }
+
+    async fn find_concerned(&self, tx: Option<&mut Tx>, seen: &Observation) -> Result<Concerned> {
+        let awaited = seen.may_yet_concern();
+        let mut links = seen.links();
+        links.extend(awaited.clone());
+        let sql = format!(
+            "SELECT link, run_id FROM links WHERE link IN ({}) ORDER BY run_id",
+            placeholders(1, links.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for link in &links {
+            query = query.bind(link.as_str());
+        }
+        let rows = match tx {
+            Some(tx) => query.fetch_all(&mut **tx).await?,
+            None => query.fetch_all(&self.shared.read).await?,
+        };
+
+        let mut concerned = Concerned {
+            runs: Vec::new(),
+            is_awaited: false,
+        };
+        for row in rows {
+            let link: String = row.try_get("link")?;
+            if awaited
+                .as_ref()
+                .is_some_and(|awaited| awaited.as_str() == link)
+            {
+                concerned.is_awaited = true;
+                continue;
+            }
+            concerned.runs.push(id_from(&row, "run_id")?);
+        }
+        concerned.runs.dedup();
+        Ok(concerned)
+    }
+
+    async fn insert_delivery(&self, tx: &mut Tx, delivery: &DeliveryId) -> Result<bool> {
+        let insert = sqlx::query(
+            "INSERT INTO deliveries (id, received_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
+        );
+        let done = insert
+            .bind(delivery.as_str())
+            .bind(self.now())
+            .execute(&mut **tx)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn keep_waiting(
+        &self,
+        tx: &mut Tx,
+        delivery: &DeliveryId,
+        links: &[Link],
+        seen: &Observation,
+    ) -> Result<()> {
+        let observation = to_json("an observation", seen)?;
+        for link in links {
+            let insert = sqlx::query(
+                "INSERT INTO waiting (link, delivery, observation, expires_at)
+                 VALUES ($1, $2, $3, $4)",
+            );
+            insert
+                .bind(link.as_str())
+                .bind(delivery.as_str())
+                .bind(observation.as_str())
+                .bind(self.now() + WAITING_MILLIS)
+                .execute(&mut **tx)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whom an observation concerns.
+struct Concerned {
+    runs: Vec<RunId>,
+    /// Whether a dispatch is under way that may turn out to be its cause.
+    is_awaited: bool,
+}
+
+impl Concerned {
+    fn is_nobody(&self) -> bool {
+        self.runs.is_empty() && !self.is_awaited
+    }
+}
+
+/// Whether the run was not there yet.
+async fn insert_run(tx: &mut Tx, run: &Run) -> Result<bool> {
+    let insert = sqlx::query(
+        "INSERT INTO runs
+           (id, action, operation, stage, status, label, links, request, created_at, updated_at,
+            look_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9)
+         ON CONFLICT (id) DO NOTHING",
+    );
+    let done = insert
+        .bind(run.id.as_str())
+        .bind(run.request.action.as_str())
+        .bind(run.operation.map(Operation::as_str))
+        .bind(run.stage.as_str())
+        .bind(run.status.as_str())
+        .bind(run.label.as_str())
+        .bind(to_json("a run's links", &run.links)?)
+        .bind(to_json("a run's request", &run.request)?)
+        .bind(run.created_at.timestamp_millis())
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,225 @@
+//! The differences between SQLite and PostgreSQL, all of them: how to connect, how to begin, how to
+//! lock. Every other statement is the same on both.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Any, AnyPool, SqlSafeStr as _, Transaction};
+
+use super::Error;
+
+/// How long a caller waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Enough for a dashboard and a few workers; a machine of two cores gains nothing from more.
+const SQLITE_READERS: u32 = 4;
+/// PostgreSQL allows 100 connections by default, which several replicas share.
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// Which database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// One file, one writer.
+    Sqlite,
+    /// A server that several replicas share.
+    Postgres,
+}
+
+/// Where to write and where to read. On PostgreSQL both are the same pool.
+pub(super) struct Pools {
+    pub(super) write: AnyPool,
+    pub(super) read: AnyPool,
+}
+
+impl Dialect {
+    /// By the URL's scheme.
+    pub(super) fn of(url: &str) -> Result<Self, Error> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            _ => Err(Error::Unusable(
+                "The database URL must begin with `sqlite://` or `postgres://`.".to_owned(),
+            )),
+        }
+    }
+
+    /// Connects, and makes SQLite's file if there is none.
+    pub(super) async fn connect(self, url: &str) -> Result<Pools, Error> {
+        sqlx::any::install_default_drivers();
+        match self {
+            Self::Sqlite => connect_sqlite(url).await,
+            Self::Postgres => connect_postgres(url).await,
+        }
+    }
+
+    /// The schema, step by step.
+    pub(super) fn migrator(self) -> Migrator {
+        let first = match self {
+            Self::Sqlite => include_str!("migrations/sqlite/0001_begin.sql"),
+            Self::Postgres => include_str!("migrations/postgres/0001_begin.sql"),
+        };
+        let migration = |version, description: &'static str, sql: &'static str| {
+            let kind = MigrationType::Simple;
+            Migration::new(version, description.into(), kind, sql.into_sql_str(), false)
+        };
+        Migrator::with_migrations(vec![migration(1, "begin", first)])
+    }
+
+    /// Begins to write. SQLite takes its one write lock at once, so that nothing read in the
+    /// transaction can be out of date.
+    pub(super) async fn begin(self, pool: &AnyPool) -> Result<Transaction<'static, Any>, Error> {
+        let statement = match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        };
+        Ok(pool.begin_with(statement).await?)
+    }
+
+    /// The end of a query whose rows, named `step` in it, are locked unless somebody else has them.
+    pub(super) fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE OF step SKIP LOCKED",
+        }
+    }
+
+    /// The end of a query whose rows nobody else may change until the transaction has ended.
+    pub(super) fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => "FOR UPDATE",
+        }
+    }
+
+    /// Until the end of the transaction, nobody else passes here with one of these names: names of
+    /// rows that may not be there yet, which a row lock cannot hold. Locks are taken in one order
+    /// everywhere, and before any lock on a row, so that nobody waits in a circle.
+    pub(super) async fn lock_names(
+        self,
+        transaction: &mut Transaction<'static, Any>,
+        names: impl Iterator<Item = &str>,
+    ) -> Result<(), Error> {
+        if self == Self::Sqlite {
+            return Ok(());
+        }
+        let mut keys: Vec<i64> = names.map(lock_key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key);
+            lock.execute(&mut **transaction).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The number under which PostgreSQL locks a name.
+fn lock_key(name: &str) -> i64 {
+    let digest: [u8; 32] = Sha256::digest(name.as_bytes()).into();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}
+
+async fn connect_postgres(url: &str) -> Result<Pools, Error> {
+    let options: AnyConnectOptions = url.parse()?;
+    let pool = AnyPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    Ok(Pools {
+        write: pool.clone(),
+        read: pool,
+    })
+}
+
+async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
+    let path = sqlite_path(url)?;
+    make_file(&path)?;
+    // sqlx takes the file's name out of the URL and decodes it.
+    let name: String = path
+        .to_string_lossy()
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    let options: AnyConnectOptions = format!("sqlite://{name}?mode=rw").parse()?;
+
+    // sqlx's own defaults are right for the rest: foreign_keys on, busy_timeout 5 s.
+    let write = AnyPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::query("PRAGMA journal_mode = WAL")
+                    .execute(&mut *connection)
+                    .await?;
+                // A commit that has returned survives a power cut.
+                sqlx::query("PRAGMA synchronous = FULL")
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .connect_with(options.clone())
+        .await?;
+    let read = AnyPoolOptions::new()
+        .max_connections(SQLITE_READERS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::query("PRAGMA query_only = ON")
+                    .execute(connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options);
+    Ok(Pools { write, read })
+}
+
+/// The file that a URL names: `sqlite://relative`, `sqlite:///absolute`, or `sqlite:path`.
+fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
+    let rest = url.trim_start_matches("sqlite:");
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let name = rest.split('?').next().unwrap_or_default();
+    if name.is_empty() || name == ":memory:" || rest.contains("mode=memory") {
+        return Err(Error::Unusable(format!(
+            "The database URL {url:?} names no file. Runs must survive a restart: name one, such as \
+             `sqlite://towpath.db`."
+        )));
+    }
+    std::path::absolute(name).map_err(|error| {
+        Error::Unusable(format!(
+            "The path of the database {name:?} cannot be resolved: {error}."
+        ))
+    })
+}
+
+/// Makes the file readable by nobody else, before SQLite would make it readable by all. Its
+/// companions (`-wal`, `-shm`) get the same mode from SQLite.
+fn make_file(path: &Path) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(path);
+    if !folder.is_dir() {
+        return Err(Error::Unusable(format!(
+            "The database {} cannot be made, because the folder {} does not exist. Make the folder, \
+             or name another place in TOWPATH_DATABASE_URL.",
+            path.display(),
+            folder.display()
+        )));
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|error| {
+        Error::Unusable(format!(
+            "The database {} cannot be opened: {error}.",
+            path.display()
+        ))
+    })
+}

@@ -1,0 +1,104 @@
+//! What is done now and then: asking GitHub about silent runs, sweeping the house, cursors.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::rows::{RUN_COLUMNS, run_from};
+use super::{Result, Store};
+use crate::domain::{Run, RunId};
+use crate::plan::Step;
+
+/// How long a delivery's id is remembered. GitHub redelivers for three days at most.
+const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(14);
+/// How long after the end of a run a later apply may still be the one that it waited for.
+const APPLY_AWAITED: TimeDelta = TimeDelta::days(30);
+
+impl Store {
+    /// Open runs for which it is time to see whether they have been silent too long.
+    pub async fn runs_to_look_at(&self, limit: u32) -> Result<Vec<Run>> {
+        let sql = format!(
+            "SELECT {RUN_COLUMNS} FROM runs WHERE look_at IS NOT NULL AND look_at <= $1
+             ORDER BY look_at LIMIT $2"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(self.now())
+            .bind(i64::from(limit));
+        query
+            .fetch_all(&self.shared.read)
+            .await?
+            .iter()
+            .map(run_from)
+            .collect()
+    }
+
+    /// Sets when a run comes up in [`Store::runs_to_look_at`] again, if it is open.
+    pub async fn look_again_at(&self, run: &RunId, at: DateTime<Utc>) -> Result<()> {
+        let update =
+            sqlx::query("UPDATE runs SET look_at = $2 WHERE id = $1 AND look_at IS NOT NULL");
+        let update = update.bind(run.as_str()).bind(at.timestamp_millis());
+        update.execute(&self.shared.write).await?;
+        Ok(())
+    }
+
+    /// Adds a step that asks GitHub to each of these runs, unless one already waits there.
+    pub async fn request_look(&self, runs: &[RunId]) -> Result<()> {
+        for run in runs {
+            let mut tx = self.begin().await?;
+            self.lock_run(&mut tx, run).await?;
+            let waits = sqlx::query(
+                "SELECT id FROM steps WHERE run_id = $1 AND settled_at IS NULL AND kind = $2",
+            );
+            let waits = waits.bind(run.as_str()).bind(Step::Look.kind());
+            if waits.fetch_optional(&mut *tx).await?.is_some() {
+                continue;
+            }
+            self.add_steps(&mut tx, run, &[Step::Look]).await?;
+            tx.commit().await?;
+            self.tell(run);
+        }
+        Ok(())
+    }
+
+    /// Removes what nobody can need any more.
+    pub async fn sweep_house(&self) -> Result<()> {
+        let now = self.shared.clock.now();
+        let sweeps = [
+            ("DELETE FROM waiting WHERE expires_at <= $1", now),
+            (
+                "DELETE FROM deliveries WHERE received_at < $1",
+                now - DELIVERIES_KEPT,
+            ),
+            (
+                "DELETE FROM links WHERE link LIKE 'apply:%'
+                   AND run_id IN (SELECT id FROM runs WHERE ended_at < $1)",
+                now - APPLY_AWAITED,
+            ),
+        ];
+        for (statement, before) in sweeps {
+            let sweep = sqlx::query(statement).bind(before.timestamp_millis());
+            sweep.execute(&self.shared.write).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers a small thing under a name.
+    pub async fn keep(&self, name: &str, value: &str) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT INTO kept (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        );
+        insert
+            .bind(name)
+            .bind(value)
+            .execute(&self.shared.write)
+            .await?;
+        Ok(())
+    }
+
+    /// What was last remembered under a name.
+    pub async fn kept(&self, name: &str) -> Result<Option<String>> {
+        let query = sqlx::query("SELECT value FROM kept WHERE name = $1").bind(name);
+        let row = query.fetch_optional(&self.shared.read).await?;
+        Ok(row.map(|row| row.try_get("value")).transpose()?)
+    }
+}

@@ -1,0 +1,146 @@
+//! Everything that is remembered: runs, their steps and their history, what they are found by, and
+//! the entities they made. The only room that names sqlx.
+//!
+//! One set of statements for SQLite and PostgreSQL; what differs is in `dialect`. Whatever belongs
+//! together is written in one transaction. Three rules make the queue safe:
+//!
+//! - A step is settled only by who holds its latest claim.
+//! - Steps are added to a run only while its row is locked: ids rise in the order of commits, and a
+//!   lane is worked off in the order of ids.
+//! - The work lane alone changes a run. The report lane settles its steps and nothing else of it.
+//!
+//! Does not know about: GitHub's or the portal's API, what a step does.
+
+mod accept;
+mod append;
+mod catalog;
+mod dialect;
+mod error;
+mod look;
+mod queue;
+mod read;
+mod rows;
+mod settle;
+
+use std::sync::Arc;
+
+use sqlx::migrate::MigrateError;
+use sqlx::{Any, AnyPool, Transaction};
+use tokio::sync::{broadcast, watch};
+
+pub use accept::{Accepted, Recorded};
+pub use catalog::{EntityChange, EntityRecord, Place};
+pub use error::Error;
+pub use queue::{ClaimedStep, StepId};
+pub use read::{Counts, RecordedEvent, RecordedStep, RunFilter, StepState};
+
+use crate::clock::Clock;
+use crate::domain::RunId;
+use dialect::Dialect;
+
+/// How many changes a slow listener may fall behind before it is told that it missed some.
+const CHANGES_KEPT: usize = 1024;
+
+type Result<T> = std::result::Result<T, Error>;
+type Tx = Transaction<'static, Any>;
+
+/// The store. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    dialect: Dialect,
+    write: AnyPool,
+    read: AnyPool,
+    clock: Clock,
+    accepting: accept::Queue,
+    changes: broadcast::Sender<RunId>,
+    wake: watch::Sender<()>,
+}
+
+impl Store {
+    /// Opens the database and brings its schema up to date.
+    pub async fn open(url: &str, clock: Clock) -> Result<Self> {
+        let dialect = Dialect::of(url)?;
+        let pools = dialect.connect(url).await?;
+        dialect
+            .migrator()
+            .run(&pools.write)
+            .await
+            .map_err(migration_error)?;
+        let shared = Shared {
+            dialect,
+            write: pools.write,
+            read: pools.read,
+            clock,
+            accepting: accept::Queue::default(),
+            changes: broadcast::Sender::new(CHANGES_KEPT),
+            wake: watch::Sender::new(()),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Lets go of the database, once what is under way has ended.
+    pub async fn close(&self) {
+        self.shared.read.close().await;
+        self.shared.write.close().await;
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.shared.read).await?;
+        Ok(())
+    }
+
+    /// Names each run after a commit of this process that changed it.
+    pub fn changes(&self) -> broadcast::Receiver<RunId> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Changes whenever this process has committed steps that may be due. (Steps of other processes
+    /// are found by asking now and then.)
+    pub fn wake(&self) -> watch::Receiver<()> {
+        self.shared.wake.subscribe()
+    }
+
+    async fn begin(&self) -> Result<Tx> {
+        self.shared.dialect.begin(&self.shared.write).await
+    }
+
+    fn now(&self) -> i64 {
+        self.shared.clock.now().timestamp_millis()
+    }
+
+    /// To be called after a commit. That nobody listens is no error.
+    fn tell(&self, run: &RunId) {
+        let _nobody_listens = self.shared.changes.send(run.clone());
+        self.shared.wake.send_replace(());
+    }
+
+    fn tell_all(&self, runs: &[RunId]) {
+        for run in runs {
+            self.tell(run);
+        }
+    }
+}
+
+fn migration_error(error: MigrateError) -> Error {
+    match error {
+        MigrateError::VersionMissing(version) => Error::Unusable(format!(
+            "The database has been used by a newer version of Towpath (its schema has step \
+             {version}, which this version does not know). Run that version, or a newer one."
+        )),
+        MigrateError::VersionMismatch(version) => Error::Unusable(format!(
+            "Step {version} of the database's schema is not the one of this version of Towpath. \
+             The database was made by a build that was never released; use another database."
+        )),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+        other => Error::Unusable(format!(
+            "The database's schema cannot be brought up to date: {other}."
+        )),
+    }
+}

@@ -1,0 +1,277 @@
+//! The queue: steps are claimed for a while, and put back, put off, or put aside.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::rows::{
+    RUN_COLUMNS, from_json, id_from, number_from, placeholders, run_from, time_from,
+};
+use super::{Error, Result, Store};
+use crate::domain::{Run, RunId};
+use crate::plan::Step;
+use crate::plan::step::Lane;
+
+/// A step's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepId(pub i64);
+
+/// A step that the holder alone may work on, until the lease ends.
+#[derive(Debug, Clone)]
+pub struct ClaimedStep {
+    /// Which.
+    pub id: StepId,
+    /// Its run, as it stood when the step was claimed.
+    pub run: Run,
+    /// What is to be done.
+    pub step: Step,
+    /// 1 for the first.
+    pub attempt: u32,
+    /// Of the report lane: the steps directly behind this one that could be done now, so that they
+    /// can be sent as one. Nobody else can claim them while this one is claimed.
+    pub following: Vec<(StepId, Step)>,
+    /// Which claim of the step this is.
+    claim: i64,
+}
+
+impl Store {
+    /// Claims steps of a lane: of each run the first unfinished one, if it is due; the longest due
+    /// first. If the lease ends before the step is settled, it can be claimed again.
+    pub async fn claim(&self, lane: Lane, limit: u32, lease: Duration) -> Result<Vec<ClaimedStep>> {
+        // An attempt that nobody settled counts: a step that kills its process must not go on
+        // for ever.
+        let sql = format!(
+            "WITH picked AS (
+               SELECT id FROM steps AS step
+               WHERE lane = $1 AND settled_at IS NULL AND due_at <= $2
+                 AND NOT EXISTS (
+                   SELECT 1 FROM steps AS earlier
+                   WHERE earlier.run_id = step.run_id AND earlier.lane = step.lane
+                     AND earlier.settled_at IS NULL AND earlier.id < step.id)
+               ORDER BY due_at, id
+               LIMIT $3
+               {}
+             )
+             UPDATE steps SET
+               attempt = CASE state WHEN 'claimed' THEN attempt + 1 ELSE attempt END,
+               state = 'claimed', claims = claims + 1, due_at = $4
+             WHERE id IN (SELECT id FROM picked)
+             RETURNING id, run_id, payload, attempt, claims",
+            self.shared.dialect.skip_locked()
+        );
+        let now = self.now();
+        let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let mut tx = self.begin().await?;
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(lane.as_str())
+            .bind(now)
+            .bind(i64::from(limit))
+            .bind(now.saturating_add(lease))
+            .fetch_all(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.load(lane, rows).await
+    }
+
+    /// Reads what belongs to the claimed rows. One that cannot be read is put aside, and the others
+    /// go on.
+    async fn load(&self, lane: Lane, rows: Vec<AnyRow>) -> Result<Vec<ClaimedStep>> {
+        let ids = rows
+            .iter()
+            .map(|row| id_from(row, "run_id"))
+            .collect::<Result<Vec<_>>>()?;
+        let runs = self.runs_by_id(&ids).await?;
+        let mut following = match lane {
+            Lane::Work => HashMap::new(),
+            Lane::Report => self.following(&ids).await?,
+        };
+
+        let mut claimed = Vec::with_capacity(rows.len());
+        for (row, run_id) in rows.iter().zip(ids) {
+            let run = runs.get(&run_id);
+            match claimed_from(row, run) {
+                Ok(mut step) => {
+                    step.following = following.remove(&run_id).unwrap_or_default();
+                    claimed.push(step);
+                }
+                Err(error) => {
+                    let id = StepId(row.try_get("id")?);
+                    tracing::error!(run.id = %run_id, step.id = id.0, %error, "putting aside a step that cannot be read");
+                    self.put_aside(id, row.try_get("claims")?, "its row cannot be read")
+                        .await?;
+                }
+            }
+        }
+        claimed.sort_by_key(|step| step.id);
+        Ok(claimed)
+    }
+
+    async fn runs_by_id(&self, ids: &[RunId]) -> Result<HashMap<RunId, AnyRow>> {
+        let list = placeholders(1, ids.len());
+        let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id IN ({list})");
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(id.as_str());
+        }
+        let rows = query.fetch_all(&self.shared.read).await?;
+        rows.into_iter()
+            .map(|row| Ok((id_from(&row, "id")?, row)))
+            .collect()
+    }
+
+    /// What waits in the report lanes of these runs behind the claimed step, up to the first that
+    /// is not due or cannot be read.
+    async fn following(&self, runs: &[RunId]) -> Result<HashMap<RunId, Vec<(StepId, Step)>>> {
+        let list = placeholders(2, runs.len());
+        let sql = format!(
+            "SELECT id, run_id, payload, due_at FROM steps
+             WHERE run_id IN ({list}) AND lane = $1 AND settled_at IS NULL AND state = 'ready'
+             ORDER BY id"
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(Lane::Report.as_str());
+        for run in runs {
+            query = query.bind(run.as_str());
+        }
+        let mut following: HashMap<RunId, Vec<_>> = HashMap::new();
+        let mut ended: Vec<RunId> = Vec::new();
+        for row in query.fetch_all(&self.shared.read).await? {
+            let run = id_from(&row, "run_id")?;
+            let due_at: i64 = row.try_get("due_at")?;
+            let step = from_json("a step", row.try_get("payload")?);
+            match step {
+                _ if ended.contains(&run) => {}
+                Ok(step) if due_at <= self.now() => {
+                    let id = StepId(row.try_get("id")?);
+                    following.entry(run).or_default().push((id, step));
+                }
+                _ => ended.push(run),
+            }
+        }
+        Ok(following)
+    }
+
+    /// Puts a step off after an attempt that did not succeed. The next attempt has the next number.
+    pub async fn postpone(
+        &self,
+        claimed: &ClaimedStep,
+        until: DateTime<Utc>,
+        error: &str,
+    ) -> Result<()> {
+        let update = sqlx::query(
+            "UPDATE steps SET state = 'ready', due_at = $3, attempt = attempt + 1, last_error = $4
+             WHERE id = $1 AND claims = $2 AND state = 'claimed'",
+        );
+        let update = update.bind(claimed.id.0).bind(claimed.claim);
+        let update = update.bind(until.timestamp_millis()).bind(error);
+        held(update.execute(&self.shared.write).await?.rows_affected())
+    }
+
+    /// Puts a step aside for somebody to look at. It holds up nothing.
+    pub async fn park(&self, claimed: &ClaimedStep, error: &str) -> Result<()> {
+        self.put_aside(claimed.id, claimed.claim, error).await?;
+        self.tell(&claimed.run.id);
+        Ok(())
+    }
+
+    /// Puts a step back as if it had not been claimed: the process stops.
+    pub async fn release(&self, claimed: &ClaimedStep) -> Result<()> {
+        let update = sqlx::query(
+            "UPDATE steps SET state = 'ready', due_at = $3
+             WHERE id = $1 AND claims = $2 AND state = 'claimed'",
+        );
+        let update = update
+            .bind(claimed.id.0)
+            .bind(claimed.claim)
+            .bind(self.now());
+        held(update.execute(&self.shared.write).await?.rows_affected())?;
+        self.tell(&claimed.run.id);
+        Ok(())
+    }
+
+    /// Does a parked step once more: a copy of it is added at the end of its lane. Whether there
+    /// was such a parked step.
+    pub async fn replay(&self, parked: StepId) -> Result<bool> {
+        let mut tx = self.begin().await?;
+        let find =
+            sqlx::query("SELECT run_id, payload FROM steps WHERE id = $1 AND state = 'parked'");
+        let Some(row) = find.bind(parked.0).fetch_optional(&mut *tx).await? else {
+            return Ok(false);
+        };
+        let run = id_from(&row, "run_id")?;
+        let step: Step = from_json("a step", row.try_get("payload")?)?;
+        self.lock_run(&mut tx, &run).await?;
+        let update =
+            sqlx::query("UPDATE steps SET state = 'done' WHERE id = $1 AND state = 'parked'");
+        if update
+            .bind(parked.0)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected()
+            == 0
+        {
+            return Ok(false);
+        }
+        self.add_steps(&mut tx, &run, &[step]).await?;
+        tx.commit().await?;
+        self.tell(&run);
+        Ok(true)
+    }
+
+    /// When the next step can be claimed, if there is one: now or before, when it can be already.
+    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        let query = sqlx::query(
+            "SELECT MIN(due_at) AS due_at FROM steps AS step
+             WHERE settled_at IS NULL
+               AND NOT EXISTS (
+                 SELECT 1 FROM steps AS earlier
+                 WHERE earlier.run_id = step.run_id AND earlier.lane = step.lane
+                   AND earlier.settled_at IS NULL AND earlier.id < step.id)",
+        );
+        let row = query.fetch_one(&self.shared.read).await?;
+        row.try_get::<Option<i64>, _>("due_at")?
+            .map(time_from)
+            .transpose()
+    }
+
+    async fn put_aside(&self, id: StepId, claim: i64, error: &str) -> Result<()> {
+        let update = sqlx::query(
+            "UPDATE steps SET state = 'parked', settled_at = $3, last_error = $4
+             WHERE id = $1 AND claims = $2 AND state = 'claimed'",
+        );
+        let update = update.bind(id.0).bind(claim).bind(self.now()).bind(error);
+        held(update.execute(&self.shared.write).await?.rows_affected())
+    }
+}
+
+impl ClaimedStep {
+    pub(super) fn claim(&self) -> i64 {
+        self.claim
+    }
+}
+
+/// Whether the claim still held: then its row was changed.
+pub(super) fn held(rows_affected: u64) -> Result<()> {
+    if rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::LeaseLost)
+    }
+}
+
+fn claimed_from(row: &AnyRow, run: Option<&AnyRow>) -> Result<ClaimedStep> {
+    let run = run.ok_or_else(|| Error::unreadable("a step", "its run is not there"))?;
+    Ok(ClaimedStep {
+        id: StepId(row.try_get("id")?),
+        run: run_from(run)?,
+        step: from_json("a step", row.try_get("payload")?)?,
+        attempt: number_from(row, "attempt")?,
+        following: Vec::new(),
+        claim: row.try_get("claims")?,
+    })
+}

@@ -1,0 +1,226 @@
+//! Reading: for the dashboard, the API and the metrics.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::queue::StepId;
+use super::rows::{RUN_COLUMNS, from_json, from_word, number_from, run_from, time_from};
+use super::{Result, Store};
+use crate::domain::{ActionId, EventKind, RepositoryName, Run, RunId, Stage, Status};
+use crate::plan::Step;
+
+/// Which runs.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// With this status.
+    pub status: Option<Status>,
+    /// Of this action.
+    pub action: Option<ActionId>,
+    /// On this repository.
+    pub repository: Option<RepositoryName>,
+    /// With this text in the id, the action, the label or the repository, in any case.
+    pub text: Option<String>,
+    /// Older than this run: the last one of the page before.
+    pub before: Option<RunId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A line of a run's history, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What kind of line.
+    pub kind: EventKind,
+    /// The sentence.
+    pub message: String,
+}
+
+/// A step, as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedStep {
+    /// Which.
+    pub id: StepId,
+    /// What is, or was, to be done.
+    pub step: Step,
+    /// How it stands.
+    pub state: StepState,
+    /// The attempt that is next, under way, or was last.
+    pub attempt: u32,
+    /// When it can be claimed; of a claimed step, when its lease ends.
+    pub due_at: DateTime<Utc>,
+    /// Why the last attempt did not succeed.
+    pub last_error: Option<String>,
+    /// When it was decided.
+    pub created_at: DateTime<Utc>,
+    /// When it was done or put aside.
+    pub settled_at: Option<DateTime<Utc>>,
+}
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Waits for its time and its turn.
+    Ready,
+    /// Somebody works on it.
+    Claimed,
+    /// Done.
+    Done,
+    /// Put aside for somebody to look at.
+    Parked,
+}
+
+/// What the metrics count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// How many runs are at each stage.
+    pub runs: Vec<(Stage, u64)>,
+    /// Steps that are not finished.
+    pub steps_waiting: u64,
+    /// Steps that were put aside and not done again.
+    pub steps_parked: u64,
+    /// Since when the longest due step is due.
+    pub oldest_due: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// One run.
+    pub async fn run(&self, id: &RunId) -> Result<Option<Run>> {
+        let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = $1");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id.as_str());
+        query
+            .fetch_optional(&self.shared.read)
+            .await?
+            .as_ref()
+            .map(run_from)
+            .transpose()
+    }
+
+    /// Runs, the newest first.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        let sql = format!(
+            "SELECT {RUN_COLUMNS} FROM runs
+             WHERE ($1 IS NULL OR status = $1)
+               AND ($2 IS NULL OR action = $2)
+               AND ($3 IS NULL OR repository = $3)
+               AND ($4 IS NULL OR LOWER(id || ' ' || action || ' ' || label || ' '
+                                        || COALESCE(repository, '')) LIKE $4 ESCAPE '!')
+               AND ($5 IS NULL OR
+                    (created_at, id) < (SELECT created_at, id FROM runs WHERE id = $5))
+             ORDER BY created_at DESC, id DESC
+             LIMIT $6"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql))
+            .bind(filter.status.map(Status::as_str))
+            .bind(filter.action.as_ref().map(ActionId::as_str))
+            .bind(filter.repository.as_ref().map(RepositoryName::key))
+            .bind(filter.text.as_deref().map(pattern))
+            .bind(filter.before.as_ref().map(RunId::as_str))
+            .bind(i64::from(filter.limit));
+        query
+            .fetch_all(&self.shared.read)
+            .await?
+            .iter()
+            .map(run_from)
+            .collect()
+    }
+
+    /// The lines of a run's history after a number; after 0, all.
+    pub async fn events(&self, run: &RunId, after_seq: u64) -> Result<Vec<RecordedEvent>> {
+        let query = sqlx::query(
+            "SELECT seq, at, kind, message FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq",
+        );
+        let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
+        let rows = query
+            .bind(run.as_str())
+            .bind(after)
+            .fetch_all(&self.shared.read)
+            .await?;
+        rows.iter().map(event_from).collect()
+    }
+
+    /// The steps of a run, the oldest first.
+    pub async fn steps_of(&self, run: &RunId) -> Result<Vec<RecordedStep>> {
+        let query = sqlx::query(
+            "SELECT id, payload, state, attempt, due_at, last_error, created_at, settled_at
+             FROM steps WHERE run_id = $1 ORDER BY id",
+        );
+        let rows = query
+            .bind(run.as_str())
+            .fetch_all(&self.shared.read)
+            .await?;
+        rows.iter().map(step_from).collect()
+    }
+
+    /// What the metrics count.
+    pub async fn counts(&self) -> Result<Counts> {
+        let read = &self.shared.read;
+        let stages = sqlx::query("SELECT stage, COUNT(*) AS runs FROM runs GROUP BY stage");
+        let stages = stages.fetch_all(read).await?;
+        let waiting = sqlx::query(
+            "SELECT COUNT(*) AS steps, MIN(due_at) AS due_at FROM steps WHERE settled_at IS NULL",
+        );
+        let waiting = waiting.fetch_one(read).await?;
+        let parked = sqlx::query("SELECT COUNT(*) AS steps FROM steps WHERE state = 'parked'");
+        let parked = parked.fetch_one(read).await?;
+
+        let oldest: Option<i64> = waiting.try_get("due_at")?;
+        let runs = stages.iter().map(|row| {
+            Ok((
+                from_word("a run's stage", row.try_get("stage")?)?,
+                number_from(row, "runs")?,
+            ))
+        });
+        Ok(Counts {
+            runs: runs.collect::<Result<_>>()?,
+            steps_waiting: number_from(&waiting, "steps")?,
+            steps_parked: number_from(&parked, "steps")?,
+            oldest_due: oldest
+                .filter(|due| *due <= self.now())
+                .map(time_from)
+                .transpose()?,
+        })
+    }
+}
+
+/// A pattern for LIKE that finds the text anywhere, taken as it is.
+fn pattern(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in text.to_lowercase().chars() {
+        if matches!(letter, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    pattern
+}
+
+fn event_from(row: &AnyRow) -> Result<RecordedEvent> {
+    Ok(RecordedEvent {
+        seq: number_from(row, "seq")?,
+        at: time_from(row.try_get("at")?)?,
+        kind: from_word("an event's kind", row.try_get("kind")?)?,
+        message: row.try_get("message")?,
+    })
+}
+
+fn step_from(row: &AnyRow) -> Result<RecordedStep> {
+    let settled_at: Option<i64> = row.try_get("settled_at")?;
+    Ok(RecordedStep {
+        id: StepId(row.try_get("id")?),
+        step: from_json("a step", row.try_get("payload")?)?,
+        state: from_word("a step's state", row.try_get("state")?)?,
+        attempt: number_from(row, "attempt")?,
+        due_at: time_from(row.try_get("due_at")?)?,
+        last_error: row.try_get("last_error")?,
+        created_at: time_from(row.try_get("created_at")?)?,
+        settled_at: settled_at.map(time_from).transpose()?,
+    })
+}

@@ -1,0 +1,173 @@
+//! Settling: what a step has come to is written in one transaction with the steps that follow.
+
+use sqlx::Row as _;
+
+use super::catalog::EntityChange;
+use super::queue::{ClaimedStep, StepId, held};
+use super::rows::{from_json, to_json};
+use super::{Result, Store, Tx};
+use crate::domain::observation::Link;
+use crate::domain::{Operation, RepositoryName, Run, RunId, Status};
+use crate::plan::{Decision, Step};
+
+impl Store {
+    /// Settles a step of the work lane, and others of its lane that it made needless: the run, its
+    /// history, what it is found by and what follows are written together, or, if the lease was
+    /// lost, not at all. `updated_at` and `ended_at` are set here.
+    pub async fn settle(
+        &self,
+        claimed: &ClaimedStep,
+        also_settled: &[StepId],
+        decision: &Decision,
+    ) -> Result<()> {
+        let run = &claimed.run.id;
+        let mut tx = self.begin().await?;
+        // Nobody may write down an observation under one of these links in between: it would miss
+        // the run, and the run would miss it.
+        let names = decision.links.iter().map(Link::as_str);
+        self.shared.dialect.lock_names(&mut tx, names).await?;
+        self.lock_run(&mut tx, run).await?;
+
+        self.close_steps(&mut tx, claimed, also_settled).await?;
+        if decision.run != claimed.run || !decision.events.is_empty() {
+            self.update_run(&mut tx, &decision.run).await?;
+        }
+        self.add_events(&mut tx, run, &decision.events).await?;
+        self.add_steps(&mut tx, run, &decision.steps).await?;
+        for link in &decision.links {
+            self.add_link(&mut tx, run, link).await?;
+        }
+        if decision.run.status.is_end() {
+            drop_links(&mut tx, &decision.run).await?;
+        }
+        tx.commit().await?;
+        self.tell(run);
+        Ok(())
+    }
+
+    /// Settles a step of the report lane, and those that were sent with it. Of the run nothing else
+    /// is touched: its work may go on at the same time.
+    pub async fn settle_report(
+        &self,
+        claimed: &ClaimedStep,
+        also_settled: &[StepId],
+        entity: Option<&EntityChange>,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        if let Some(change) = entity {
+            self.change_entity(&mut tx, &claimed.run.id, change).await?;
+        }
+        self.close_steps(&mut tx, claimed, also_settled).await?;
+        tx.commit().await?;
+        self.tell(&claimed.run.id);
+        Ok(())
+    }
+
+    async fn close_steps(
+        &self,
+        tx: &mut Tx,
+        claimed: &ClaimedStep,
+        also_settled: &[StepId],
+    ) -> Result<()> {
+        let now = self.now();
+        let close = sqlx::query(
+            "UPDATE steps SET state = 'done', settled_at = $3
+             WHERE id = $1 AND claims = $2 AND state = 'claimed'",
+        );
+        let close = close.bind(claimed.id.0).bind(claimed.claim()).bind(now);
+        held(close.execute(&mut **tx).await?.rows_affected())?;
+        for also in also_settled {
+            let close = sqlx::query(
+                "UPDATE steps SET state = 'done', settled_at = $4
+                 WHERE id = $1 AND run_id = $2 AND lane = $3 AND state = 'ready'",
+            );
+            let close = close.bind(also.0).bind(claimed.run.id.as_str());
+            close
+                .bind(claimed.step.lane().as_str())
+                .bind(now)
+                .execute(&mut **tx)
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn update_run(&self, tx: &mut Tx, run: &Run) -> Result<()> {
+        let now = self.now();
+        let ended_at = run.ended_at.map_or(now, |at| at.timestamp_millis());
+        let work = run
+            .work
+            .as_ref()
+            .map(|work| to_json("a run's work", work))
+            .transpose()?;
+        let update = sqlx::query(
+            "UPDATE runs SET
+               operation = $2, stage = $3, status = $4, label = $5, repository = $6, links = $7,
+               work = $8, updated_at = $9, ended_at = $10,
+               look_at = CASE WHEN $10 IS NULL THEN COALESCE(look_at, $9) END
+             WHERE id = $1",
+        );
+        update
+            .bind(run.id.as_str())
+            .bind(run.operation.map(Operation::as_str))
+            .bind(run.stage.as_str())
+            .bind(run.status.as_str())
+            .bind(run.label.as_str())
+            .bind(run.repository().map(RepositoryName::key))
+            .bind(to_json("a run's links", &run.links)?)
+            .bind(work)
+            .bind(now)
+            .bind(run.status.is_end().then_some(ended_at))
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Adds what the run is found by, and takes over what was seen under it before.
+    async fn add_link(&self, tx: &mut Tx, run: &RunId, link: &Link) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT INTO links (link, run_id) VALUES ($1, $2) ON CONFLICT (link, run_id) DO NOTHING",
+        );
+        insert
+            .bind(link.as_str())
+            .bind(run.as_str())
+            .execute(&mut **tx)
+            .await?;
+
+        let find = sqlx::query(
+            "SELECT delivery, observation FROM waiting
+             WHERE link = $1 AND expires_at > $2 ORDER BY expires_at, delivery",
+        );
+        for row in find
+            .bind(link.as_str())
+            .bind(self.now())
+            .fetch_all(&mut **tx)
+            .await?
+        {
+            let delivery: String = row.try_get("delivery")?;
+            let seen = from_json("an observation", row.try_get("observation")?)?;
+            self.add_steps(tx, run, &[Step::Observe(seen)]).await?;
+            let delete = sqlx::query("DELETE FROM waiting WHERE delivery = $1");
+            delete.bind(delivery).execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A run that has ended awaits no dispatch, and one that ended well no apply: else every later run
+/// of that workflow would be written down for every run there ever was. What it already has, it
+/// keeps being found by: a re-run may change how it ended.
+async fn drop_links(tx: &mut Tx, run: &Run) -> Result<()> {
+    let prefixes: &[&str] = match run.status {
+        Status::Success => &["dispatch:", "apply:"],
+        _ => &["dispatch:"],
+    };
+    for prefix in prefixes {
+        let delete = sqlx::query("DELETE FROM links WHERE run_id = $1 AND link LIKE $2");
+        delete
+            .bind(run.id.as_str())
+            .bind(format!("{prefix}%"))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
