@@ -206,7 +206,11 @@ impl WorkflowRunFacts {
     pub fn merge(&mut self, attempt: u32, phase: RunPhase, conclusion: Option<Conclusion>) -> bool {
         let ended = phase == RunPhase::Completed && conclusion.is_some();
         // `completed` without a conclusion, or with a queued one, is seen in the wild.
-        let phase = if phase == RunPhase::Completed && !ended { RunPhase::InProgress } else { phase };
+        let phase = if phase == RunPhase::Completed && !ended {
+            RunPhase::InProgress
+        } else {
+            phase
+        };
         if attempt < self.attempt {
             return false;
         }
@@ -353,17 +357,26 @@ pub struct Event {
 impl Event {
     /// A line that tells how far the run is.
     pub fn progress(message: impl Into<String>) -> Self {
-        Self { kind: EventKind::Progress, message: message.into() }
+        Self {
+            kind: EventKind::Progress,
+            message: message.into(),
+        }
     }
 
     /// A line that asks for attention and ends nothing.
     pub fn warning(message: impl Into<String>) -> Self {
-        Self { kind: EventKind::Warning, message: message.into() }
+        Self {
+            kind: EventKind::Warning,
+            message: message.into(),
+        }
     }
 
     /// A line that tells why the run ended ill.
     pub fn failure(message: impl Into<String>) -> Self {
-        Self { kind: EventKind::Failure, message: message.into() }
+        Self {
+            kind: EventKind::Failure,
+            message: message.into(),
+        }
     }
 }
 
