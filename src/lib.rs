@@ -15,5 +15,6 @@
 
 pub mod clock;
 pub mod domain;
+pub mod github;
 pub mod plan;
 pub mod template;
