@@ -16,3 +16,5 @@
 pub mod clock;
 pub mod domain;
 pub mod plan;
+pub mod portal;
+pub mod sandbox;

@@ -7,6 +7,7 @@ pub mod action_run;
 pub mod entity;
 pub mod ids;
 pub mod observation;
+pub mod progress;
 pub mod repository;
 pub mod run;
 pub mod standing;
@@ -18,5 +19,6 @@ pub use ids::{
     WorkflowRunId,
 };
 pub use observation::{Link, Observation};
+pub use progress::Progress;
 pub use repository::{BranchName, CommitSha, RepositoryName};
 pub use run::{Event, EventKind, Run, Stage, Status};

@@ -12,6 +12,8 @@ use crate::domain::run::{Event, Run, Status};
 use crate::domain::standing::ReviewerId;
 use crate::domain::{EntityRef, EntityUpsert};
 
+pub use crate::domain::progress::Progress;
+
 /// Which of a run's two queues a step waits in. Within a lane, steps go one after another; a portal
 /// that is away does not hold up the work, nor GitHub's limits a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -181,22 +183,6 @@ pub struct StoreSecret {
     pub name: String,
     /// The template's text of its value, still to be rendered.
     pub value: String,
-}
-
-/// How far the run is. Neighbours that wait together are sent as one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Lines for the run's log.
-    #[serde(default)]
-    pub log: Vec<String>,
-    /// The label, if it changes.
-    pub label: Option<String>,
-    /// All links, if they change.
-    pub links: Option<Vec<String>>,
-    /// The short text beside the status, Markdown.
-    pub summary: Option<String>,
-    /// GitHub's id of the work: `gh_<owner id>_<repository id>_<workflow run id>` or `owner/name#number`.
-    pub external_run_id: Option<String>,
 }
 
 /// The entity is written.
