@@ -146,10 +146,7 @@ mod tests {
 
     #[test]
     fn a_nearly_ended_token_is_not_fetched_at_every_call() {
-        assert_eq!(
-            usable(Duration::from_hours(3)),
-            Duration::from_mins(179)
-        );
+        assert_eq!(usable(Duration::from_hours(3)), Duration::from_mins(179));
         assert_eq!(usable(Duration::from_secs(20)), Duration::from_secs(15));
         assert_eq!(usable(Duration::ZERO), Duration::ZERO);
     }

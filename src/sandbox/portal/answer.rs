@@ -52,7 +52,10 @@ impl IntoResponse for Refusal {
 }
 
 /// A success: the fields, and `ok`.
-#[expect(clippy::unnecessary_wraps, reason = "every handler ends with an answer")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every handler ends with an answer"
+)]
 pub(super) fn ok(status: StatusCode, fields: Value) -> Answer {
     let mut body = Map::from_iter([("ok".to_owned(), Value::Bool(true))]);
     if let Value::Object(fields) = fields {

@@ -261,7 +261,9 @@ fn encrypted_inputs(form: &Value, inputs: &Map<String, Value>) -> Vec<String> {
 /// AES-256-GCM as Port does it: the first 32 bytes of the client secret are the key, a nonce of 16
 /// bytes, and base64 of nonce, ciphertext and tag. An object is encrypted as its JSON.
 fn encrypt(secret: &str, value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     seal(secret, fastrand::u128(..).to_be_bytes(), &text)
 }
 
