@@ -15,6 +15,8 @@ use crate::domain::run::{Event, Run, Status};
 use crate::domain::standing::ReviewerId;
 use crate::domain::{EntityRef, EntityUpsert};
 
+pub use crate::domain::progress::Progress;
+
 /// Which of a run's two queues a step waits in. Within a lane, steps go one after another; a portal
 /// that is away does not hold up the work, nor GitHub's limits a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
