@@ -15,6 +15,10 @@
 
 pub mod clock;
 pub mod domain;
+pub mod effects;
 pub mod github;
 pub mod plan;
+pub mod portal;
+pub mod store;
 pub mod template;
+pub mod worker;

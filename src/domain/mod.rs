@@ -19,6 +19,6 @@ pub use ids::{
     WorkflowRunId,
 };
 pub use observation::{Link, Observation};
-pub use progress::Progress;
+pub use report::{Explanation, PlanSummary, Progress};
 pub use repository::{BranchName, CommitSha, RepositoryName};
 pub use run::{Event, EventKind, Run, Stage, Status};

@@ -1,5 +1,4 @@
-//! What is read on GitHub about a workflow run, to be told to people: why it failed, what its plan
-//! would change.
+//! What people are told of a run: how far it is, why a workflow failed, what a plan would change.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,4 +28,28 @@ pub struct PlanSummary {
     /// says it.
     #[serde(default)]
     pub resources: Vec<(String, String)>,
+}
+
+/// How far the run is. Neighbours that wait together are sent as one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Lines for the run's log.
+    #[serde(default)]
+    pub log: Vec<String>,
+    /// The label, if it changes.
+    pub label: Option<String>,
+    /// All links, if they change.
+    pub links: Option<Vec<String>>,
+    /// The short text beside the status, Markdown.
+    pub summary: Option<String>,
+    /// GitHub's id of the work: `gh_<owner id>_<repository id>_<workflow run id>` or `owner/name#number`.
+    pub external_run_id: Option<String>,
+}
+
+impl Progress {
+    /// Whether it says nothing but a label.
+    pub fn is_label_alone(&self) -> bool {
+        let label = self.label.clone();
+        *self == Self { label, ..Self::default() }
+    }
 }

@@ -9,13 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::domain::ids::WorkflowRunId;
 use crate::domain::observation::{Conclusion, Link, Observation};
-pub use crate::domain::report::{Explanation, PlanSummary};
+pub use crate::domain::report::{Explanation, PlanSummary, Progress};
 use crate::domain::repository::{CommitSha, RepositoryName};
 use crate::domain::run::{Event, Run, Status};
 use crate::domain::standing::ReviewerId;
 use crate::domain::{EntityRef, EntityUpsert};
-
-pub use crate::domain::progress::Progress;
 
 /// Which of a run's two queues a step waits in. Within a lane, steps go one after another; a portal
 /// that is away does not hold up the work, nor GitHub's limits a report.
@@ -207,29 +205,6 @@ pub struct StoreSecret {
     pub name: String,
     /// The template's text of its value, still to be rendered.
     pub value: String,
-}
-
-/// How far the run is. Neighbours that wait together are sent as one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Lines for the run's log.
-    #[serde(default)]
-    pub log: Vec<String>,
-    /// The label, if it changes.
-    pub label: Option<String>,
-    /// All links, if they change.
-    pub links: Option<Vec<String>>,
-    /// The short text beside the status, Markdown.
-    pub summary: Option<String>,
-    /// GitHub's id of the work: `gh_<owner id>_<repository id>_<workflow run id>` or `owner/name#number`.
-    pub external_run_id: Option<String>,
-}
-
-impl Progress {
-    fn is_label_alone(&self) -> bool {
-        let label = self.label.clone();
-        *self == Self { label, ..Self::default() }
-    }
 }
 
 /// The entity is written.

@@ -12,7 +12,7 @@ use super::dialect::Dialect;
 use super::rows::{id_from, placeholders, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::observation::{Link, Observation};
-use crate::domain::{ActionRun, DeliveryId, Event, Operation, Run, RunId};
+use crate::domain::{ActionRun, DeliveryId, Operation, Run, RunId};
 use crate::plan::Step;
 
 /// How long an observation waits for the run that it may belong to. A dispatch is answered within
@@ -36,7 +36,7 @@ pub enum Accepted {
 pub enum Recorded {
     /// It is written down as a step of so many runs.
     Concerns(usize),
-    /// It is kept for an hour: a dispatch is under way that may turn out to be its cause.
+    /// It is kept for an hour: a dispatch or a merge is awaited that it may belong to.
     Waiting,
     /// It concerns no run; nothing was written.
     Nothing,
@@ -192,8 +192,6 @@ impl Store {
                 changed: Vec::new(),
             });
         }
-        self.add_events(tx, &run.id, &[Event::progress("Received the request.")])
-            .await?;
         self.add_steps(tx, &run.id, &[Step::Begin]).await?;
         Ok(Written {
             recorded: Recorded::Concerns(1),
@@ -219,16 +217,20 @@ impl Store {
             (Recorded::Nothing, Vec::new())
         } else if !self.insert_delivery(tx, delivery).await? {
             (Recorded::Repeated, Vec::new())
-        } else if concerned.runs.is_empty() {
-            self.keep_waiting(tx, delivery, &links, seen).await?;
-            (Recorded::Waiting, Vec::new())
         } else {
+            if concerned.is_awaited {
+                self.keep_waiting(tx, delivery, &links, seen).await?;
+            }
             for run in &concerned.runs {
                 self.lock_run(tx, run).await?;
                 self.add_steps(tx, run, &[Step::Observe(seen.clone())])
                     .await?;
             }
-            (Recorded::Concerns(concerned.runs.len()), concerned.runs)
+            let recorded = match concerned.runs.len() {
+                0 => Recorded::Waiting,
+                runs => Recorded::Concerns(runs),
+            };
+            (recorded, concerned.runs)
         };
         Ok(Written { recorded, changed })
     }
@@ -236,7 +238,7 @@ impl Store {
     async fn find_concerned(&self, tx: Option<&mut Tx>, seen: &Observation) -> Result<Concerned> {
         let awaited = seen.may_yet_concern();
         let mut links = seen.links();
-        links.extend(awaited.clone());
+        links.extend(awaited.iter().cloned());
         let sql = format!(
             "SELECT link, run_id FROM links WHERE link IN ({}) ORDER BY run_id",
             placeholders(1, links.len())
@@ -256,10 +258,7 @@ impl Store {
         };
         for row in rows {
             let link: String = row.try_get("link")?;
-            if awaited
-                .as_ref()
-                .is_some_and(|awaited| awaited.as_str() == link)
-            {
+            if awaited.iter().any(|awaited| awaited.as_str() == link) {
                 concerned.is_awaited = true;
                 continue;
             }
@@ -309,7 +308,7 @@ impl Store {
 /// Whom an observation concerns.
 struct Concerned {
     runs: Vec<RunId>,
-    /// Whether a dispatch is under way that may turn out to be its cause.
+    /// Whether a run awaits a dispatch or a merge that it may belong to.
     is_awaited: bool,
 }
 

@@ -3,9 +3,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::rows::{RUN_COLUMNS, run_from};
+use super::rows::{RUN_COLUMNS, id_from, run_from};
 use super::{Result, Store};
-use crate::domain::{Run, RunId};
+use crate::domain::{Link, Run, RunId};
 use crate::plan::Step;
 
 /// How long a delivery's id is remembered. GitHub redelivers for three days at most.
@@ -29,6 +29,13 @@ impl Store {
             .iter()
             .map(run_from)
             .collect()
+    }
+
+    /// The runs that are found by a link.
+    pub async fn runs_by_link(&self, link: &Link) -> Result<Vec<RunId>> {
+        let query = sqlx::query("SELECT run_id FROM links WHERE link = $1");
+        let rows = query.bind(link.as_str()).fetch_all(&self.shared.read).await?;
+        rows.iter().map(|row| id_from(row, "run_id")).collect()
     }
 
     /// Sets when a run comes up in [`Store::runs_to_look_at`] again, if it is open.

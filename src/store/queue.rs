@@ -30,6 +30,10 @@ pub struct ClaimedStep {
     pub step: Step,
     /// 1 for the first.
     pub attempt: u32,
+    /// An earlier attempt was never settled: it may have acted.
+    pub interrupted: bool,
+    /// When it was decided.
+    pub created_at: DateTime<Utc>,
     /// Of the report lane: the steps directly behind this one that could be done now, so that they
     /// can be sent as one. Nobody else can claim them while this one is claimed.
     pub following: Vec<(StepId, Step)>,
@@ -57,9 +61,10 @@ impl Store {
              )
              UPDATE steps SET
                attempt = CASE state WHEN 'claimed' THEN attempt + 1 ELSE attempt END,
+               interrupted = CASE state WHEN 'claimed' THEN 1 ELSE interrupted END,
                state = 'claimed', claims = claims + 1, due_at = $4
              WHERE id IN (SELECT id FROM picked)
-             RETURNING id, run_id, payload, attempt, claims",
+             RETURNING id, run_id, payload, attempt, claims, interrupted, created_at",
             self.shared.dialect.skip_locked()
         );
         let now = self.now();
@@ -271,6 +276,8 @@ fn claimed_from(row: &AnyRow, run: Option<&AnyRow>) -> Result<ClaimedStep> {
         run: run_from(run)?,
         step: from_json("a step", row.try_get("payload")?)?,
         attempt: number_from(row, "attempt")?,
+        interrupted: row.try_get::<i64, _>("interrupted")? != 0,
+        created_at: time_from(row.try_get("created_at")?)?,
         following: Vec::new(),
         claim: row.try_get("claims")?,
     })

@@ -1,5 +1,7 @@
 //! Settling: what a step has come to is written in one transaction with the steps that follow.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row as _;
 
 use super::catalog::EntityChange;
@@ -7,18 +9,17 @@ use super::queue::{ClaimedStep, StepId, held};
 use super::rows::{from_json, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::observation::Link;
-use crate::domain::{Operation, RepositoryName, Run, RunId, Status};
+use crate::domain::{Operation, RepositoryName, Run, RunId};
 use crate::plan::{Decision, Step};
 
 impl Store {
-    /// Settles a step of the work lane, and others of its lane that it made needless: the run, its
-    /// history, what it is found by and what follows are written together, or, if the lease was
-    /// lost, not at all. `updated_at` and `ended_at` are set here.
+    /// Settles a step of the work lane: the run, its history, what it is found by, what follows, and
+    /// what became of an entity are written together, or, if the lease was lost, not at all.
     pub async fn settle(
         &self,
         claimed: &ClaimedStep,
-        also_settled: &[StepId],
         decision: &Decision,
+        entity: Option<&EntityChange>,
     ) -> Result<()> {
         let run = &claimed.run.id;
         let mut tx = self.begin().await?;
@@ -28,17 +29,16 @@ impl Store {
         self.shared.dialect.lock_names(&mut tx, names).await?;
         self.lock_run(&mut tx, run).await?;
 
-        self.close_steps(&mut tx, claimed, also_settled).await?;
+        self.close_steps(&mut tx, claimed, &[]).await?;
         if decision.run != claimed.run || !decision.events.is_empty() {
             self.update_run(&mut tx, &decision.run).await?;
         }
         self.add_events(&mut tx, run, &decision.events).await?;
         self.add_steps(&mut tx, run, &decision.steps).await?;
-        for link in &decision.links {
-            self.add_link(&mut tx, run, link).await?;
-        }
-        if decision.run.status.is_end() {
-            drop_links(&mut tx, &decision.run).await?;
+        self.add_links(&mut tx, run, &decision.links).await?;
+        drop_links(&mut tx, decision).await?;
+        if let Some(change) = entity {
+            self.change_entity(&mut tx, run, change).await?;
         }
         tx.commit().await?;
         self.tell(run);
@@ -51,12 +51,8 @@ impl Store {
         &self,
         claimed: &ClaimedStep,
         also_settled: &[StepId],
-        entity: Option<&EntityChange>,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        if let Some(change) = entity {
-            self.change_entity(&mut tx, &claimed.run.id, change).await?;
-        }
         self.close_steps(&mut tx, claimed, also_settled).await?;
         tx.commit().await?;
         self.tell(&claimed.run.id);
@@ -122,52 +118,44 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what the run is found by, and takes over what was seen under it before.
-    async fn add_link(&self, tx: &mut Tx, run: &RunId, link: &Link) -> Result<()> {
-        let insert = sqlx::query(
-            "INSERT INTO links (link, run_id) VALUES ($1, $2) ON CONFLICT (link, run_id) DO NOTHING",
-        );
-        insert
-            .bind(link.as_str())
-            .bind(run.as_str())
-            .execute(&mut **tx)
-            .await?;
+    /// Adds what the run is found by, and takes over what was seen under it before. What waits may
+    /// be waited for by several runs, so it stays until it expires.
+    async fn add_links(&self, tx: &mut Tx, run: &RunId, links: &[Link]) -> Result<()> {
+        let mut adopted = BTreeMap::new();
+        for link in links {
+            let insert = sqlx::query(
+                "INSERT INTO links (link, run_id) VALUES ($1, $2) ON CONFLICT (link, run_id) DO NOTHING",
+            );
+            insert.bind(link.as_str()).bind(run.as_str()).execute(&mut **tx).await?;
 
-        let find = sqlx::query(
-            "SELECT delivery, observation FROM waiting
-             WHERE link = $1 AND expires_at > $2 ORDER BY expires_at, delivery",
-        );
-        for row in find
-            .bind(link.as_str())
-            .bind(self.now())
-            .fetch_all(&mut **tx)
-            .await?
-        {
-            let delivery: String = row.try_get("delivery")?;
-            let seen = from_json("an observation", row.try_get("observation")?)?;
-            self.add_steps(tx, run, &[Step::Observe(seen)]).await?;
-            let delete = sqlx::query("DELETE FROM waiting WHERE delivery = $1");
-            delete.bind(delivery).execute(&mut **tx).await?;
+            let find = sqlx::query(
+                "SELECT delivery, observation, expires_at FROM waiting
+                 WHERE link = $1 AND expires_at > $2",
+            );
+            let waiting = find.bind(link.as_str()).bind(self.now()).fetch_all(&mut **tx).await?;
+            for row in waiting {
+                let key: (i64, String) = (row.try_get("expires_at")?, row.try_get("delivery")?);
+                let seen = from_json("an observation", row.try_get("observation")?)?;
+                adopted.insert(key, Step::Observe(seen));
+            }
         }
-        Ok(())
+        let steps: Vec<Step> = adopted.into_values().collect();
+        self.add_steps(tx, run, &steps).await
     }
 }
 
-/// A run that has ended awaits no dispatch, and one that ended well no apply: else every later run
-/// of that workflow would be written down for every run there ever was. What it already has, it
-/// keeps being found by: a re-run may change how it ended.
-async fn drop_links(tx: &mut Tx, run: &Run) -> Result<()> {
-    let prefixes: &[&str] = match run.status {
-        Status::Success => &["dispatch:", "apply:"],
-        _ => &["dispatch:"],
-    };
-    for prefix in prefixes {
-        let delete = sqlx::query("DELETE FROM links WHERE run_id = $1 AND link LIKE $2");
-        delete
-            .bind(run.id.as_str())
-            .bind(format!("{prefix}%"))
-            .execute(&mut **tx)
-            .await?;
+/// Takes off what the run is no longer looked for by. A run that has ended awaits nothing: else
+/// every later run of its workflow would be kept for it. By what it has, it is still found: a
+/// re-run may come.
+async fn drop_links(tx: &mut Tx, decision: &Decision) -> Result<()> {
+    let run = decision.run.id.as_str();
+    for link in &decision.unlinks {
+        let delete = sqlx::query("DELETE FROM links WHERE run_id = $1 AND link = $2");
+        delete.bind(run).bind(link.as_str()).execute(&mut **tx).await?;
+    }
+    if decision.run.status.is_end() {
+        let delete = sqlx::query("DELETE FROM links WHERE run_id = $1 AND link LIKE 'awaited!_%' ESCAPE '!'");
+        delete.bind(run).execute(&mut **tx).await?;
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ CREATE TABLE steps (
     state      TEXT NOT NULL,    -- ready, claimed, done, parked
     attempt    BIGINT NOT NULL,  -- 1 for the first
     claims     BIGINT NOT NULL,  -- how often it was claimed: who holds an older number holds nothing
+    interrupted BIGINT NOT NULL DEFAULT 0, -- 1: an attempt was never settled, and may have acted
     due_at     BIGINT NOT NULL,  -- when it may be claimed; of a claimed one: when its lease ends
     last_error TEXT,
     created_at BIGINT NOT NULL,
