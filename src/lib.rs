@@ -17,6 +17,7 @@ pub mod clock;
 pub mod domain;
 pub mod effects;
 pub mod github;
+pub mod intake;
 pub mod plan;
 pub mod portal;
 pub mod store;

@@ -3,7 +3,7 @@
 use crate::domain::run::Work;
 use crate::domain::{EntityRef, Run, RunId};
 use crate::plan::step::{Delete, Upsert};
-use crate::plan::{self, Answer, Decision};
+use crate::plan::{self, Answer};
 use crate::portal;
 use crate::store::{EntityChange, Place};
 
@@ -19,7 +19,10 @@ impl Effects {
             }
             told?;
         }
-        let change = EntityChange::Written { entity: step.entity.clone(), place: place_of(&run) };
+        let change = EntityChange::Put {
+            entity: Box::new(step.entity.clone()),
+            place: place_of(&run),
+        };
         Ok(self.told(run, change))
     }
 
@@ -31,7 +34,7 @@ impl Effects {
             }
             told?;
         }
-        Ok(self.told(run, EntityChange::Removed(step.entity.clone())))
+        Ok(self.told(run, EntityChange::Remove(step.entity.clone())))
     }
 
     fn told(&self, run: Run, change: EntityChange) -> Done {
@@ -39,14 +42,10 @@ impl Effects {
         Done::Decided { decision: Box::new(decision), entity: Some(change) }
     }
 
-    /// The catalog refuses the entity: the run ends so.
-    pub(super) fn catalog_refused(&self, run: Run, reason: String) -> Decision {
-        plan::answered(run, &Answer::Catalog(Err(reason)), self.clock.now())
-    }
-
     /// Where the files of an entity are, as far as this service has put them there.
     pub(super) async fn place_of_entity(&self, entity: &EntityRef) -> Result<Option<Place>> {
-        Ok(self.store.place_of_entity(entity).await?)
+        let known = self.store.entity(entity).await?;
+        Ok(known.and_then(|record| record.place))
     }
 }
 

@@ -27,7 +27,7 @@ impl Effects {
         if work.workflow_run.is_some() {
             return Ok(plan::note(run, Vec::new(), self.clock.now()).into());
         }
-        if claimed.was_interrupted() {
+        if claimed.interrupted {
             return Ok(self.then(run, Step::Find(Find { taken: false })).into());
         }
         let reference = match &work.reference {

@@ -14,10 +14,11 @@ mod secret;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::clock::Clock;
-use crate::domain::{Run, RunId};
+use crate::domain::{Event, Run, RunId};
 use crate::github::GitHub;
 use crate::intake::SealingKey;
-use crate::plan::{self, Decision, Step};
+use crate::plan::step::Explanation;
+use crate::plan::{self, Answer, Decision, Step};
 use crate::portal::Port;
 use crate::store::{ClaimedStep, EntityChange, StepId, Store};
 use crate::template::Templates;
@@ -123,9 +124,21 @@ impl Effects {
         }
     }
 
-    /// What follows when a step of the work cannot be done, now or ever: the run ends, and the
-    /// person is told.
-    pub fn give_up(&self, run: Run, reason: String) -> Decision {
-        plan::fail(run, reason, self.clock.now())
+    /// What follows when a step of the work is refused for good. What was only good to know is done
+    /// without; anything else ends the run, and the person is told.
+    pub fn refused(&self, run: Run, step: &Step, reason: String) -> Decision {
+        let now = self.clock.now();
+        let answer = match step {
+            Step::Upsert(_) | Step::Delete(_) => Answer::Catalog(Err(reason)),
+            Step::ReadPlan(_) => Answer::Planned(None),
+            Step::Explain(explain) => {
+                Answer::Explained { explanation: Explanation::default(), then: explain.then }
+            }
+            // Only a commit that is gone cannot be compared: nothing is applied with it.
+            Step::Compare(compare) => Answer::Contains { head: compare.head.clone(), contains: false },
+            Step::Decorate(_) => return plan::note(run, vec![Event::warning(reason)], now),
+            _ => return plan::fail(run, reason, now),
+        };
+        plan::answered(run, &answer, now)
     }
 }

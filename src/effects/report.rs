@@ -1,5 +1,6 @@
 //! Telling the portal of a run: everything that waits, in the fewest calls.
 
+use crate::domain::action_run::RunKind;
 use crate::domain::{Run, Status};
 use crate::plan::step::{End, Progress, Step};
 use crate::portal::{self, Port};
@@ -11,7 +12,7 @@ impl Effects {
     pub(super) async fn report(&self, claimed: &ClaimedStep) -> Result<Done> {
         let waiting = Waiting::gather(claimed);
         if let Some(port) = &self.portal {
-            let repeated = claimed.was_interrupted() || claimed.attempt > 1;
+            let repeated = claimed.interrupted || claimed.attempt > 1;
             tell(port, &claimed.run, &waiting, repeated).await?;
         }
         Ok(Done::Reported(waiting.also))
@@ -62,12 +63,12 @@ fn last_words(end: &End) -> Progress {
 }
 
 /// `repeated`: an earlier attempt may have told a part. What sets a value is told again; a line of
-/// the log only if it is not there.
+/// the log only if it is not there. (The log of a workflow's node cannot be read.)
 async fn tell(port: &Port, run: &Run, waiting: &Waiting, repeated: bool) -> Result<()> {
     let kind = run.request.kind;
     let mut calls = portal::report::calls(kind, &waiting.progress, waiting.end);
-    if repeated {
-        let known = port.logs(&run.id, kind).await?;
+    if repeated && kind == RunKind::Action {
+        let known = port.logs(&run.id).await?;
         calls.retain(|call| match call {
             portal::report::Call::Log(entry) => {
                 entry.end.is_some() || !known.contains(&entry.message)

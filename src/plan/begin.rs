@@ -3,16 +3,15 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::observation::Link;
+use crate::domain::observation::{Conclusion, Link};
 use crate::domain::run::{EntityPlan, Event, PullRequestWork, Run, Stage, Work, WorkflowWork};
 use crate::domain::{
-    ActionRun, BranchName, EntityRef, Invocation, Operation, RepositoryName, WorkflowInvocation,
+    ActionRun, BranchName, Invocation, Operation, RepositoryName, WorkflowInvocation,
 };
-use crate::template::{
-    ActionKind, ActionOf, SecretSpec, Templates, WorkflowSpec, context, inputs, render,
-};
+use crate::template::{ActionKind, ActionOf, Templates, context, inputs, render};
 
 use super::draft::Draft;
+use super::proposal::{catalog_entity, title_of};
 use super::step::{Decision, Step, StoreSecret};
 use super::words;
 
@@ -38,7 +37,7 @@ pub fn begin(run: Run, templates: &Templates, run_page: &str, now: DateTime<Utc>
     let decided = match &run.request.invocation {
         Invocation::Unsupported(reason) => Err(Refusal::because(reason.clone())),
         Invocation::Workflow(invocation) => named_workflow(invocation),
-        Invocation::Template => by_template(&run.request, templates, run_page),
+        Invocation::Template => by_template(&run, templates, run_page),
     };
     match decided {
         Ok(begun) => go(run, begun, now),
@@ -92,28 +91,41 @@ fn named_workflow(invocation: &WorkflowInvocation) -> Result<Begun, Refusal> {
     Ok(dispatching(work, None))
 }
 
-fn by_template(request: &ActionRun, templates: &Templates, page: &str) -> Result<Begun, Refusal> {
+fn by_template(run: &Run, templates: &Templates, page: &str) -> Result<Begun, Refusal> {
+    let request = &run.request;
     let Some(action) = templates.action(&request.action) else {
         return Err(unknown_action(request, templates));
     };
-    let given = known_inputs(request);
-    let inputs = inputs::check(action.template, action.spec, &given, None).map_err(faults)?;
-    let context = context::context(request, &action, &inputs, page);
-    match &action.spec.kind {
-        ActionKind::Files => proposing(request, &action, context),
-        ActionKind::Workflow(spec) => template_workflow(&action, spec, context),
-        ActionKind::Secret(spec) => storing(&action, spec, &context),
+    let run = Run { operation: Some(action.action.operation), ..run.clone() };
+    let template = &action.template;
+    let inputs = match inputs::check(template, &action.action, &given(request), None) {
+        Ok(inputs) => inputs,
+        Err(found) => return Err(faults(found)),
+    };
+    let context = context::context(
+        request,
+        action.action.operation,
+        &title_of(&run, action),
+        &inputs,
+        &template.secret_inputs(),
+        None,
+        Some(page),
+    );
+    match &action.action.kind {
+        ActionKind::Files => proposing(&run, action, context),
+        ActionKind::Workflow { .. } => template_workflow(&run, action, context),
+        ActionKind::Secret { .. } => storing(action, &context),
     }
 }
 
-/// Portals send `null` for a field that was left empty: that is no value.
-fn known_inputs(request: &ActionRun) -> Map<String, Value> {
-    let given = request.inputs.iter().filter(|(_, value)| !value.is_null());
-    given.map(|(name, value)| (name.clone(), value.clone())).collect()
+/// What the person gave.
+pub(crate) fn given(request: &ActionRun) -> Map<String, Value> {
+    request.inputs.clone()
 }
 
 fn unknown_action(request: &ActionRun, templates: &Templates) -> Refusal {
-    let mut known: Vec<&str> = templates.action_ids().map(|id| id.as_str()).collect();
+    let actions = templates.iter().flat_map(|template| &template.actions);
+    let mut known: Vec<&str> = actions.map(|action| action.id.as_str()).collect();
     known.sort_unstable();
     let known = match known.as_slice() {
         [] => "No template defines any action".to_owned(),
@@ -126,35 +138,24 @@ fn unknown_action(request: &ActionRun, templates: &Templates) -> Refusal {
     ))
 }
 
-fn faults(faults: Vec<inputs::InputFault>) -> Refusal {
-    Refusal(faults.into_iter().map(|fault| format!("{}: {}", fault.field, fault.message)).collect())
+/// One sentence for each fault, by field.
+pub(crate) fn faults(faults: Vec<inputs::InputFault>) -> Refusal {
+    Refusal(faults.into_iter().map(|fault| format!("{fault}.")).collect())
 }
 
-fn proposing(
-    request: &ActionRun,
-    action: &ActionOf<'_>,
-    context: Value,
-) -> Result<Begun, Refusal> {
-    let template = action.template;
-    let operation = action.spec.operation;
+fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refusal> {
+    let template = &action.template;
+    let operation = action.action.operation;
     let Some(target) = &template.target else {
         return Err(Refusal::because(format!(
             "The template {} has no `target`. Name the repository and the path in template.yml.",
             template.name
         )));
     };
-    // A day-2 change or a delete learns the entity of the create from `.towpath.yml`; the
-    // repository has to be known before.
     let repository = render::text(&target.repository, &context)
-        .map_err(|error| Refusal::because(format!("The target repository: {error}")))?;
+        .map_err(|error| Refusal::because(format!("The target repository: {error}.")))?;
     let repository = parse_repository(&repository)?;
-    let branch = BranchName::of_run(&request.action, &request.id);
-    let entity = match (&template.entity, operation) {
-        (None, _) => None,
-        (Some(_), Operation::Delete) => Some(EntityPlan::Delete { entity: deleted(request, action)? }),
-        (Some(mapping), _) => Some(EntityPlan::Upsert { mapping: mapping.clone() }),
-    };
-    let line = format!("A change to {repository} is being prepared.");
+    let branch = BranchName::of_run(&run.request.action, &run.id);
     let work = PullRequestWork {
         template: template.name.clone(),
         repository: repository.clone(),
@@ -164,88 +165,76 @@ fn proposing(
         context,
         plan: template.plan.clone(),
         apply: template.apply.clone(),
-        entity,
+        entity: entity_plan(run, action)?,
         pull_request: None,
         planned: None,
         applies: Vec::new(),
     };
     Ok(Begun {
         operation: Some(operation),
+        line: format!("A change to {repository} is being prepared."),
+        link: Some(Link::branch(&repository, &branch)),
         work: Some(Work::PullRequest(Box::new(work))),
         first: Step::Propose,
-        link: Some(Link::branch(&repository, &branch)),
-        line,
     })
 }
 
-/// The entity that a delete is about: the one that the action ran on.
-fn deleted(request: &ActionRun, action: &ActionOf<'_>) -> Result<EntityRef, Refusal> {
-    let blueprint = action.template.entity.as_ref().and_then(|entity| entity.get("blueprint"));
-    let blueprint = blueprint.and_then(Value::as_str).unwrap_or_default();
-    let blueprint = blueprint.parse().map_err(|error| Refusal::because(format!("{error}.")))?;
-    let Some(identifier) = request.entity_identifier() else {
-        return Err(Refusal::because(format!(
-            "The message does not say which {blueprint} is meant. Run {} on an entity, and send \
-             `entity` in the action's body.",
-            request.action
-        )));
-    };
-    Ok(EntityRef { blueprint, identifier })
+/// What becomes of the catalog when the work has gone well.
+fn entity_plan(run: &Run, action: &ActionOf) -> Result<Option<EntityPlan>, Refusal> {
+    let Some(mapping) = &action.template.entity else { return Ok(None) };
+    Ok(match (action.action.operation, catalog_entity(run, &action.template)?) {
+        (Operation::Delete, Some(entity)) => Some(EntityPlan::Delete { entity }),
+        _ => Some(EntityPlan::Upsert { mapping: mapping.clone() }),
+    })
 }
 
-fn template_workflow(
-    action: &ActionOf<'_>,
-    spec: &WorkflowSpec,
-    context: Value,
-) -> Result<Begun, Refusal> {
+fn template_workflow(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refusal> {
+    let ActionKind::Workflow { repository, file, reference, inputs } = &action.action.kind else {
+        return Err(Refusal::because("The action runs no workflow."));
+    };
     let rendered = |what: &str, text: &str| {
         render::text(text, &context)
-            .map_err(|error| Refusal::because(format!("The workflow's {what}: {error}")))
+            .map_err(|error| Refusal::because(format!("The workflow's {what}: {error}.")))
     };
-    let repository = parse_repository(&rendered("repository", &spec.repository)?)?;
-    let file = rendered("file", &spec.file)?;
-    let reference = spec.reference.as_deref().map(|text| rendered("ref", text)).transpose()?;
-    let mut inputs = Map::new();
-    for (name, value) in &spec.inputs {
-        let value = render::value(value, &context)
-            .map_err(|error| Refusal::because(format!("The workflow's input {name}: {error}")))?;
-        inputs.insert(name.clone(), value);
-    }
-    let entity = match (&action.template.entity, action.spec.writes_entity) {
-        (Some(mapping), true) => Some(EntityPlan::Upsert { mapping: mapping.clone() }),
-        _ => None,
+    let inputs = render::value(inputs, &context)
+        .map_err(|error| Refusal::because(format!("The workflow's inputs: {error}.")))?;
+    let inputs = inputs.as_object().cloned().unwrap_or_default();
+    // Where other actions of the template write files, the entity stands for those, and a workflow
+    // beside them (a restart, say) knows too little to write it.
+    let has_files = action.template.actions.iter().any(|other| other.kind == ActionKind::Files);
+    let means_good = |(word, meaning): (&String, &Conclusion)| {
+        (Conclusion::parse(word), words::is_good(*meaning))
     };
     let work = WorkflowWork {
-        repository,
-        workflow: file,
-        reference,
+        repository: parse_repository(&rendered("repository", repository)?)?,
+        workflow: rendered("file", file)?,
+        reference: reference.as_deref().map(|text| rendered("ref", text)).transpose()?,
         inputs: workflow_inputs(&inputs)?,
         report_status: true,
-        entity,
-        context,
-        conclusions: action.spec.conclusions.clone(),
+        entity: if has_files { None } else { entity_plan(run, action)? },
+        context: context.clone(),
+        conclusions: action.action.conclusions.iter().map(means_good).collect(),
         workflow_run: None,
     };
-    Ok(dispatching(work, Some(action.spec.operation)))
+    Ok(dispatching(work, Some(action.action.operation)))
 }
 
-fn storing(action: &ActionOf<'_>, spec: &SecretSpec, context: &Value) -> Result<Begun, Refusal> {
+fn storing(action: &ActionOf, context: &Value) -> Result<Begun, Refusal> {
+    let ActionKind::Secret { repository, environment, name, value } = &action.action.kind else {
+        return Err(Refusal::because("The action stores no secret."));
+    };
     let rendered = |what: &str, text: &str| {
         render::text(text, context)
-            .map_err(|error| Refusal::because(format!("The secret's {what}: {error}")))
+            .map_err(|error| Refusal::because(format!("The secret's {what}: {error}.")))
     };
-    let repository = parse_repository(&rendered("repository", &spec.repository)?)?;
-    let name = rendered("name", &spec.name)?;
-    let environment =
-        spec.environment.as_deref().map(|text| rendered("environment", text)).transpose()?;
+    let repository = parse_repository(&rendered("repository", repository)?)?;
+    let name = rendered("name", name)?;
+    let environment = environment.as_deref();
+    let environment = environment.map(|text| rendered("environment", text)).transpose()?;
     let line = format!("The secret {name} is being stored in {repository}.");
-    let first = Step::StoreSecret(StoreSecret {
-        repository,
-        environment,
-        name,
-        value: spec.value.clone(),
-    });
-    Ok(Begun { operation: Some(action.spec.operation), work: None, first, link: None, line })
+    let first =
+        Step::StoreSecret(StoreSecret { repository, environment, name, value: value.clone() });
+    Ok(Begun { operation: Some(action.action.operation), work: None, first, link: None, line })
 }
 
 fn dispatching(work: WorkflowWork, operation: Option<Operation>) -> Begun {

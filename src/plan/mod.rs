@@ -7,6 +7,7 @@ mod begin;
 mod body;
 mod conclude;
 mod draft;
+mod proposal;
 mod pull_request;
 pub mod step;
 mod words;
@@ -15,16 +16,19 @@ mod workflow;
 use chrono::{DateTime, Utc};
 
 use crate::domain::Observation;
-use crate::domain::run::{Run, Work};
+use crate::domain::run::{Event, Run, Stage, Work};
 
 pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
+pub use proposal::{
+    Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, propose,
+};
 pub use pull_request::proposed;
 pub use step::{Answer, Decision, Step};
 pub use workflow::dispatched;
 
 use draft::Draft;
-use step::After;
+use step::{After, StoreSecret};
 
 /// Merges what was seen into a run. Whatever comes late, twice or out of order moves nothing
 /// backwards and does nothing twice.
@@ -93,11 +97,29 @@ pub fn answered(run: Run, answer: &Answer, now: DateTime<Utc>) -> Decision {
 }
 
 /// Adds lines to a run's history and its log, and changes nothing else.
-pub fn note(run: Run, events: Vec<crate::domain::Event>, now: DateTime<Utc>) -> Decision {
+pub fn note(run: Run, events: Vec<Event>, now: DateTime<Utc>) -> Decision {
     let mut draft = Draft::of(run);
     for event in events {
         draft.say(event);
     }
+    draft.finish(now)
+}
+
+/// Ends a run whose work cannot be done, with the reason.
+pub fn fail(run: Run, reason: String, now: DateTime<Utc>) -> Decision {
+    let mut draft = Draft::of(run);
+    draft.say(Event::failure(reason));
+    draft.end(Stage::Failed, "Failed", None);
+    draft.finish(now)
+}
+
+/// Ends a run whose secret is stored.
+pub fn stored(run: Run, secret: &StoreSecret, now: DateTime<Utc>) -> Decision {
+    let mut draft = Draft::of(run);
+    let of = secret.environment.as_deref().map(|name| format!(" for {name}")).unwrap_or_default();
+    let line = format!("The secret {} is stored in {}{of}.", secret.name, secret.repository);
+    draft.say(Event::progress(line));
+    draft.end(Stage::Done, "Stored", None);
     draft.finish(now)
 }
 

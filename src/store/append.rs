@@ -26,13 +26,14 @@ impl Store {
             let insert = sqlx::query(
                 "INSERT INTO steps
                    (run_id, lane, kind, payload, state, attempt, claims, due_at, created_at)
-                 VALUES ($1, $2, $3, $4, 'ready', 1, 0, $5, $5)",
+                 VALUES ($1, $2, $3, $4, 'ready', 1, 0, $5, $6)",
             );
             insert
                 .bind(run.as_str())
                 .bind(step.lane().as_str())
                 .bind(step.kind())
                 .bind(to_json("a step", step)?)
+                .bind(now + i64::try_from(step.delay().as_millis()).unwrap_or(0))
                 .bind(now)
                 .execute(&mut **tx)
                 .await?;

@@ -80,9 +80,11 @@ impl Worker {
         }
     }
 
-    /// Claims up to so many steps that are due, of both lanes.
-    pub async fn claim(&self, limit: usize) -> Result<Vec<ClaimedStep>, store::Error> {
-        self.store.claim(&[Lane::Work, Lane::Report], limit, LEASE).await
+    /// Claims up to so many steps of each lane that are due.
+    pub async fn claim(&self, limit: u32) -> Result<Vec<ClaimedStep>, store::Error> {
+        let mut claimed = self.store.claim(Lane::Work, limit, LEASE).await?;
+        claimed.extend(self.store.claim(Lane::Report, limit, LEASE).await?);
+        Ok(claimed)
     }
 
     /// Does a claimed step. May be done again with the same claim: nothing is settled by it.
@@ -116,8 +118,9 @@ impl Worker {
     }
 
     async fn begin_due(&self, places: &Arc<Semaphore>, under_way: &TaskTracker) -> bool {
-        let free = places.available_permits();
-        let claimed = match self.claim(free.max(1)).await {
+        // Half of what is free for each lane, so that neither starves the other.
+        let free = u32::try_from(places.available_permits() / 2).unwrap_or(1).max(1);
+        let claimed = match self.claim(free).await {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(error = %error, "steps cannot be claimed");

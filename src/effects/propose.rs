@@ -1,0 +1,210 @@
+//! Proposing a change: look, decide, and make what is not there yet of branch, commit and pull
+//! request.
+
+use std::collections::HashMap;
+
+use crate::domain::standing::{Proposal, Proposed, Standing};
+use crate::domain::{EntityRef, Run};
+use crate::github::{ProposalState, TargetQuestion};
+use crate::plan::step::Decorate;
+use crate::plan::{self, Asked, Ground, Proposing, Ready, Refusal, Target};
+use crate::template::{ActionOf, manifest};
+
+use super::{Done, Effects, Result, StepError};
+
+impl Effects {
+    pub(super) async fn propose(&self, run: Run) -> Result<Done> {
+        let templates = self.templates.now();
+        let now = self.clock.now();
+        let Some(action) = templates.action(&run.request.action) else {
+            let gone = format!("The template of the action {} is gone.", run.request.action);
+            return Ok(plan::refuse(run, &Refusal::because(gone), now).into());
+        };
+        let asked = match plan::ask(&run, action) {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(plan::refuse(run, &refusal, now).into()),
+        };
+        let Some((path, standing)) = self.find_target(&asked, action).await? else {
+            let refusal = Refusal::because(nowhere(&asked));
+            return Ok(plan::refuse(run, &refusal, now).into());
+        };
+        let proposing = self.decide(&run, action, &standing, &path).await?;
+        match proposing {
+            Ok(Proposing::Ready(ready)) => self.make(*ready, &asked, &standing).await,
+            // The answer of an earlier attempt was lost, and its pull request is merged already.
+            _ if standing.own_pull_request.is_some() => Ok(self.adopt(run, &standing).into()),
+            Ok(_) => Ok(plan::nothing_to_change(run, &path, now).into()),
+            Err(refusal) => Ok(plan::refuse(run, &refusal, now).into()),
+        }
+    }
+
+    async fn decide(
+        &self,
+        run: &Run,
+        action: &ActionOf,
+        standing: &Standing,
+        path: &str,
+    ) -> Result<std::result::Result<Proposing, Refusal>> {
+        let page = self.pages.of(&run.id);
+        let ground = Ground { standing, path, texts: None, run_page: &page };
+        match plan::propose(run, action, ground) {
+            Ok(Proposing::Texts(blobs)) => {
+                let texts = self.github.read_blobs(&standing.repository, &blobs).await?;
+                let texts: HashMap<String, String> = texts.into_iter().collect();
+                Ok(plan::propose(run, action, Ground { texts: Some(&texts), ..ground }))
+            }
+            decided => Ok(decided),
+        }
+    }
+
+    /// Makes what is not there yet. An own pull request, in whatever state, is never made again.
+    async fn make(&self, ready: Ready, asked: &Asked, standing: &Standing) -> Result<Done> {
+        let Ready { run, proposal, mut notes } = ready;
+        if standing.own_pull_request.is_some() {
+            return Ok(self.adopt(run, standing).into());
+        }
+        let made = self.send(&proposal, standing).await?;
+        let own_sha = made.commit.clone().or_else(|| standing.own_branch.clone());
+        let (Some(seen), Some(own_sha)) = (&made.pull_request, own_sha) else {
+            return Err(unmade(&proposal, &made));
+        };
+        let decorate = decoration(asked, standing, &made, &mut notes);
+        let decision =
+            plan::proposed(run, seen, &own_sha, decorate, &notes, self.clock.now());
+        Ok(decision.into())
+    }
+
+    async fn send(&self, proposal: &Proposal, standing: &Standing) -> Result<Proposed> {
+        let own = standing.own_branch.as_ref();
+        let state = ProposalState {
+            branch_exists: own.is_some(),
+            commit_exists: own.is_some_and(|sha| *sha != proposal.base_sha),
+        };
+        if proposal.changes.needs_modes() {
+            return Ok(self.github.propose_by_git_data(proposal, state).await?);
+        }
+        Ok(self.github.propose(proposal, state).await?)
+    }
+
+    fn adopt(&self, run: Run, standing: &Standing) -> plan::Decision {
+        let Some(seen) = &standing.own_pull_request else {
+            return plan::note(run, Vec::new(), self.clock.now());
+        };
+        plan::proposed(run, seen, &seen.head_sha, None, &[], self.clock.now())
+    }
+
+    /// The target folder and what stands there. `None`: no folder belongs to the entity.
+    async fn find_target(
+        &self,
+        asked: &Asked,
+        action: &ActionOf,
+    ) -> Result<Option<(String, Standing)>> {
+        let entity = match &asked.target {
+            Target::Path(path) => {
+                return Ok(Some((path.clone(), self.look_at_folder(asked, path).await?)));
+            }
+            Target::Entity(entity) => entity,
+        };
+        let remembered = self.place_of_entity(entity).await?;
+        let remembered = remembered.filter(|place| place.repository == asked.repository);
+        if let Some(place) = remembered {
+            let standing = self.look_at_folder(asked, &place.path).await?;
+            if is_there(&standing, &place.path, action, entity) || standing.own_pull_request.is_some()
+            {
+                return Ok(Some((place.path, standing)));
+            }
+        }
+        let Some(path) = self.search(asked, action, entity).await? else { return Ok(None) };
+        let standing = self.look_at_folder(asked, &path).await?;
+        Ok(Some((path, standing)))
+    }
+
+    /// Searches the whole repository for the entity's `.towpath.yml`: nothing is remembered of it,
+    /// or what is remembered is not true any more.
+    async fn search(
+        &self,
+        asked: &Asked,
+        action: &ActionOf,
+        entity: &EntityRef,
+    ) -> Result<Option<String>> {
+        // A look at a path where nothing is answers the commit to search at.
+        let base_sha = self.look_at_folder(asked, manifest::FILE_NAME).await?.base_sha;
+        let paths = self.github.find_manifests(&asked.repository, &base_sha).await?;
+        let texts = self.github.read_texts(&asked.repository, &base_sha, &paths).await?;
+        let ours = texts
+            .iter()
+            .find(|(path, text)| plan::is_folder_of(path, text, &action.template, entity));
+        Ok(ours.and_then(|(path, _)| Some(path.rsplit_once('/')?.0.to_owned())))
+    }
+
+    async fn look_at_folder(&self, asked: &Asked, path: &str) -> Result<Standing> {
+        let question = TargetQuestion {
+            repository: &asked.repository,
+            base: asked.base.as_ref(),
+            path,
+            branch: &asked.branch,
+            labels: &asked.labels,
+            reviewers: &asked.reviewers,
+        };
+        Ok(self.github.look_at_target(question).await?)
+    }
+}
+
+fn is_there(standing: &Standing, path: &str, action: &ActionOf, entity: &EntityRef) -> bool {
+    let name = format!("{path}/{}", manifest::FILE_NAME);
+    let file = standing.files.iter().find(|file| file.path == name);
+    let text = file.and_then(|file| file.text.as_deref());
+    text.is_some_and(|text| plan::is_folder_of(&name, text, &action.template, entity))
+}
+
+fn nowhere(asked: &Asked) -> String {
+    let which = match &asked.target {
+        Target::Entity(entity) => format!("{} {}", entity.blueprint, entity.identifier),
+        Target::Path(path) => format!("`{path}`"),
+    };
+    format!(
+        "No folder in {} belongs to {which}: no `.towpath.yml` names it. It was not made by an \
+         action, its pull request is not merged yet, or it is deleted already.",
+        asked.repository
+    )
+}
+
+fn decoration(
+    asked: &Asked,
+    standing: &Standing,
+    made: &Proposed,
+    notes: &mut Vec<String>,
+) -> Option<Decorate> {
+    for reviewer in &asked.reviewers {
+        if !standing.reviewers.iter().any(|(name, _)| name == reviewer) {
+            notes.push(format!(
+                "{reviewer} could not be asked for a review: GitHub does not know them, or does \
+                 not show them to the App. Correct `reviewers` in the template."
+            ));
+        }
+    }
+    let labels: Vec<_> = standing.labels.iter().chain(&made.labels).cloned().collect();
+    for label in &asked.labels {
+        if !labels.iter().any(|(name, _)| name.eq_ignore_ascii_case(label)) {
+            notes.push(format!("The label {label} could not be made."));
+        }
+    }
+    let decorate = Decorate {
+        repository: standing.repository.clone(),
+        pull_request_node_id: made.pull_request.as_ref()?.node_id.clone()?,
+        labels,
+        reviewers: standing.reviewers.clone(),
+    };
+    (!decorate.labels.is_empty() || !decorate.reviewers.is_empty()).then_some(decorate)
+}
+
+/// A part was made and a part refused: the next attempt finds what is there, unless the refusal
+/// would only be repeated.
+fn unmade(proposal: &Proposal, made: &Proposed) -> StepError {
+    let refused = made.refused.join(" ");
+    let told = format!("GitHub does not take the change to {}: {refused}", proposal.repository);
+    if made.commit.is_some() || refused.is_empty() {
+        return StepError::Retry { reason: told, until: None };
+    }
+    StepError::Fail(told)
+}

@@ -1,0 +1,389 @@
+//! Runs prepared texts through Tera, within bounds, and takes the values out again, still typed.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::Value;
+use tera::{Context, ErrorKind, Kwargs, State, Tera};
+
+use super::diagnostic::Place;
+use super::expression::{Form, MARKS, Prepared, prepare};
+
+/// Steps that one text may take: a pass of a loop is ten, looking at a value one and more. Far
+/// above any template that is meant to be read, and well below a second.
+const MOST_STEPS: u64 = 500_000;
+/// Bytes that Tera may write for one text, marks included.
+const MOST_OUTPUT: usize = 4 * 1024 * 1024;
+/// Bytes of one value that a template makes.
+const MOST_VALUE: usize = 256 * 1024;
+/// Elements of one `range()`.
+const MOST_RANGE: i64 = 1_000;
+
+/// A stretch of a rendered text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Piece {
+    /// What the author wrote.
+    Text(String),
+    /// What an expression gave.
+    Value {
+        /// Which `{{ … }}` of the text.
+        output: usize,
+        value: Value,
+        form: Form,
+    },
+}
+
+/// Why a text could not be rendered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) place: Place,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+/// A text that Tera has read, ready to be rendered many times.
+#[derive(Clone)]
+pub(super) struct Compiled {
+    pub(super) prepared: Arc<Prepared>,
+    tera: Arc<Tera>,
+}
+
+impl Compiled {
+    /// Reads a text.
+    pub(super) fn new(text: &str) -> Result<Self, Fault> {
+        let prepared = prepare(text).map_err(|f| Fault {
+            place: f.place,
+            message: f.message,
+            help: f.help,
+        })?;
+        let mut tera = Tera::new();
+        tera.autoescape_on(Vec::<&'static str>::new());
+        register(&mut tera, &Budget::new());
+        tera.add_raw_template("text", &prepared.source)
+            .map_err(|error| fault_of(&error, text))?;
+        Ok(Self {
+            prepared: Arc::new(prepared),
+            tera: Arc::new(tera),
+        })
+    }
+
+    /// Renders it.
+    pub(super) fn render(&self, context: &Value) -> Result<Vec<Piece>, Fault> {
+        let context = Context::from_serialize(context).map_err(|error| Fault {
+            place: Place::START,
+            message: format!("the values cannot be used in a template: {error}"),
+            help: None,
+        })?;
+        let mut tera = (*self.tera).clone();
+        register(&mut tera, &Budget::new());
+        let mut output = Capped(Vec::new());
+        tera.render_to("text", &context, &mut output)
+            .map_err(|error| fault_of(&error, &self.prepared.source))?;
+        Ok(self.pieces(&String::from_utf8_lossy(&output.0)))
+    }
+
+    fn pieces(&self, output: &str) -> Vec<Piece> {
+        let [start, middle, end] = MARKS;
+        let mut pieces = Vec::new();
+        let push_text = |pieces: &mut Vec<Piece>, text: &str| match pieces.last_mut() {
+            Some(Piece::Text(before)) => before.push_str(text),
+            _ if text.is_empty() => {}
+            _ => pieces.push(Piece::Text(text.to_owned())),
+        };
+        let mut rest = output;
+        while let Some((before, marked)) = rest.split_once(start) {
+            push_text(&mut pieces, before);
+            let (value, after) = marked.split_once(end).unwrap_or((marked, ""));
+            let (index, json) = value.split_once(middle).unwrap_or(("", value));
+            let output = index.parse().unwrap_or(0);
+            let value = serde_json::from_str(json).unwrap_or(Value::Null);
+            let form = self
+                .prepared
+                .outputs
+                .get(output)
+                .map_or(Form::Plain, |o| o.form);
+            pieces.push(Piece::Value {
+                output,
+                value,
+                form,
+            });
+            rest = after;
+        }
+        push_text(&mut pieces, rest);
+        pieces
+    }
+}
+
+/// What one rendering may still spend.
+#[derive(Clone)]
+struct Budget(Arc<AtomicU64>);
+
+impl Budget {
+    fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(MOST_STEPS)))
+    }
+
+    fn spend(&self, steps: u64) -> tera::TeraResult<()> {
+        let left = self.0.load(Ordering::Relaxed);
+        let left = left.checked_sub(steps).ok_or_else(|| {
+            tera::Error::message("this template takes too many steps: make its loops smaller")
+        })?;
+        self.0.store(left, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn register(tera: &mut Tera, budget: &Budget) {
+    let spent = budget.clone();
+    tera.register_filter(
+        "_known",
+        move |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
+            let size = value.len().unwrap_or(1) as u64;
+            spent.spend(1 + size / 64)?;
+            if value.is_undefined() {
+                let name: &str = kwargs.must_get("name")?;
+                return Err(tera::Error::message(format!("`{name}` is not defined")));
+            }
+            Ok(value)
+        },
+    );
+    let spent = budget.clone();
+    tera.register_filter("_step", move |_: tera::Value, _: Kwargs, _: &State<'_>| {
+        spent.spend(10).map(|()| false)
+    });
+    let spent = budget.clone();
+    tera.register_filter(
+        "_held",
+        move |value: tera::Value, _: Kwargs, _: &State<'_>| {
+            let json = to_json(&value)?;
+            spent.spend(1 + json.len() as u64 / 64)?;
+            Ok::<_, tera::Error>(value)
+        },
+    );
+    tera.register_filter(
+        "_emit",
+        |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
+            if value.is_undefined() {
+                return Err(tera::Error::message("the value is not defined"));
+            }
+            let json = to_json(&value)?;
+            let index: i64 = kwargs.must_get("n")?;
+            let [start, middle, end] = MARKS;
+            Ok(format!("{start}{index}{middle}{json}{end}"))
+        },
+    );
+    let spent = budget.clone();
+    tera.register_filter(
+        "replace",
+        move |text: &str, kwargs: Kwargs, _: &State<'_>| {
+            let (from, to): (&str, &str) = (kwargs.must_get("from")?, kwargs.must_get("to")?);
+            let size = text.len() + text.matches(from).count() * to.len();
+            spent.spend(1 + size as u64 / 64)?;
+            bounded(size)?;
+            Ok::<_, tera::Error>(text.replace(from, to))
+        },
+    );
+    tera.register_filter(
+        "join",
+        |list: Vec<tera::Value>, kwargs: Kwargs, _: &State<'_>| {
+            let separator: &str = kwargs.get("sep")?.unwrap_or_default();
+            let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+            bounded(texts.iter().map(|text| text.len() + separator.len()).sum())?;
+            Ok::<_, tera::Error>(texts.join(separator))
+        },
+    );
+    let spent = budget.clone();
+    tera.register_function("range", move |kwargs: Kwargs, _: &State<'_>| {
+        let start = kwargs.get::<i64>("start")?.unwrap_or(0);
+        let end = kwargs.must_get::<i64>("end")?;
+        let step = kwargs.get::<i64>("step_by")?.unwrap_or(1);
+        let length = end
+            .checked_sub(start)
+            .filter(|length| (0..=MOST_RANGE).contains(length));
+        let length = length.ok_or_else(|| {
+            let limit = format!("`range` goes upwards, over at most {MOST_RANGE} numbers");
+            tera::Error::message(limit)
+        })?;
+        let step = usize::try_from(step).ok().filter(|step| *step > 0);
+        let step = step.ok_or_else(|| tera::Error::message("`step_by` must be 1 or more"))?;
+        spent.spend(length.unsigned_abs())?;
+        Ok::<_, tera::Error>((start..end).step_by(step).collect::<Vec<i64>>())
+    });
+}
+
+fn bounded(size: usize) -> tera::TeraResult<()> {
+    if size > MOST_VALUE {
+        let message = format!("a value of {size} bytes is too large (limit {MOST_VALUE})");
+        return Err(tera::Error::message(message));
+    }
+    Ok(())
+}
+
+fn to_json(value: &tera::Value) -> tera::TeraResult<String> {
+    let is_finite = value.as_f64().is_none_or(f64::is_finite);
+    if !is_finite {
+        return Err(tera::Error::message("the number is infinite, or none"));
+    }
+    let json = serde_json::to_string(value)
+        .map_err(|error| tera::Error::message(format!("the value cannot be written: {error}")))?;
+    bounded(json.len())?;
+    Ok(json)
+}
+
+/// Takes so many bytes and no more.
+struct Capped(Vec<u8>);
+
+impl Write for Capped {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MOST_OUTPUT {
+            return Err(io::Error::other(format!(
+                "the file grows beyond {MOST_OUTPUT} bytes"
+            )));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tera's error in our terms. The rewriting keeps every line, so the line is the author's; the
+/// column is that of the line's first character that is no space.
+fn fault_of(error: &tera::Error, source: &str) -> Fault {
+    let (line, message) = match error.kind() {
+        ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
+            (report.span().start_line.max(1), report.message().to_owned())
+        }
+        ErrorKind::Io(_) => (1, "the rendered file grows too large".to_owned()),
+        _ => (1, error.to_string()),
+    };
+    let text = source.lines().nth(line - 1).unwrap_or_default();
+    let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
+    Fault {
+        place: Place { line, column },
+        message,
+        help: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn run(text: &str, context: &Value) -> Result<Vec<Piece>, Fault> {
+        Compiled::new(text)?.render(context)
+    }
+
+    fn shown(text: &str, context: &Value) -> String {
+        let pieces = run(text, context).unwrap();
+        let shown = pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Value { value, .. } => value.to_string(),
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn values_keep_their_types_and_filters_see_them_plain() {
+        let context = json!({"a": "x\"", "n": 3, "l": [1, {"k": true}], "f": 1.5, "z": null});
+        assert_eq!(
+            shown("{{ a | upper }}|{{ n }}|{{ l }}|{{ f }}|{{ z }}", &context),
+            "\"X\\\"\"|3|[1,{\"k\":true}]|1.5|null"
+        );
+        assert_eq!(shown("{{ n * 2 + 1 }} {{ l | length }}", &context), "7 2");
+        assert_eq!(
+            shown(
+                "{% for i in l %}{{ loop.index }}{% if not loop.last %},{% endif %}{% endfor %}",
+                &context
+            ),
+            "1,2"
+        );
+        assert_eq!(
+            shown("{% set b = a ~ '!' %}{{ b if n > 2 else a }}", &context),
+            "\"x\\\"!\""
+        );
+    }
+
+    #[test]
+    fn an_undefined_name_is_an_error_wherever_it_stands() {
+        let context = json!({"inputs": {"a": 1, "l": [1]}});
+        for text in [
+            "{{ inputs.b }}",
+            "{{ nothing }}",
+            "{% if inputs.b %}x{% endif %}",
+            "{% if not inputs.b %}x{% endif %}",
+            "{% if inputs.a == 1 and inputs.b %}x{% endif %}",
+            "{% if false %}{% elif inputs.b %}{% endif %}",
+            "{% for x in inputs.b %}x{% endfor %}",
+            "{{ inputs.a if inputs.b else 2 }}",
+            "{{ 'x' | default(value=inputs.b) }}",
+            "{{ inputs.z | default(value=inputs.b) }}",
+            "{% set x = inputs.b %}",
+            "{{ inputs[inputs.b] }}",
+            "{{ inputs['b'] }}",
+            "{{ inputs.l[5] }}",
+            "{{ inputs?.b }}",
+            "{% if inputs.b == inputs.c %}x{% endif %}",
+            "{% if inputs.b is string %}x{% endif %}",
+            "{{ {'k': inputs.b} }}",
+            "{{ [inputs.b] }}",
+            "{{ inputs.l | first ~ inputs.b }}",
+        ] {
+            let result = run(text, &context);
+            assert!(result.is_err(), "{text}: {result:?}");
+        }
+        let fault = run("line\n  {% if inputs.b %}x{% endif %}", &context).unwrap_err();
+        assert_eq!((fault.place.line, fault.place.column), (2, 3));
+        assert!(
+            fault.message.contains("`inputs.b` is not defined"),
+            "{}",
+            fault.message
+        );
+    }
+
+    #[test]
+    fn what_may_be_undefined_can_be_asked() {
+        let context = json!({"inputs": {"a": 1}});
+        assert_eq!(
+            shown(
+                "{% if inputs.b is defined %}y{% else %}n{% endif %}",
+                &context
+            ),
+            "n"
+        );
+        assert_eq!(shown("{{ inputs.b | default(value=7) }}", &context), "7");
+    }
+
+    #[test]
+    fn a_template_cannot_run_for_long_or_grow_without_end() {
+        let context = json!({"s": "x".repeat(10_000)});
+        for text in [
+            "{% for a in range(end=1000) %}{% for b in range(end=1000) %}{% endfor %}{% endfor %}",
+            "{% for a in range(end=100000000) %}{% endfor %}",
+            "{% set_global t = s %}{% for a in range(end=60) %}{% set_global t = t ~ t %}{% endfor %}",
+            "{% for a in range(end=1000) %}{{ s }}{% endfor %}",
+            "{{ s | replace(from=\"x\", to=s) }}",
+            "{{ s | split(pat=\"\") | join(sep=s) }}",
+        ] {
+            assert!(run(text, &context).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn whitespace_control_works_through_the_rewriting() {
+        let context = json!({"l": [1, 2]});
+        assert_eq!(
+            shown(
+                "a\n{% for x in l -%}\n  {{ x }}\n{%- endfor %}\nb",
+                &context
+            ),
+            "a\n12\nb"
+        );
+        assert_eq!(shown("a {{- l | length -}} b", &context), "a2b");
+    }
+}

@@ -1,0 +1,336 @@
+//! The languages that files are written in: how a value is written at a place of each, and what a
+//! written file says when it is read.
+
+mod hcl;
+mod hcl_tree;
+mod json;
+mod markdown;
+mod node;
+mod yaml;
+
+use serde_json::Value;
+
+use super::engine::Piece;
+use super::expression::Form;
+pub(super) use markdown::in_text as markdown_text;
+use node::{Node, Slot};
+pub(super) use yaml::literal as yaml_literal;
+
+/// What kind of file, by its name. It decides how values are written and what is proved of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// `.tf`, `.tfvars`, `.hcl`.
+    Hcl,
+    /// `.tf.json`, `.tfvars.json`: JSON whose texts are Terraform templates.
+    TerraformJson,
+    /// `.json`.
+    Json,
+    /// `.yml`, `.yaml`.
+    Yaml,
+    /// `.md`.
+    Markdown,
+    /// Anything else: values stand in it as they are.
+    Literal,
+}
+
+impl FileKind {
+    /// By the end of a file's name.
+    pub fn of(path: &str) -> Self {
+        let path = path.to_ascii_lowercase();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| path.ends_with(ending));
+        match () {
+            () if ends(&[".tf.json", ".tfvars.json"]) => Self::TerraformJson,
+            () if ends(&[".tf", ".tfvars", ".hcl"]) => Self::Hcl,
+            () if ends(&[".json"]) => Self::Json,
+            () if ends(&[".yml", ".yaml"]) => Self::Yaml,
+            () if ends(&[".md"]) => Self::Markdown,
+            () => Self::Literal,
+        }
+    }
+
+    fn scanner(self) -> Box<dyn Scanner> {
+        match self {
+            Self::Hcl => Box::new(hcl::Hcl::default()),
+            Self::Json => Box::new(json::Json::default()),
+            Self::TerraformJson => Box::new(json::Json::terraform()),
+            Self::Yaml => Box::new(yaml::Yaml::default()),
+            Self::Markdown => Box::new(markdown::Markdown::default()),
+            Self::Literal => Box::new(Plain),
+        }
+    }
+
+    fn parse(self, text: &str) -> Result<Option<Node>, Unreadable> {
+        match self {
+            Self::Hcl => hcl_tree::parse(text).map(Some),
+            Self::Json => json::parse(text).map(Some),
+            Self::TerraformJson => json::parse_terraform(text).map(Some),
+            Self::Yaml => yaml::parse(text).map(Some),
+            Self::Markdown | Self::Literal => Ok(None),
+        }
+    }
+}
+
+/// Where in a file a value is to stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spot {
+    /// Outside quotes: the value is a literal.
+    Bare,
+    /// Within a text that is written without quotes (YAML).
+    Unquoted,
+    /// Within double quotes.
+    Quoted,
+    /// Within single quotes (YAML).
+    SingleQuoted,
+    /// Within a text that goes over lines: a heredoc, a block of YAML or Markdown. `indent` is put
+    /// before each further line; `None`: there can be no further line.
+    Block { indent: Option<usize> },
+    /// Within a comment that ends with its line.
+    LineComment,
+    /// Within a comment that ends with `*/`.
+    BlockComment,
+}
+
+/// Follows the author's text and writes values into it.
+trait Scanner {
+    /// Goes over what the author wrote.
+    fn read(&mut self, text: &str);
+    /// Where the next value stands; `next` is what follows it.
+    fn spot(&self, next: Option<char>) -> Spot;
+    /// Notes that a value was written here.
+    fn pass(&mut self, spot: Spot);
+    /// Writes a literal that stands alone.
+    fn literal(&self, value: &Value) -> Result<String, String>;
+    /// Writes a text into a spot that is not bare. `before` and `after` are its neighbours.
+    fn text(
+        &self,
+        spot: Spot,
+        text: &str,
+        before: Option<char>,
+        after: Option<char>,
+    ) -> Result<String, String>;
+}
+
+/// A file of no known kind.
+struct Plain;
+
+impl Scanner for Plain {
+    fn read(&mut self, _: &str) {}
+    fn spot(&self, _: Option<char>) -> Spot {
+        Spot::Block { indent: Some(0) }
+    }
+    fn pass(&mut self, _: Spot) {}
+    fn literal(&self, value: &Value) -> Result<String, String> {
+        plain_text(value, Form::Plain)
+    }
+    fn text(
+        &self,
+        _: Spot,
+        text: &str,
+        _: Option<char>,
+        _: Option<char>,
+    ) -> Result<String, String> {
+        Ok(text.to_owned())
+    }
+}
+
+/// A file cannot be written from its pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unwritable {
+    /// The `{{ … }}` concerned, where one is.
+    pub(super) output: Option<usize>,
+    /// The line of the written file, where that is all that is known.
+    pub(super) line: Option<usize>,
+    pub(super) message: String,
+}
+
+/// A file cannot be read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) line: usize,
+    pub(super) message: String,
+}
+
+/// Writes a file and proves it.
+///
+/// The file is written twice: with its values, and with slots, unique harmless stand-ins, in their
+/// places. Both are parsed. The file is good if the two say the same but for the slots, and if at
+/// each slot stands exactly its value: then no value has changed what the author wrote, and each
+/// is read back as it was put in.
+pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritable> {
+    let (written, slots) = fill(kind, pieces, Fill::Values)?;
+    let actual = kind.parse(&written).map_err(|error| unreadable(&error))?;
+    if slots.is_empty() {
+        return Ok(written);
+    }
+    let (slotted, _) = fill(kind, pieces, Fill::Slots)?;
+    let expected = kind.parse(&slotted).map_err(|error| unreadable(&error))?;
+    let (Some(expected), Some(actual)) = (expected, actual) else {
+        return Ok(written);
+    };
+    node::prove(&expected, &actual, &slots).map_err(|output| {
+        let message = "the value would not be read back as it was given: it must stand alone, or \
+                       within quotes"
+            .to_owned();
+        Unwritable {
+            output,
+            line: None,
+            message,
+        }
+    })?;
+    Ok(written)
+}
+
+fn unreadable(error: &Unreadable) -> Unwritable {
+    let message = format!("the rendered file is not valid: {}", error.message);
+    Unwritable {
+        output: None,
+        line: Some(error.line),
+        message,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fill {
+    Values,
+    Slots,
+}
+
+fn fill(kind: FileKind, pieces: &[Piece], fill: Fill) -> Result<(String, Vec<Slot>), Unwritable> {
+    let mut scanner = kind.scanner();
+    let mut out = String::new();
+    let mut slots = Vec::new();
+    for (at, piece) in pieces.iter().enumerate() {
+        let (output, value, form) = match piece {
+            Piece::Text(text) if text.contains(node::SLOT) => {
+                let message = format!("the word `{}` is kept for the program", node::SLOT);
+                return Err(Unwritable {
+                    output: None,
+                    line: None,
+                    message,
+                });
+            }
+            Piece::Text(text) => {
+                scanner.read(text);
+                out.push_str(text);
+                continue;
+            }
+            Piece::Value {
+                output,
+                value,
+                form,
+            } => (*output, value, *form),
+        };
+        let next = match pieces.get(at + 1) {
+            Some(Piece::Text(text)) => first_of(text),
+            Some(Piece::Value { .. }) => Some(MARK_OF_VALUE),
+            None => None,
+        };
+        let spot = scanner.spot(next);
+        let before = match at.checked_sub(1).map(|before| &pieces[before]) {
+            Some(Piece::Text(text)) => text.chars().last(),
+            Some(Piece::Value { .. }) => Some(MARK_OF_VALUE),
+            None => None,
+        };
+        let written = match (fill, spot, form) {
+            (Fill::Slots, Spot::Bare, Form::Plain | Form::Literal) => {
+                Ok(node::number_slot(slots.len()))
+            }
+            (Fill::Slots, ..) => Ok(node::text_slot(slots.len())),
+            (Fill::Values, Spot::Bare, Form::Identifier) => identifier(value),
+            (Fill::Values, Spot::Bare, _) => scanner.literal(value),
+            (Fill::Values, ..) => {
+                plain_text(value, form).and_then(|text| scanner.text(spot, &text, before, next))
+            }
+        };
+        let written = written.map_err(|message| Unwritable {
+            output: Some(output),
+            line: None,
+            message,
+        })?;
+        out.push_str(&written);
+        scanner.pass(spot);
+        let text = plain_text(value, form).unwrap_or_default();
+        let is_unquoted = spot == Spot::Unquoted;
+        slots.push(Slot {
+            output,
+            value: value.clone(),
+            text,
+            is_unquoted,
+        });
+    }
+    Ok((out, slots))
+}
+
+/// What follows a value. Spaces before the end of the line, or before a comment, are its end.
+fn first_of(text: &str) -> Option<char> {
+    let line = text.trim_start_matches(' ');
+    if line.len() < text.len() && line.starts_with(['\n', '\r', '#']) {
+        return Some('\n');
+    }
+    text.chars().next()
+}
+
+/// Stands for a neighbour that is a value, and might be any character.
+const MARK_OF_VALUE: char = '\u{1}';
+
+/// A value as text within other text.
+pub(super) fn plain_text(value: &Value, form: Form) -> Result<String, String> {
+    match (value, form) {
+        (Value::String(_), Form::Identifier) => identifier(value),
+        (_, Form::Literal) => Ok(value.to_string()),
+        (Value::String(text), _) => Ok(text.clone()),
+        (Value::Number(_) | Value::Bool(_), _) => Ok(value.to_string()),
+        (Value::Null, _) => Err(
+            "the value is empty (null) within a text; give it a default with \
+                                 `| default(value=…, boolean=true)`"
+                .to_owned(),
+        ),
+        (Value::Array(_), _) => {
+            Err("a list cannot stand within a text; use `| join(sep=…)` or `| json`".to_owned())
+        }
+        (Value::Object(_), _) => Err("a map cannot stand within a text; use `| json`".to_owned()),
+    }
+}
+
+fn identifier(value: &Value) -> Result<String, String> {
+    let text = value.as_str().unwrap_or_default();
+    let starts = text.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
+    let is_part = |c: char| c == '_' || c == '-' || c.is_ascii_alphanumeric();
+    if starts && text.len() <= 128 && text.chars().all(is_part) {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "an identifier starts with a letter or `_` and has only letters, digits, `_` and `-`"
+            .to_owned(),
+    )
+}
+
+/// Characters that do not show, or that change how others show: written as escapes wherever the
+/// language has them.
+pub(super) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff0}'..='\u{ffff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `\uXXXX`, and `\UXXXXXXXX` beyond the first plane, as HCL and YAML have it.
+pub(super) fn unicode_escape(c: char) -> String {
+    let code = u32::from(c);
+    if code > 0xffff {
+        format!("\\U{code:08x}")
+    } else {
+        format!("\\u{code:04x}")
+    }
+}
+
+/// Whether a value can stand in a comment to the end of its line.
+fn in_line_comment(text: &str) -> Result<String, String> {
+    if text.chars().any(is_hidden) {
+        return Err("a line break or a control character cannot stand in a comment".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

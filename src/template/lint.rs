@@ -1,0 +1,152 @@
+//! Finds, before any run, what would go wrong at one: syntax, undefined names, secrets in texts.
+
+use serde_json::Value;
+
+use super::context::{ACTION, ROOTS, RUN, USER};
+use super::diagnostic::{Diagnostic, Place, did_you_mean};
+use super::engine::Compiled;
+use super::expression::Name;
+use super::located::Located;
+use super::spec::secret_inputs;
+
+/// What a text is checked against.
+pub(super) struct Lint<'a> {
+    pub(super) file: &'a str,
+    /// The file's whole text, for the line that is shown.
+    pub(super) text: &'a str,
+    pub(super) schema: &'a Value,
+}
+
+/// What may be named in a text.
+#[derive(Clone, Copy, PartialEq)]
+enum Allowed {
+    Usual,
+    /// The entity is rendered after the apply.
+    Outputs,
+    /// The value of a secret is opened where it is stored.
+    Secrets,
+}
+
+impl Lint<'_> {
+    /// Checks every expression of a `template.yml`.
+    pub(super) fn template(&self, root: &Located, found: &mut Vec<Diagnostic>) {
+        for part in ["target", "pull_request"] {
+            if let Some(part) = root.get(part) {
+                self.texts(part, Allowed::Usual, found);
+            }
+        }
+        if let Some(entity) = root.get("entity") {
+            self.texts(entity, Allowed::Outputs, found);
+        }
+        let actions = root.get("actions").map_or(&[][..], Located::entries);
+        for (_, _, action) in actions {
+            if let Some(workflow) = action.get("workflow") {
+                self.texts(workflow, Allowed::Usual, found);
+            }
+            for (key, _, value) in action.get("secret").map_or(&[][..], Located::entries) {
+                let allowed = if key == "value" {
+                    Allowed::Secrets
+                } else {
+                    Allowed::Usual
+                };
+                self.texts(value, allowed, found);
+            }
+        }
+    }
+
+    /// Checks a whole file.
+    pub(super) fn file(&self, found: &mut Vec<Diagnostic>) {
+        self.checked(self.text, None, Allowed::Usual, found);
+    }
+
+    /// Checks one expression that stands somewhere in the file.
+    pub(super) fn expression(&self, text: &str, at: Place, found: &mut Vec<Diagnostic>) {
+        self.checked(text, Some(at), Allowed::Usual, found);
+    }
+
+    fn texts(&self, part: &Located, allowed: Allowed, found: &mut Vec<Diagnostic>) {
+        part.each_text(&mut |text, place| self.checked(text, Some(place), allowed, found));
+    }
+
+    fn checked(
+        &self,
+        text: &str,
+        at: Option<Place>,
+        allowed: Allowed,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let place = |inner: Place| at.unwrap_or(inner);
+        let compiled = match Compiled::new(text) {
+            Ok(compiled) => compiled,
+            Err(fault) => {
+                let fault_at =
+                    Diagnostic::at(self.file, self.text, place(fault.place), fault.message);
+                found.push(fault_at.maybe_help(fault.help));
+                return;
+            }
+        };
+        for name in &compiled.prepared.names {
+            if let Some((message, help)) = self.name(name, allowed) {
+                let wrong = Diagnostic::at(self.file, self.text, place(name.place), message);
+                found.push(wrong.maybe_help(help));
+            }
+        }
+    }
+
+    /// What is wrong with a name, and the way out.
+    fn name(&self, name: &Name, allowed: Allowed) -> Option<(String, Option<String>)> {
+        let root = name.path[0].as_str();
+        let shown = name.path.join(".");
+        if !ROOTS.contains(&root) {
+            return Some((
+                format!("`{shown}` is not defined"),
+                did_you_mean(root, ROOTS),
+            ));
+        }
+        if root == "outputs" && allowed != Allowed::Outputs {
+            let help = "outputs are known after the apply; only `entity` can use them".to_owned();
+            return Some((format!("`{shown}` is not defined here"), Some(help)));
+        }
+        let field = name.path.get(1)?.as_str();
+        let unknown = |known: &[&str]| {
+            let help = did_you_mean(field, known.iter().copied());
+            (!known.contains(&field)).then(|| (format!("`{shown}` is not defined"), help))
+        };
+        match root {
+            "run" => unknown(&RUN),
+            "user" => unknown(&USER),
+            "action" => unknown(&ACTION),
+            "inputs" => self.input(field, &shown, allowed),
+            _ => None,
+        }
+    }
+
+    fn input(
+        &self,
+        field: &str,
+        shown: &str,
+        allowed: Allowed,
+    ) -> Option<(String, Option<String>)> {
+        if secret_inputs(self.schema).contains(&field) && allowed != Allowed::Secrets {
+            let help = "a secret may be named in `secret: {value: …}` of an action, nowhere else"
+                .to_owned();
+            return Some((
+                format!("`{shown}` is a secret and would be seen here"),
+                Some(help),
+            ));
+        }
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        let is_known = properties.is_some_and(|known| known.contains_key(field));
+        if is_known || self.schema.get("patternProperties").is_some() {
+            return None;
+        }
+        let known = properties
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str());
+        Some((
+            format!("there is no input `{field}`"),
+            did_you_mean(field, known),
+        ))
+    }
+}

@@ -1,0 +1,624 @@
+//! Reads template folders, and finds every mistake in them in one pass.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::diagnostic::{Diagnostic, Place, did_you_mean};
+use super::engine::Compiled;
+use super::lint::Lint;
+use super::located::{Content, Located};
+use super::spec::{
+    ActionKind, ActionOf, ActionSpec, FileContents, PullRequestSpec, Target, Template, TemplateFile,
+};
+use crate::domain::observation::Conclusion;
+use crate::domain::run::ApplySignal;
+use crate::domain::{ActionId, Operation, TemplateName};
+
+/// A file of the folder of all templates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// From that folder, with `/` (`documentdb/template.yml`).
+    pub path: String,
+    /// All of it.
+    pub contents: Vec<u8>,
+    /// Whether it can be run.
+    pub executable: bool,
+}
+
+/// All templates. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Templates(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    templates: Vec<Arc<Template>>,
+    actions: HashMap<ActionId, ActionOf>,
+}
+
+impl Templates {
+    /// Reads them. A folder is a template if it holds a `template.yml`.
+    pub fn load(files: &[SourceFile]) -> Result<Self, Vec<Diagnostic>> {
+        let mut inner = Inner::default();
+        let mut found = Vec::new();
+        let mut places: HashMap<ActionId, String> = HashMap::new();
+        for file in files {
+            let Some(folder) = file.path.strip_suffix("/template.yml") else {
+                continue;
+            };
+            if folder.contains('/') {
+                continue;
+            }
+            let mut reader = Reader::new(folder, file, files);
+            let template = reader.template();
+            found.append(&mut reader.found);
+            let Some(template) = template.map(Arc::new) else {
+                continue;
+            };
+            for action in &template.actions {
+                if let Some(other) = places.insert(action.id.clone(), folder.to_owned()) {
+                    let message = format!(
+                        "the action `{}` is in the template `{other}` too",
+                        action.id
+                    );
+                    found.push(reader.at_key(action.id.as_str(), message));
+                }
+                let of = ActionOf {
+                    template: Arc::clone(&template),
+                    action: action.clone(),
+                };
+                inner.actions.insert(action.id.clone(), of);
+            }
+            inner.templates.push(template);
+        }
+        if found.is_empty() {
+            return Ok(Self(Arc::new(inner)));
+        }
+        found.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        found.dedup();
+        Err(found)
+    }
+
+    /// An action, and the template that it belongs to.
+    pub fn action(&self, id: &ActionId) -> Option<&ActionOf> {
+        self.0.actions.get(id)
+    }
+
+    /// A template, by its folder's name.
+    pub fn template(&self, name: &TemplateName) -> Option<&Arc<Template>> {
+        self.iter().find(|template| template.name == *name)
+    }
+
+    /// All of them, in the order of their folders.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Template>> {
+        self.0.templates.iter()
+    }
+}
+
+const KEYS: [&str; 10] = [
+    "title",
+    "description",
+    "inputs",
+    "actions",
+    "target",
+    "files",
+    "pull_request",
+    "plan",
+    "apply",
+    "entity",
+];
+const ENTITY_KEYS: [&str; 7] = [
+    "blueprint",
+    "identifier",
+    "title",
+    "team",
+    "icon",
+    "properties",
+    "relations",
+];
+
+/// Reads one folder.
+struct Reader<'a> {
+    folder: &'a str,
+    file: &'a SourceFile,
+    text: String,
+    all: &'a [SourceFile],
+    found: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(folder: &'a str, file: &'a SourceFile, all: &'a [SourceFile]) -> Self {
+        let text = String::from_utf8_lossy(&file.contents).into_owned();
+        Self {
+            folder,
+            file,
+            text,
+            all,
+            found: Vec::new(),
+        }
+    }
+
+    fn at(&self, place: Place, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::at(&self.file.path, &self.text, place, message)
+    }
+
+    /// At the first line that has this key.
+    fn at_key(&self, key: &str, message: String) -> Diagnostic {
+        let at = self.text.find(&format!("{key}:")).unwrap_or(0);
+        self.at(Place::of(&self.text, at), message)
+    }
+
+    fn say(&mut self, place: Place, message: impl Into<String>) {
+        self.found.push(self.at(place, message));
+    }
+
+    fn template(&mut self) -> Option<Template> {
+        let root = Located::parse(&self.file.path, &self.text)
+            .map_err(|e| self.found.push(e))
+            .ok()?;
+        self.known_keys(&root, "template.yml", &KEYS);
+        let name = TemplateName::new(self.folder);
+        if let Err(error) = &name {
+            self.say(Place::START, error.to_string());
+        }
+        let title = self.required_text(&root, "title", "template.yml");
+        let inputs = root
+            .get("inputs")
+            .map_or_else(|| serde_json::json!({"type": "object"}), Located::to_json);
+        let schema = self.schema(&inputs, root.get("inputs"));
+        let actions = self.actions(&root, &inputs);
+        let target = root.get("target").map(|target| self.target(target));
+        let writes_files = actions
+            .iter()
+            .any(|action| action.kind == ActionKind::Files);
+        let files = self.files(&root, writes_files);
+        if writes_files && target.is_none() {
+            self.found.push(self.at(root.place, "a template that writes files needs a `target`")
+                .help("target: {repository: acme/infrastructure, path: \"services/{{ inputs.name }}\"}"));
+        }
+        let pull_request = root
+            .get("pull_request")
+            .map(|it| self.pull_request(it))
+            .unwrap_or_default();
+        let plan = root.get("plan").and_then(|plan| {
+            self.known_keys(plan, "plan", &["workflow"]);
+            self.required_text(plan, "workflow", "plan")
+        });
+        let apply = root
+            .get("apply")
+            .map_or(ApplySignal::Merge, |apply| self.apply(apply));
+        let entity = root.get("entity").map(|entity| self.entity(entity));
+        Lint {
+            file: &self.file.path,
+            text: &self.text,
+            schema: &inputs,
+        }
+        .template(&root, &mut self.found);
+        let digest = self.digest();
+        Some(Template {
+            name: name.ok()?,
+            title: title?,
+            description: self.text_at(&root, "description"),
+            inputs,
+            actions,
+            target,
+            pull_request,
+            plan,
+            apply,
+            entity,
+            digest,
+            files: Arc::new(files),
+            schema: Arc::new(schema?),
+        })
+    }
+
+    fn known_keys(&mut self, map: &Located, what: &str, known: &[&str]) {
+        if !matches!(map.content, Content::Map(_)) {
+            self.say(
+                map.place,
+                format!("`{what}` must be a map of {}", known.join(", ")),
+            );
+        }
+        for (key, place, _) in map.entries() {
+            if !known.contains(&key.as_str()) {
+                let unknown = self.at(*place, format!("unknown key `{key}` in `{what}`"));
+                self.found
+                    .push(unknown.maybe_help(did_you_mean(key, known.iter().copied())));
+            }
+        }
+    }
+
+    fn text_at(&mut self, map: &Located, key: &str) -> Option<String> {
+        let value = map.get(key)?;
+        if let Content::Scalar(Value::String(text)) = &value.content {
+            return Some(text.clone());
+        }
+        self.say(value.place, format!("`{key}` must be a text"));
+        None
+    }
+
+    fn required_text(&mut self, map: &Located, key: &str, what: &str) -> Option<String> {
+        if map.get(key).is_none() {
+            self.say(map.place, format!("`{what}` needs `{key}`"));
+        }
+        self.text_at(map, key)
+    }
+
+    fn texts_at(&mut self, map: &Located, key: &str) -> Vec<String> {
+        let Some(value) = map.get(key) else {
+            return Vec::new();
+        };
+        let Content::List(items) = &value.content else {
+            self.say(value.place, format!("`{key}` must be a list of texts"));
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match &item.content {
+                Content::Scalar(Value::String(text)) => texts.push(text.clone()),
+                _ => self.say(item.place, format!("`{key}` must be a list of texts")),
+            }
+        }
+        texts
+    }
+
+    fn schema(
+        &mut self,
+        inputs: &Value,
+        located: Option<&Located>,
+    ) -> Option<jsonschema::Validator> {
+        let place = located.map_or(Place::START, |located| located.place);
+        if inputs.get("type").is_some_and(|kind| kind != "object") {
+            self.say(place, "`inputs` must be a JSON Schema of `type: object`");
+        }
+        for (name, schema) in inputs
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            let is_flag = schema.get("secret").is_none_or(Value::is_boolean);
+            if !is_flag {
+                let message = format!("`secret` of the input `{name}` must be true or false");
+                let diagnostic = self.at_key(name, message);
+                self.found.push(diagnostic);
+            }
+        }
+        match jsonschema::options().build(inputs) {
+            Ok(schema) => Some(schema),
+            Err(error) => {
+                let pointer = error.instance_path().to_string();
+                let message = format!("`inputs` is no valid JSON Schema at `{pointer}`: {error}");
+                let place = located.map_or(place, |at| place_at(at, &pointer));
+                self.say(place, message);
+                None
+            }
+        }
+    }
+
+    fn actions(&mut self, root: &Located, schema: &Value) -> Vec<ActionSpec> {
+        let Some(actions) = root.get("actions") else {
+            self.say(root.place, "`template.yml` needs `actions`");
+            return Vec::new();
+        };
+        let actions: Vec<_> = actions.entries().to_vec();
+        if actions.is_empty() {
+            self.say(root.place, "`actions` needs at least one action");
+        }
+        actions
+            .iter()
+            .filter_map(|(id, place, spec)| self.action(id, *place, spec, schema))
+            .collect()
+    }
+
+    fn action(
+        &mut self,
+        id: &str,
+        place: Place,
+        spec: &Located,
+        schema: &Value,
+    ) -> Option<ActionSpec> {
+        self.known_keys(
+            spec,
+            id,
+            &[
+                "title",
+                "operation",
+                "inputs",
+                "workflow",
+                "secret",
+                "conclusions",
+            ],
+        );
+        let checked = ActionId::new(id);
+        if let Err(error) = &checked {
+            self.say(place, error.to_string());
+        }
+        let operation = self.required_text(spec, "operation", id);
+        let operation = operation.and_then(|operation| match operation.as_str() {
+            "create" => Some(Operation::Create),
+            "day-2" => Some(Operation::Day2),
+            "delete" => Some(Operation::Delete),
+            other => {
+                let place = spec.get("operation").map_or(place, |at| at.place);
+                let wrong = self.at(place, format!("unknown operation `{other}`"));
+                self.found
+                    .push(wrong.maybe_help(did_you_mean(other, ["create", "day-2", "delete"])));
+                None
+            }
+        });
+        let inputs = spec.get("inputs").map(|listed| {
+            let names = self.texts_at(spec, "inputs");
+            for name in &names {
+                let known = schema.get("properties").and_then(Value::as_object);
+                if !known.is_some_and(|known| known.contains_key(name)) {
+                    let unknown = self.at(listed.place, format!("there is no input `{name}`"));
+                    let known = known.into_iter().flatten().map(|(name, _)| name.as_str());
+                    self.found
+                        .push(unknown.maybe_help(did_you_mean(name, known)));
+                }
+            }
+            names
+        });
+        let kind = match (spec.get("workflow"), spec.get("secret")) {
+            (None, None) => ActionKind::Files,
+            (Some(workflow), None) => self.workflow(workflow)?,
+            (None, Some(secret)) => self.secret(secret)?,
+            (Some(_), Some(at)) => {
+                self.say(at.place, "an action has either a `workflow` or a `secret`");
+                return None;
+            }
+        };
+        let conclusions = self.conclusions(spec);
+        Some(ActionSpec {
+            id: checked.ok()?,
+            title: self.text_at(spec, "title"),
+            operation: operation?,
+            inputs,
+            kind,
+            conclusions,
+        })
+    }
+
+    fn workflow(&mut self, spec: &Located) -> Option<ActionKind> {
+        self.known_keys(spec, "workflow", &["repository", "file", "ref", "inputs"]);
+        let repository = self.required_text(spec, "repository", "workflow");
+        let file = self.required_text(spec, "file", "workflow");
+        Some(ActionKind::Workflow {
+            repository: repository?,
+            file: file?,
+            reference: self.text_at(spec, "ref"),
+            inputs: spec
+                .get("inputs")
+                .map_or_else(|| serde_json::json!({}), Located::to_json),
+        })
+    }
+
+    fn secret(&mut self, spec: &Located) -> Option<ActionKind> {
+        self.known_keys(
+            spec,
+            "secret",
+            &["repository", "environment", "name", "value"],
+        );
+        let repository = self.required_text(spec, "repository", "secret");
+        let name = self.required_text(spec, "name", "secret");
+        let value = self.required_text(spec, "value", "secret");
+        let environment = self.text_at(spec, "environment");
+        Some(ActionKind::Secret {
+            repository: repository?,
+            environment,
+            name: name?,
+            value: value?,
+        })
+    }
+
+    fn conclusions(&mut self, spec: &Located) -> BTreeMap<String, Conclusion> {
+        const KNOWN: [&str; 9] = [
+            "success",
+            "neutral",
+            "skipped",
+            "failure",
+            "cancelled",
+            "timed_out",
+            "action_required",
+            "stale",
+            "startup_failure",
+        ];
+        let mut conclusions = BTreeMap::new();
+        for (from, place, to) in spec.get("conclusions").map_or(&[][..], Located::entries) {
+            let to = to.to_json();
+            match to
+                .as_str()
+                .filter(|to| KNOWN.contains(to) && KNOWN.contains(&from.as_str()))
+            {
+                Some(to) => {
+                    conclusions.insert(from.clone(), Conclusion::parse(to));
+                }
+                None => self.say(
+                    *place,
+                    format!(
+                        "`conclusions` maps these to each other: {}",
+                        KNOWN.join(", ")
+                    ),
+                ),
+            }
+        }
+        conclusions
+    }
+
+    fn target(&mut self, spec: &Located) -> Target {
+        self.known_keys(spec, "target", &["repository", "base", "path"]);
+        Target {
+            repository: self
+                .required_text(spec, "repository", "target")
+                .unwrap_or_default(),
+            base: self.text_at(spec, "base"),
+            path: self
+                .required_text(spec, "path", "target")
+                .unwrap_or_default(),
+        }
+    }
+
+    fn pull_request(&mut self, spec: &Located) -> PullRequestSpec {
+        self.known_keys(
+            spec,
+            "pull_request",
+            &["title", "body", "reviewers", "labels", "draft"],
+        );
+        let draft = spec
+            .get("draft")
+            .map_or(Value::Bool(false), Located::to_json);
+        if !draft.is_boolean() {
+            self.say(spec.place, "`draft` must be true or false");
+        }
+        PullRequestSpec {
+            title: self.text_at(spec, "title"),
+            body: self.text_at(spec, "body"),
+            reviewers: self.texts_at(spec, "reviewers"),
+            labels: self.texts_at(spec, "labels"),
+            draft: draft == Value::Bool(true),
+        }
+    }
+
+    fn apply(&mut self, spec: &Located) -> ApplySignal {
+        let known = ["workflow", "status", "check", "deployment"];
+        self.known_keys(spec, "apply", &known);
+        let given: Vec<&str> = known
+            .into_iter()
+            .filter(|key| spec.get(key).is_some())
+            .collect();
+        let [key] = given[..] else {
+            self.say(
+                spec.place,
+                format!("`apply` needs exactly one of {}", known.join(", ")),
+            );
+            return ApplySignal::Merge;
+        };
+        let value = self.text_at(spec, key).unwrap_or_default();
+        match key {
+            "workflow" => ApplySignal::Workflow(value),
+            "status" => ApplySignal::Status(value),
+            "check" => ApplySignal::Check(value),
+            _ => ApplySignal::Deployment(value),
+        }
+    }
+
+    fn entity(&mut self, spec: &Located) -> Value {
+        self.known_keys(spec, "entity", &ENTITY_KEYS);
+        self.required_text(spec, "blueprint", "entity");
+        self.required_text(spec, "identifier", "entity");
+        spec.to_json()
+    }
+
+    fn files(&mut self, root: &Located, is_needed: bool) -> Vec<TemplateFile> {
+        let folder = self
+            .text_at(root, "files")
+            .unwrap_or_else(|| "files".to_owned());
+        let folder = folder.trim_matches('/').to_owned();
+        let place = root.get("files").map_or(root.place, |at| at.place);
+        if matches!(folder.as_str(), "tests" | "workflows" | "" | "." | "..")
+            || folder.contains("..")
+        {
+            self.say(
+                place,
+                "`files` names a folder beside `template.yml`, not `tests` or `workflows`",
+            );
+            return Vec::new();
+        }
+        let prefix = format!("{}/{folder}/", self.folder);
+        let all = self.all;
+        let files: Vec<TemplateFile> = all
+            .iter()
+            .filter_map(|file| Some((file, file.path.strip_prefix(&prefix)?)))
+            .filter_map(|(file, path)| self.template_file(file, path, root))
+            .collect();
+        let is_missing = !all.iter().any(|file| file.path.starts_with(&prefix));
+        if is_missing && (is_needed || root.get("files").is_some()) {
+            self.say(place, format!("there is no file in the folder `{folder}`"));
+        }
+        files
+    }
+
+    fn template_file(
+        &mut self,
+        file: &SourceFile,
+        path: &str,
+        root: &Located,
+    ) -> Option<TemplateFile> {
+        let inputs = root.get("inputs").map_or(Value::Null, Located::to_json);
+        Lint {
+            file: &file.path,
+            text: path,
+            schema: &inputs,
+        }
+        .expression(path, Place::START, &mut self.found);
+        let (path, contents) = match path.strip_suffix(".tera") {
+            None => (path, FileContents::Copied(file.contents.clone())),
+            Some(path) => {
+                let Ok(text) = std::str::from_utf8(&file.contents) else {
+                    self.found.push(Diagnostic::at(
+                        &file.path,
+                        "",
+                        Place::START,
+                        "a `.tera` file must be UTF-8",
+                    ));
+                    return None;
+                };
+                let lint = Lint {
+                    file: &file.path,
+                    text,
+                    schema: &inputs,
+                };
+                let found = self.found.len();
+                lint.file(&mut self.found);
+                let compiled = Compiled::new(text)
+                    .ok()
+                    .filter(|_| self.found.len() == found)?;
+                (path, FileContents::Rendered(compiled))
+            }
+        };
+        let source = file.path.clone();
+        Some(TemplateFile {
+            source,
+            path: path.to_owned(),
+            contents,
+            executable: file.executable,
+        })
+    }
+
+    /// Over `template.yml` and the files: names, modes and contents, in order.
+    fn digest(&self) -> String {
+        let prefix = format!("{}/", self.folder);
+        let shapes = |path: &str| !path.starts_with("tests/") && !path.starts_with("workflows/");
+        let mut files: Vec<_> = self
+            .all
+            .iter()
+            .filter_map(|file| Some((file.path.strip_prefix(&prefix)?, file)))
+            .filter(|(path, _)| shapes(path))
+            .collect();
+        files.sort_by_key(|(path, _)| *path);
+        let mut hash = Sha256::new();
+        for (path, file) in files {
+            let header = format!("{path}\0{}\0{}\0", file.executable, file.contents.len());
+            hash.update(header.as_bytes());
+            hash.update(&file.contents);
+        }
+        format!("sha256:{}", hex::encode(hash.finalize()))
+    }
+}
+
+/// The place of what a JSON pointer names, or of the nearest thing around it.
+fn place_at(root: &Located, pointer: &str) -> Place {
+    let mut at = root;
+    let mut place = root.place;
+    for key in pointer.split('/').skip(1) {
+        let entry = at.entries().iter().find(|(name, ..)| name == key);
+        let Some((_, key_place, value)) = entry else {
+            break;
+        };
+        (at, place) = (value, *key_place);
+    }
+    place
+}

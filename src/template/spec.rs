@@ -1,0 +1,170 @@
+//! A template folder as the program uses it: whole and valid.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::engine::Compiled;
+use crate::domain::observation::Conclusion;
+use crate::domain::run::ApplySignal;
+use crate::domain::{ActionId, Operation, TemplateName};
+
+/// One kind of thing and its whole life.
+#[derive(Clone)]
+pub struct Template {
+    /// The folder's name.
+    pub name: TemplateName,
+    /// What people read.
+    pub title: String,
+    /// What people read below it.
+    pub description: Option<String>,
+    /// The JSON Schema of its inputs, as it stands in `template.yml`.
+    pub inputs: Value,
+    /// What can be done with it.
+    pub actions: Vec<ActionSpec>,
+    /// Where its files go; `None` where no action writes any.
+    pub target: Option<Target>,
+    /// The pull request that brings them.
+    pub pull_request: PullRequestSpec,
+    /// The workflow that shows the plan on the pull request.
+    pub plan: Option<String>,
+    /// What says that a merged change was applied.
+    pub apply: ApplySignal,
+    /// The catalog entity, with its expressions.
+    pub entity: Option<Value>,
+    /// `sha256:…` over everything that shapes what it writes.
+    pub digest: String,
+    pub(super) files: Arc<Vec<TemplateFile>>,
+    pub(super) schema: Arc<jsonschema::Validator>,
+}
+
+impl Template {
+    /// The names of the inputs that must never be seen.
+    pub fn secret_inputs(&self) -> Vec<&str> {
+        secret_inputs(&self.inputs)
+    }
+
+    /// One of its actions.
+    pub fn action(&self, id: &ActionId) -> Option<&ActionSpec> {
+        self.actions.iter().find(|action| action.id == *id)
+    }
+}
+
+impl std::fmt::Debug for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Template")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The inputs of a schema that are marked `secret: true`.
+pub(super) fn secret_inputs(schema: &Value) -> Vec<&str> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let properties = properties.into_iter().flatten();
+    let secret = properties.filter(|(_, schema)| schema.get("secret") == Some(&Value::Bool(true)));
+    secret.map(|(name, _)| name.as_str()).collect()
+}
+
+/// A file of the folder.
+#[derive(Clone)]
+pub(super) struct TemplateFile {
+    /// From the folder of all templates, for error messages.
+    pub(super) source: String,
+    /// Its name below the target, an expression, without `.tera`.
+    pub(super) path: String,
+    pub(super) contents: FileContents,
+    pub(super) executable: bool,
+}
+
+/// What is done with a file.
+#[derive(Clone)]
+pub(super) enum FileContents {
+    /// It is copied.
+    Copied(Vec<u8>),
+    /// It is rendered.
+    Rendered(Compiled),
+}
+
+/// Where files go. All three are expressions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `owner/name`.
+    pub repository: String,
+    /// The branch; the repository's default branch where there is none.
+    pub base: Option<String>,
+    /// The folder, from the repository's root.
+    pub path: String,
+}
+
+/// The pull request. Title and body are expressions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullRequestSpec {
+    /// Its title; `action: path` where there is none.
+    pub title: Option<String>,
+    /// What stands at the top of its body, Markdown.
+    pub body: Option<String>,
+    /// `octocat`, `@acme/devops`.
+    pub reviewers: Vec<String>,
+    /// Names of labels.
+    pub labels: Vec<String>,
+    /// Not yet for review.
+    pub draft: bool,
+}
+
+/// Something that can be done with a template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionSpec {
+    /// The portal's identifier.
+    pub id: ActionId,
+    /// What people read, where the template says it.
+    pub title: Option<String>,
+    /// What it does to the thing.
+    pub operation: Operation,
+    /// The inputs that it takes; `None`: all of them.
+    pub inputs: Option<Vec<String>>,
+    /// How it is done.
+    pub kind: ActionKind,
+    /// Conclusions of a workflow that count as another than they are.
+    pub conclusions: BTreeMap<String, Conclusion>,
+}
+
+/// How an action is done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionKind {
+    /// Files are written, changed or removed by a pull request.
+    Files,
+    /// A workflow is run. All texts are expressions.
+    Workflow {
+        /// `owner/name`.
+        repository: String,
+        /// The workflow's file name.
+        file: String,
+        /// Branch or tag; the default branch where there is none.
+        reference: Option<String>,
+        /// The workflow's inputs, by name.
+        inputs: Value,
+    },
+    /// A secret is stored. All texts are expressions.
+    Secret {
+        /// `owner/name`.
+        repository: String,
+        /// An environment's secret, else the repository's.
+        environment: Option<String>,
+        /// The secret's name.
+        name: String,
+        /// What is stored: the one place where a secret input may be named.
+        value: String,
+    },
+}
+
+/// An action and the template that it belongs to.
+#[derive(Debug, Clone)]
+pub struct ActionOf {
+    /// The template.
+    pub template: Arc<Template>,
+    /// The action.
+    pub action: ActionSpec,
+}
