@@ -15,4 +15,5 @@
 
 pub mod clock;
 pub mod domain;
+pub mod github;
 pub mod plan;

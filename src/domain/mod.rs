@@ -7,6 +7,7 @@ pub mod action_run;
 pub mod entity;
 pub mod ids;
 pub mod observation;
+pub mod report;
 pub mod repository;
 pub mod run;
 pub mod standing;

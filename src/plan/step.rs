@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::ids::WorkflowRunId;
 use crate::domain::observation::{Conclusion, Link, Observation};
+pub use crate::domain::report::{Explanation, PlanSummary};
 use crate::domain::repository::{CommitSha, RepositoryName};
 use crate::domain::run::{Event, Run, Status};
 use crate::domain::standing::ReviewerId;
@@ -270,32 +271,4 @@ pub enum Answer {
     Planned(Option<PlanSummary>),
     /// To [`ReadOutputs`]: Terraform's outputs, without sensitive ones.
     Outputs(Map<String, Value>),
-}
-
-/// Which job and step failed, and what it said.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// The first job that failed.
-    pub job: Option<String>,
-    /// Its first step that failed.
-    pub step: Option<String>,
-    /// The job's page.
-    pub url: Option<String>,
-    /// The last lines of the job's log.
-    pub log_tail: Vec<String>,
-}
-
-/// What a plan would do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanSummary {
-    /// Resources to be made.
-    pub add: u64,
-    /// Resources to be changed.
-    pub change: u64,
-    /// Resources to be destroyed.
-    pub destroy: u64,
-    /// Each resource and what happens to it (`terraform_data.cluster`, `create`), where the plan
-    /// says it.
-    #[serde(default)]
-    pub resources: Vec<(String, String)>,
 }

@@ -1,0 +1,170 @@
+//! What GitHub knows of the App itself, and what it could not deliver to it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::connection::Call;
+use super::{Error, GitHub};
+
+/// How many pages of 100 deliveries are read: three days of a busy organisation are more, but what
+/// failed in between is found by looking at each run.
+const MOST_PAGES: usize = 10;
+
+/// The App's registration.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct AppInfo {
+    /// Its name in addresses.
+    pub slug: String,
+    /// Its name.
+    pub name: String,
+    /// Its public page.
+    pub html_url: String,
+    /// What it asks for: `contents` → `write`.
+    #[serde(default)]
+    pub permissions: BTreeMap<String, String>,
+    /// The events that it is sent.
+    #[serde(default)]
+    pub events: Vec<String>,
+}
+
+impl AppInfo {
+    /// The login under which it acts.
+    pub fn bot_login(&self) -> String {
+        format!("{}[bot]", self.slug)
+    }
+}
+
+/// A webhook that GitHub could not deliver, not even by a redelivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedDelivery {
+    /// GitHub's id of the attempt, by which its payload can be read.
+    pub id: u64,
+    /// `X-GitHub-Delivery`: the same for all attempts.
+    pub guid: String,
+    /// The event: `workflow_run`.
+    pub event: String,
+    /// When it was tried.
+    pub delivered_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+struct Attempt {
+    id: u64,
+    guid: String,
+    event: String,
+    delivered_at: DateTime<Utc>,
+    status_code: u16,
+}
+
+impl GitHub {
+    /// The App's registration, asked anew each time.
+    pub async fn app(&self) -> Result<AppInfo, Error> {
+        let call = Call::get("looking at the app", "/app");
+        self.inner
+            .installations
+            .call_as_app(&call)
+            .await?
+            .json(call.doing())
+    }
+
+    /// The login under which the App acts: `towpath[bot]`. Asked once.
+    pub async fn bot_login(&self) -> Result<String, Error> {
+        let login = &self.inner.bot_login;
+        let login = login.get_or_try_init(async || Ok(self.app().await?.bot_login()));
+        login.await.cloned()
+    }
+
+    /// Webhooks since a moment of which no attempt arrived, oldest first.
+    pub async fn failed_deliveries(
+        &self,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<FailedDelivery>, Error> {
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let mut path = "/app/hook/deliveries?per_page=100".to_owned();
+        for _ in 0..MOST_PAGES {
+            let call = Call::get("looking at the app's deliveries", &*path);
+            let answer = self.inner.installations.call_as_app(&call).await?;
+            let page: Vec<Attempt> = answer.json(call.doing())?;
+            let older = page.iter().any(|attempt| attempt.delivered_at < since);
+            attempts.extend(
+                page.into_iter()
+                    .filter(|attempt| attempt.delivered_at >= since),
+            );
+            match answer.next_cursor() {
+                Some(cursor) if !older => {
+                    path = format!("/app/hook/deliveries?per_page=100&cursor={cursor}");
+                }
+                _ => break,
+            }
+        }
+        Ok(never_arrived(attempts))
+    }
+
+    /// The event and payload of a delivery.
+    pub async fn delivery_payload(&self, id: u64) -> Result<Value, Error> {
+        #[derive(Deserialize)]
+        struct Delivery {
+            request: Request,
+        }
+        #[derive(Deserialize)]
+        struct Request {
+            payload: Value,
+        }
+        let call = Call::get("reading a delivery", format!("/app/hook/deliveries/{id}"));
+        let answer = self.inner.installations.call_as_app(&call).await?;
+        Ok(answer.json::<Delivery>(call.doing())?.request.payload)
+    }
+}
+
+/// One attempt of each delivery of which none arrived.
+fn never_arrived(attempts: Vec<Attempt>) -> Vec<FailedDelivery> {
+    let mut by_guid: BTreeMap<String, Option<FailedDelivery>> = BTreeMap::new();
+    for attempt in attempts {
+        let arrived = (200..400).contains(&attempt.status_code);
+        let entry = by_guid.entry(attempt.guid.clone()).or_insert_with(|| {
+            Some(FailedDelivery {
+                id: attempt.id,
+                guid: attempt.guid,
+                event: attempt.event,
+                delivered_at: attempt.delivered_at,
+            })
+        });
+        if arrived {
+            *entry = None;
+        }
+    }
+    let mut failed: Vec<_> = by_guid.into_values().flatten().collect();
+    failed.sort_by_key(|delivery| delivery.delivered_at);
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_of_which_one_attempt_arrived_has_not_failed() {
+        let attempt = |id, guid: &str, status_code| Attempt {
+            id,
+            guid: guid.to_owned(),
+            event: "push".to_owned(),
+            delivered_at: DateTime::from_timestamp(1_000 - i64::try_from(id).unwrap(), 0).unwrap(),
+            status_code,
+        };
+        let attempts = vec![
+            attempt(1, "a", 200),
+            attempt(2, "a", 502),
+            attempt(3, "b", 502),
+            attempt(4, "c", 0),
+        ];
+        let failed = never_arrived(attempts);
+        let failed: Vec<_> = failed
+            .iter()
+            .map(|delivery| delivery.guid.as_str())
+            .collect();
+        assert_eq!(failed, ["c", "b"]);
+    }
+}

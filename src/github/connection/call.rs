@@ -1,0 +1,136 @@
+//! A request to GitHub, before it is sent.
+
+use http::Method;
+use serde_json::{Value, json};
+
+/// The largest answer that is read whole, in bytes. GitHub's largest pages are about 2 MB; a
+/// recursive tree may be 7 MB (its documented limit).
+const MOST: usize = 16 * 1024 * 1024;
+
+/// A request, named by what it is for.
+#[derive(Debug)]
+pub(in crate::github) struct Call {
+    /// What is being done: `dispatching deploy.yml in acme/infra`.
+    pub(super) doing: String,
+    pub(super) method: Method,
+    pub(super) place: Place,
+    pub(super) body: Option<Value>,
+    pub(super) effect: Effect,
+    pub(super) reading: Reading,
+}
+
+/// Which endpoint.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// A path of the REST API, with its query.
+    Rest(String),
+    /// The one of GraphQL.
+    Graphql,
+}
+
+/// Whether a lost answer leaves a question open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::github) enum Effect {
+    /// Nothing changes, whatever happens.
+    Read,
+    /// It may have been done.
+    Write,
+}
+
+/// How much of an answer is kept.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::github) enum Reading {
+    /// All of it; more than so many bytes are refused.
+    Whole(usize),
+    /// At least so many of its last bytes; what comes before is thrown away.
+    Tail(usize),
+}
+
+impl Call {
+    /// A read of the REST API.
+    pub(in crate::github) fn get(doing: impl Into<String>, path: impl Into<String>) -> Self {
+        Self {
+            doing: doing.into(),
+            method: Method::GET,
+            place: Place::Rest(path.into()),
+            body: None,
+            effect: Effect::Read,
+            reading: Reading::Whole(MOST),
+        }
+    }
+
+    /// A write by the REST API.
+    pub(in crate::github) fn write(
+        method: Method,
+        doing: impl Into<String>,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Self {
+        Self {
+            method,
+            body: Some(body),
+            effect: Effect::Write,
+            ..Self::get(doing, path)
+        }
+    }
+
+    /// A GraphQL document, which is a POST even when it only reads.
+    pub(in crate::github) fn graphql(
+        doing: impl Into<String>,
+        effect: Effect,
+        query: &str,
+        variables: &Value,
+    ) -> Self {
+        Self {
+            method: Method::POST,
+            place: Place::Graphql,
+            body: Some(json!({ "query": query, "variables": variables })),
+            effect,
+            ..Self::get(doing, "")
+        }
+    }
+
+    /// What is being done.
+    pub(in crate::github) fn doing(&self) -> &str {
+        &self.doing
+    }
+
+    /// The same, keeping another part of the answer.
+    pub(in crate::github) fn reading(mut self, reading: Reading) -> Self {
+        self.reading = reading;
+        self
+    }
+}
+
+/// Percent-encodes a value for one segment of a path or one value of a query.
+pub(in crate::github) fn encoded(value: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The same for a name whose `/` are those of the path: a branch.
+pub(in crate::github) fn encoded_path(value: &str) -> String {
+    value.split('/').map(encoded).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_a_segment_is_encoded() {
+        assert_eq!(
+            encoded("a/b?c#d e[bot]>=ü"),
+            "a%2Fb%3Fc%23d%20e%5Bbot%5D%3E%3D%C3%BC"
+        );
+        assert_eq!(encoded("deploy_v1.2-x~.yml"), "deploy_v1.2-x~.yml");
+    }
+}

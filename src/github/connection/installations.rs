@@ -1,0 +1,203 @@
+//! Where the App is installed, and the tokens of its installations.
+//!
+//! One slot an account, behind a lock of its own: whoever comes while the first one asks GitHub
+//! waits for that answer instead of asking too.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use http::Method;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::identity::Identity;
+use super::transport::Transport;
+use crate::clock::Clock;
+use crate::github::Error;
+
+/// A token is renewed when less than this is left of its hour.
+const MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+/// The App, and what it may do where.
+pub(in crate::github) struct Installations {
+    transport: Transport,
+    identity: Identity,
+    clock: Clock,
+    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+    app_page: OnceCell<String>,
+}
+
+#[derive(Default)]
+struct Slot {
+    installation: Option<u64>,
+    token: Option<Token>,
+}
+
+#[derive(Clone)]
+struct Token {
+    secret: SecretString,
+    until: DateTime<Utc>,
+    /// Counts the tokens of a slot, so that a refused one is told from its successor.
+    number: u64,
+}
+
+#[derive(Deserialize)]
+struct Installation {
+    id: u64,
+    suspended_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Minted {
+    token: String,
+    expires_at: DateTime<Utc>,
+}
+
+impl Installations {
+    pub(in crate::github) fn new(transport: Transport, identity: Identity, clock: Clock) -> Self {
+        Self {
+            transport,
+            identity,
+            clock,
+            slots: Mutex::default(),
+            app_page: OnceCell::new(),
+        }
+    }
+
+    /// A call as the App itself.
+    pub(in crate::github) async fn call_as_app(&self, call: &Call) -> Result<Answer, Error> {
+        let token = self.identity.token(self.clock.now())?;
+        self.transport.send(call, Some(&token)).await
+    }
+
+    /// A call as the installation on `owner`. A token that is refused is replaced and the call
+    /// repeated, once: a call that was refused has done nothing.
+    pub(in crate::github) async fn call(&self, owner: &str, call: &Call) -> Result<Answer, Error> {
+        let token = self.token(owner, None).await?;
+        match self.transport.send(call, Some(&token.secret)).await {
+            Err(Error::Unauthorized { .. }) => {
+                let token = self.token(owner, Some(token.number)).await?;
+                self.transport.send(call, Some(&token.secret)).await
+            }
+            answer => answer,
+        }
+        .map_err(|error| suspended(owner, error))
+    }
+
+    /// Forgets what is known of an account: the App was installed, removed, suspended there.
+    pub(in crate::github) fn forget(&self, owner: &str) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.remove(&owner.to_ascii_lowercase());
+    }
+
+    /// The account's token, other than the one numbered `refused`.
+    async fn token(&self, owner: &str, refused: Option<u64>) -> Result<Token, Error> {
+        let slot = self.slot(owner);
+        let mut slot = slot.lock().await;
+        let last = slot.token.take_if(|token| {
+            Some(token.number) == refused || token.until - self.clock.now() < MARGIN
+        });
+        if let Some(token) = &slot.token {
+            return Ok(token.clone());
+        }
+        let minted = self.mint(owner, &mut slot).await?;
+        let number = refused
+            .max(last.map(|token| token.number))
+            .map_or(0, |number| number + 1);
+        let token = Token {
+            secret: minted.token.into(),
+            until: minted.expires_at,
+            number,
+        };
+        slot.token = Some(token.clone());
+        Ok(token)
+    }
+
+    fn slot(&self, owner: &str) -> Arc<tokio::sync::Mutex<Slot>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(owner.to_ascii_lowercase()).or_default().clone()
+    }
+
+    /// A new token. An installation that is gone is looked up anew: the App may have been removed
+    /// and installed again while no webhook reached us.
+    async fn mint(&self, owner: &str, slot: &mut Slot) -> Result<Minted, Error> {
+        if let Some(known) = slot.installation {
+            match self.mint_for(owner, known).await {
+                Err(Error::NotFound { .. }) => slot.installation = None,
+                minted => return minted,
+            }
+        }
+        let found = self.find(owner).await?;
+        let minted = self.mint_for(owner, found).await?;
+        slot.installation = Some(found);
+        Ok(minted)
+    }
+
+    async fn mint_for(&self, owner: &str, installation: u64) -> Result<Minted, Error> {
+        let doing = format!("getting a token for {owner}");
+        let path = format!("/app/installations/{installation}/access_tokens");
+        let call = Call::write(Method::POST, doing, path, json!({}));
+        let answer = match self.call_as_app(&call).await {
+            // A token that nobody has seen does no harm.
+            Err(Error::Unclear { doing, reason }) => {
+                return Err(Error::Unavailable { doing, reason });
+            }
+            answer => answer.map_err(|error| suspended(owner, error))?,
+        };
+        answer.json(&call.doing)
+    }
+
+    async fn find(&self, owner: &str) -> Result<u64, Error> {
+        for kind in ["orgs", "users"] {
+            let doing = format!("looking for the installation on {owner}");
+            let call = Call::get(doing, format!("/{kind}/{owner}/installation"));
+            let answer = match self.call_as_app(&call).await {
+                Err(Error::NotFound { .. }) => continue,
+                answer => answer?,
+            };
+            let installation: Installation = answer.json(&call.doing)?;
+            return match installation.suspended_at {
+                Some(_) => Err(Error::Suspended {
+                    owner: owner.to_owned(),
+                }),
+                None => Ok(installation.id),
+            };
+        }
+        let install_url = self
+            .app_page()
+            .await
+            .map(|page| format!("{page}/installations/new"));
+        Err(Error::NotInstalled {
+            owner: owner.to_owned(),
+            install_url,
+        })
+    }
+
+    /// The App's public page. `None` while GitHub does not tell.
+    async fn app_page(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct App {
+            html_url: String,
+        }
+        let page = self.app_page.get_or_try_init(async || {
+            let call = Call::get("looking at the app", "/app");
+            let app: App = self.call_as_app(&call).await?.json(&call.doing)?;
+            Ok::<_, Error>(app.html_url.trim_end_matches('/').to_owned())
+        });
+        page.await.ok().cloned()
+    }
+}
+
+fn suspended(owner: &str, error: Error) -> Error {
+    match error {
+        Error::Forbidden { message, .. } if message.contains("suspended") => Error::Suspended {
+            owner: owner.to_owned(),
+        },
+        error => error,
+    }
+}

@@ -1,0 +1,151 @@
+//! GitHub: everything this program asks of it and does there. The only room that names octocrab.
+//!
+//! Takes and answers domain types. Sends each request once; what a failure means is in [`Error`],
+//! what follows is the worker's to decide. Does not know about: the plan, the store, the portal.
+
+mod app;
+mod artifacts;
+mod commits;
+mod connection;
+mod contents;
+mod decorate;
+mod error;
+mod explain;
+#[cfg(test)]
+mod fake;
+mod git_data;
+mod logs;
+mod look;
+mod propose;
+mod pulls;
+mod secrets;
+mod shapes;
+#[cfg(test)]
+mod tests;
+mod workflows;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use http::Method;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+pub use app::{AppInfo, FailedDelivery};
+pub use error::{Error, SetupError};
+pub use look::TargetQuestion;
+pub use propose::ProposalState;
+pub use pulls::PullRequestLook;
+pub use workflows::{Dispatched, RunsOf};
+
+use crate::clock::Clock;
+use crate::domain::{BranchName, RepositoryName};
+use connection::identity::Identity;
+use connection::installations::Installations;
+use connection::transport::Transport;
+use connection::{Call, Graph};
+
+/// What is needed to be the App.
+pub struct Settings {
+    /// `https://api.github.com`, `https://api.acme.ghe.com`, `https://host/api/v3`.
+    pub api_url: String,
+    /// The App's id or client id.
+    pub app: String,
+    /// Its private key: PEM, or that in base64.
+    pub private_key: SecretString,
+}
+
+/// The App on one GitHub host. Clones are the same App, with the same connections and tokens.
+#[derive(Clone)]
+pub struct GitHub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    installations: Installations,
+    clock: Clock,
+    default_branches: Mutex<HashMap<String, (BranchName, DateTime<Utc>)>>,
+    /// The host refuses `return_run_details`: an older GitHub Enterprise Server.
+    without_run_details: AtomicBool,
+    bot_login: OnceCell<String>,
+}
+
+impl fmt::Debug for GitHub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitHub").finish_non_exhaustive()
+    }
+}
+
+impl GitHub {
+    /// Prepares to be the App; asks nothing yet. Needs a Tokio runtime.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, SetupError> {
+        let transport = Transport::new(&settings.api_url, clock.clone())?;
+        let identity = Identity::new(&settings.app, &settings.private_key)?;
+        let inner = Inner {
+            installations: Installations::new(transport, identity, clock.clone()),
+            clock,
+            default_branches: Mutex::default(),
+            without_run_details: AtomicBool::new(false),
+            bot_login: OnceCell::new(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Forgets what is known of the App on an account: it was installed, removed or suspended.
+    pub fn forget_installation(&self, owner: &str) {
+        self.inner.installations.forget(owner);
+    }
+
+    async fn call(
+        &self,
+        repository: &RepositoryName,
+        call: &Call,
+    ) -> Result<connection::Answer, Error> {
+        self.inner
+            .installations
+            .call(repository.owner(), call)
+            .await
+    }
+
+    /// Reads JSON at a path below the repository's (`/actions/runs`).
+    async fn get<T: DeserializeOwned>(
+        &self,
+        repository: &RepositoryName,
+        doing: impl Into<String>,
+        path: &str,
+    ) -> Result<T, Error> {
+        let call = Call::get(doing, below(repository, path));
+        self.call(repository, &call).await?.json(call.doing())
+    }
+
+    /// Writes JSON at a path below the repository's, and reads JSON.
+    async fn write<T: DeserializeOwned>(
+        &self,
+        repository: &RepositoryName,
+        method: Method,
+        doing: impl Into<String>,
+        path: &str,
+        body: Value,
+    ) -> Result<T, Error> {
+        let call = Call::write(method, doing, below(repository, path), body);
+        self.call(repository, &call).await?.json(call.doing())
+    }
+
+    /// Runs a GraphQL document.
+    async fn graphql(&self, repository: &RepositoryName, call: &Call) -> Result<Graph, Error> {
+        let answer = self.call(repository, call).await?;
+        Graph::read(&answer, call.doing(), self.inner.clock.now())
+    }
+}
+
+/// A path of the REST API below a repository's.
+fn below(repository: &RepositoryName, path: &str) -> String {
+    format!("/repos/{}/{}{path}", repository.owner(), repository.name())
+}

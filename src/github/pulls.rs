@@ -1,0 +1,136 @@
+//! A pull request: how it stands, and its text.
+
+use http::Method;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::connection::Call;
+use super::connection::call::Effect;
+use super::shapes::{Login, PULL_FIELDS, Pull, unusable};
+use super::{Error, GitHub};
+use crate::domain::observation::{PullRequestSeen, ReviewSeen, Verdict};
+use crate::domain::{PullRequestNumber, RepositoryName};
+
+/// A pull request and the latest verdict of each of its reviewers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestLook {
+    /// How it stands.
+    pub pull_request: PullRequestSeen,
+    /// The latest approval, request for changes or dismissal of each reviewer.
+    pub reviews: Vec<ReviewSeen>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    #[serde(flatten)]
+    pull: Pull,
+    latest_opinionated_reviews: Option<Reviews>,
+}
+
+#[derive(Deserialize)]
+struct Reviews {
+    nodes: Vec<Review>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Review {
+    #[serde(deserialize_with = "big_number")]
+    full_database_id: u64,
+    state: String,
+    url: String,
+    author: Option<Login>,
+}
+
+/// GraphQL's `BigInt` comes as text.
+fn big_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+    Ok(number.unwrap_or_default())
+}
+
+impl GitHub {
+    /// How a pull request stands. One query.
+    pub async fn pull_request(
+        &self,
+        repository: &RepositoryName,
+        number: PullRequestNumber,
+    ) -> Result<PullRequestLook, Error> {
+        let doing = format!("looking at {repository}#{number}");
+        let query = format!(
+            "query PullRequest($owner: String!, $name: String!, $number: Int!) {{ \
+             repository(owner: $owner, name: $name) {{ pullRequest(number: $number) {{ ...Pull \
+             latestOpinionatedReviews(first: 100) {{ nodes {{ fullDatabaseId state url \
+             author {{ login }} }} }} }} }} }} {PULL_FIELDS}"
+        );
+        let variables = json!({
+            "owner": repository.owner(), "name": repository.name(), "number": number,
+        });
+        let call = Call::graphql(&doing, Effect::Read, &query, &variables);
+        let graph = self.graphql(repository, &call).await?;
+        let found = &graph.data["repository"]["pullRequest"];
+        if found.is_null() {
+            let error = graph
+                .error_at("repository")
+                .map(|error| error.as_failure_of(&doing));
+            return Err(error.unwrap_or(Error::NotFound { doing }));
+        }
+        let found = Found::deserialize(found).map_err(|error| Error::Unexpected {
+            doing: doing.clone(),
+            reason: error.to_string(),
+        })?;
+        let reviews = found
+            .latest_opinionated_reviews
+            .map(|reviews| reviews.nodes);
+        let seen = |review: Review| review.seen(repository, number);
+        Ok(PullRequestLook {
+            pull_request: found.pull.seen(repository).map_err(unusable(&doing))?,
+            reviews: reviews
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(seen)
+                .collect(),
+        })
+    }
+
+    /// Sets the title and the body of a pull request. May be repeated.
+    pub async fn set_pull_request_text(
+        &self,
+        repository: &RepositoryName,
+        number: PullRequestNumber,
+        title: &str,
+        body: &str,
+    ) -> Result<(), Error> {
+        let doing = format!("writing the text of {repository}#{number}");
+        let body = json!({ "title": title, "body": body });
+        let path = format!("/pulls/{number}");
+        self.write::<Value>(repository, Method::PATCH, doing, &path, body)
+            .await
+            .map(drop)
+    }
+}
+
+impl Review {
+    fn seen(self, repository: &RepositoryName, number: PullRequestNumber) -> Option<ReviewSeen> {
+        let verdict = match self.state.as_str() {
+            "APPROVED" => Verdict::Approved,
+            "CHANGES_REQUESTED" => Verdict::ChangesRequested,
+            "DISMISSED" => Verdict::Dismissed,
+            "COMMENTED" => Verdict::Commented,
+            // Not submitted yet.
+            _ => return None,
+        };
+        Some(ReviewSeen {
+            repository: repository.clone(),
+            number,
+            review: self.full_database_id,
+            verdict,
+            // An account that was deleted is shown as this one by GitHub.
+            reviewer: self
+                .author
+                .map_or_else(|| "ghost".to_owned(), |author| author.login),
+            html_url: self.url,
+        })
+    }
+}
