@@ -640,6 +640,11 @@ async fn texts_are_read_by_one_query_and_large_ones_whole() {
         .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
     assert_eq!(told, [("a", "one"), ("large", "beginning and end")]);
+
+    let app = fake.app();
+    let blobs = ["1".repeat(40), "2".repeat(40)];
+    let read = app.read_blobs(&infra(), &blobs).await.unwrap();
+    assert_eq!(read, [(blobs[0].clone(), "one".to_owned())]);
 }
 
 #[tokio::test]
@@ -924,4 +929,22 @@ async fn failed_deliveries_are_read_page_by_page() {
     let failed = app.failed_deliveries(DateTime::UNIX_EPOCH).await.unwrap();
     assert_eq!(failed.iter().map(|one| one.id).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(app.delivery_payload(3).await.unwrap(), json!({"a": 1}));
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_does_not_pass_for_what_is_not_there() {
+    let fake = Fake::start().await;
+    let error = json!({"path": ["repository", "object0"], "message": "Something went wrong"});
+    let data = json!({"repository": {"object0": null}});
+    fake.on(
+        "POST /graphql",
+        [send(200, json!({"data": data, "errors": [error]}))],
+    );
+    let paths = ["a".to_owned()];
+    assert!(
+        fake.app()
+            .read_texts(&infra(), &sha('a'), &paths)
+            .await
+            .is_err()
+    );
 }
