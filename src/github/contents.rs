@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connection::call::Effect;
-use super::connection::{Call, Graph};
+use super::connection::{Call, Graph, encoded_path};
 use super::trees::{BLOB_FIELDS, Blob, Entry, Tree, entries_to_depth};
 use super::{Error, GitHub};
 use crate::domain::standing::{FileMode, StandingFile};
-use crate::domain::{CommitSha, RepositoryName};
+use crate::domain::{BranchName, CommitSha, RepositoryName};
 
 /// How many files are read by one query: GitHub gives a query ten seconds.
 const CHUNK: usize = 50;
@@ -90,6 +90,30 @@ impl GitHub {
         let call = Call::graphql(&doing, Effect::Read, &query, &variables);
         let graph = self.graphql(repository, &call).await?;
         Ok(object_in::<Tree>(&graph, 0, &doing)?.unwrap_or_default())
+    }
+
+    /// The commit of a branch. `None` where there is no such branch.
+    pub async fn branch_commit(
+        &self,
+        repository: &RepositoryName,
+        branch: &BranchName,
+    ) -> Result<Option<CommitSha>, Error> {
+        #[derive(Deserialize)]
+        struct Reference {
+            object: Object,
+        }
+        #[derive(Deserialize)]
+        struct Object {
+            sha: CommitSha,
+        }
+        let doing = format!("looking at the branch {branch} of {repository}");
+        // `git/ref`, not `git/refs`: that is where they are written.
+        let path = format!("/git/ref/heads/{}", encoded_path(branch.as_str()));
+        match self.get::<Reference>(repository, doing, &path).await {
+            Ok(found) => Ok(Some(found.object.sha)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The paths of all `.towpath.yml` at a commit.

@@ -948,3 +948,20 @@ async fn what_could_not_be_read_does_not_pass_for_what_is_not_there() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn a_branch_that_is_not_there_is_no_error() {
+    let fake = Fake::start().await;
+    let found = json!({"ref": "refs/heads/a/b", "object": {"type": "commit", "sha": sha('a')}});
+    fake.on(
+        "GET /repos/acme/infra/git/ref/heads/a/b",
+        [send(200, found)],
+    );
+    let app = fake.app();
+    let commit = async |name| {
+        let branch = BranchName::new(name).unwrap();
+        app.branch_commit(&infra(), &branch).await.unwrap()
+    };
+    assert_eq!(commit("a/b").await, Some(sha('a')));
+    assert_eq!(commit("other").await, None);
+}
