@@ -9,126 +9,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connection::call::Effect;
-use super::connection::{Call, Graph};
+use super::connection::{Call, Graph, encoded_path};
+use super::trees::{BLOB_FIELDS, Blob, Entry, Tree, entries_to_depth};
 use super::{Error, GitHub};
 use crate::domain::standing::{FileMode, StandingFile};
-use crate::domain::{CommitSha, RepositoryName};
+use crate::domain::{BranchName, CommitSha, RepositoryName};
 
 /// How many files are read by one query: GitHub gives a query ten seconds.
 const CHUNK: usize = 50;
 
 /// How many trees are read in a repository that is too large for one answer.
 const MOST_TREES: usize = 200;
-
-/// What is asked of each blob.
-pub(super) const BLOB_FIELDS: &str = "fragment Blob on Blob { oid text isBinary isTruncated }";
-
-/// A tree or a blob in GraphQL: whatever stands at a path.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Tree {
-    #[serde(default)]
-    entries: Option<Vec<TreeEntry>>,
-    #[serde(flatten)]
-    blob: Blob,
-}
-
-#[derive(Debug, Deserialize)]
-struct TreeEntry {
-    name: String,
-    mode: u32,
-    oid: String,
-    object: Option<Tree>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Blob {
-    oid: Option<String>,
-    text: Option<String>,
-    is_binary: Option<bool>,
-    is_truncated: bool,
-}
-
-/// What was found at a path.
-#[derive(Debug)]
-pub(super) enum Entry {
-    /// A file, with its text unless that was cut short.
-    File { file: StandingFile, truncated: bool },
-    /// A folder that was not looked into.
-    Folder { path: String },
-}
-
-/// Selects a tree's entries, and theirs, so many levels deep.
-pub(super) fn entries_to_depth(depth: usize) -> String {
-    let deeper = match depth {
-        0 | 1 => String::new(),
-        _ => format!(" ... on Tree {{ {} }}", entries_to_depth(depth - 1)),
-    };
-    format!("entries {{ name mode oid object {{ ...Blob{deeper} }} }}")
-}
-
-impl Tree {
-    /// Everything at and below `path`.
-    pub(super) fn entries_below(self, path: &str) -> Vec<Entry> {
-        let Some(entries) = self.entries else {
-            // A file stands where a folder was expected. Whoever planned will say so.
-            return self
-                .blob
-                .entry(path.to_owned(), FileMode::Regular)
-                .into_iter()
-                .collect();
-        };
-        entries
-            .into_iter()
-            .flat_map(|entry| entry.flat(path))
-            .collect()
-    }
-}
-
-impl TreeEntry {
-    fn flat(self, folder: &str) -> Vec<Entry> {
-        let path = Entry::joined(folder, &self.name);
-        let Some(mode) = mode_of(self.mode) else {
-            return match self.object {
-                Some(tree) if tree.entries.is_some() => tree.entries_below(&path),
-                _ => vec![Entry::Folder { path }],
-            };
-        };
-        let blob = self.object.map(|object| object.blob).unwrap_or_default();
-        let blob = Blob {
-            oid: Some(self.oid),
-            ..blob
-        };
-        blob.entry(path, mode).into_iter().collect()
-    }
-}
-
-impl Blob {
-    fn entry(self, path: String, mode: FileMode) -> Option<Entry> {
-        let truncated = self.is_truncated && self.is_binary != Some(true);
-        let text = self
-            .text
-            .filter(|_| !self.is_truncated && self.is_binary != Some(true));
-        let file = StandingFile {
-            path,
-            blob: self.oid?,
-            mode,
-            text,
-        };
-        Some(Entry::File { file, truncated })
-    }
-}
-
-/// GraphQL has git's octal modes as numbers. `None` is a folder.
-fn mode_of(mode: u32) -> Option<FileMode> {
-    match mode {
-        0o040_000 => None,
-        0o100_755 => Some(FileMode::Executable),
-        0o120_000 => Some(FileMode::Symlink),
-        0o160_000 => Some(FileMode::Submodule),
-        _ => Some(FileMode::Regular),
-    }
-}
 
 #[derive(Deserialize)]
 struct RestTree {
@@ -199,6 +90,30 @@ impl GitHub {
         let call = Call::graphql(&doing, Effect::Read, &query, &variables);
         let graph = self.graphql(repository, &call).await?;
         Ok(object_in::<Tree>(&graph, 0, &doing)?.unwrap_or_default())
+    }
+
+    /// The commit of a branch. `None` where there is no such branch.
+    pub async fn branch_commit(
+        &self,
+        repository: &RepositoryName,
+        branch: &BranchName,
+    ) -> Result<Option<CommitSha>, Error> {
+        #[derive(Deserialize)]
+        struct Reference {
+            object: Object,
+        }
+        #[derive(Deserialize)]
+        struct Object {
+            sha: CommitSha,
+        }
+        let doing = format!("looking at the branch {branch} of {repository}");
+        // `git/ref`, not `git/refs`: that is where they are written.
+        let path = format!("/git/ref/heads/{}", encoded_path(branch.as_str()));
+        match self.get::<Reference>(repository, doing, &path).await {
+            Ok(found) => Ok(Some(found.object.sha)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The paths of all `.towpath.yml` at a commit.
@@ -372,14 +287,15 @@ fn object_in<T: for<'a> Deserialize<'a>>(
     n: usize,
     doing: &str,
 ) -> Result<Option<T>, Error> {
+    // What is not there is null without an error; what could not be read is not to pass for that.
+    if let Some(error) = graph.errors_at("repository").next() {
+        return Err(error.as_failure_of(doing));
+    }
     let repository = &graph.data["repository"];
     if repository.is_null() {
-        let error = graph
-            .error_at("repository")
-            .map(|error| error.as_failure_of(doing));
-        return Err(error.unwrap_or_else(|| Error::NotFound {
+        return Err(Error::NotFound {
             doing: doing.to_owned(),
-        }));
+        });
     }
     Option::<T>::deserialize(&repository[format!("object{n}")]).map_err(|error| Error::Unexpected {
         doing: doing.to_owned(),

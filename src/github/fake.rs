@@ -80,7 +80,13 @@ pub(super) enum Reply {
 
 impl From<(u16, Value)> for Reply {
     fn from((status, body): (u16, Value)) -> Self {
-        Self::Send(status, String::new(), body.to_string().into_bytes())
+        // An answer without content, 204, has no bytes at all.
+        let body = if body.is_null() {
+            Vec::new()
+        } else {
+            body.to_string().into_bytes()
+        };
+        Self::Send(status, String::new(), body)
     }
 }
 
@@ -157,6 +163,10 @@ impl Fake {
     fn reply(&self, seen: Seen) -> Reply {
         let mut state = self.state.lock().unwrap();
         let line = seen.line.clone();
+        println!(
+            "SEEN {}",
+            json!({"line": seen.line, "headers": seen.headers, "body": seen.body})
+        );
         state.seen.push(seen);
         for (begin, replies) in &mut state.replies {
             if line.starts_with(&*begin) {

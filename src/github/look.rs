@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::connection::call::Effect;
-use super::connection::{Call, Graph};
-use super::contents::{BLOB_FIELDS, Entry, Tree, entries_to_depth};
+use super::connection::{Call, Graph, GraphqlError};
 use super::shapes::{Oid, PULL_FIELDS, Pull, unusable};
+use super::trees::{BLOB_FIELDS, Tree, entries_to_depth};
 use super::{Error, GitHub};
 use crate::domain::standing::{ReviewerId, Standing};
 use crate::domain::{BranchName, CommitSha, RepositoryName};
@@ -151,7 +151,9 @@ fn query_for(question: &TargetQuestion<'_>) -> (String, Value) {
 
 /// The repository in the answer. An error below a reviewer is only one who is not there.
 fn found_in(graph: &Graph, doing: &str) -> Result<Repository, Error> {
-    if let Some(error) = graph.error_at("repository") {
+    // Not so a label. But a tree or a branch that could not be read is not one that is not there.
+    let telling = |error: &&GraphqlError| !error.below().is_some_and(|f| f.starts_with("label"));
+    if let Some(error) = graph.errors_at("repository").find(telling) {
         return Err(error.as_failure_of(doing));
     }
     let found = graph
@@ -233,14 +235,4 @@ fn reviewers_in(graph: &Graph, asked: &[String]) -> Vec<(String, ReviewerId)> {
         .enumerate()
         .filter_map(|(n, name)| Some((name.clone(), id(n)?)))
         .collect()
-}
-
-impl Entry {
-    pub(super) fn joined(folder: &str, name: &str) -> String {
-        if folder.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{folder}/{name}")
-        }
-    }
 }

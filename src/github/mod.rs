@@ -22,6 +22,7 @@ mod secrets;
 mod shapes;
 #[cfg(test)]
 mod tests;
+mod trees;
 mod workflows;
 
 use std::collections::HashMap;

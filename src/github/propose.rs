@@ -203,6 +203,6 @@ fn decisive(graph: &Graph, state: ProposalState) -> Option<&super::connection::G
     };
     let forbidden = graph.errors.iter().find(|error| error.is_forbidden());
     forbidden
-        .or_else(|| graph.error_at(first))
+        .or_else(|| graph.errors_at(first).next())
         .or_else(|| graph.errors.first())
 }

@@ -72,7 +72,8 @@ impl GitHub {
         let found = &graph.data["repository"]["pullRequest"];
         if found.is_null() {
             let error = graph
-                .error_at("repository")
+                .errors_at("repository")
+                .next()
                 .map(|error| error.as_failure_of(&doing));
             return Err(error.unwrap_or(Error::NotFound { doing }));
         }

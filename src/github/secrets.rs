@@ -57,16 +57,17 @@ fn seal(key: &str, value: &SecretString) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dryoc::dryocbox::{KeyPair, VecBox};
+    use dryoc::dryocbox::{StackKeyPair as KeyPair, VecBox};
+    use dryoc::types::Bytes as _;
 
     #[test]
     fn a_sealed_secret_is_opened_by_the_key_it_is_for_only() {
-        let pair = KeyPair::r#gen();
+        let pair = KeyPair::generate();
         let key = BASE64_STANDARD.encode(pair.public_key.as_slice());
         let sealed = seal(&key, &SecretString::from("hunter2")).unwrap();
         let sealed = VecBox::from_sealed_bytes(&BASE64_STANDARD.decode(sealed).unwrap()).unwrap();
-        assert_eq!(sealed.unseal_to_vec(&pair).unwrap(), b"hunter2");
-        assert!(sealed.unseal_to_vec(&KeyPair::r#gen()).is_err());
+        assert_eq!(sealed.open_to_vec(&pair).unwrap(), b"hunter2");
+        assert!(sealed.open_to_vec(&KeyPair::generate()).is_err());
         assert_eq!(seal("short", &SecretString::from("x")), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -140,18 +140,15 @@ impl GitHub {
         branch: Option<&str>,
         since: DateTime<Utc>,
     ) -> Result<Vec<WorkflowRunSeen>, Error> {
-        let mut query = format!(
-            "event=workflow_dispatch&actor={}&created={}",
-            encoded(&self.bot_login().await?),
-            encoded(&format!(
-                ">={}",
-                since.to_rfc3339_opts(SecondsFormat::Secs, true)
-            )),
-        );
+        let actor = encoded(&self.bot_login().await?);
+        let mut query = format!("event=workflow_dispatch&actor={actor}");
         if let Some(branch) = branch {
             query = format!("{query}&branch={}", encoded(branch));
         }
-        self.runs(repository, workflow, &query).await
+        // GitHub's description of `created` takes one moment only, its documentation a range.
+        let mut runs = self.runs(repository, workflow, &query).await?;
+        runs.retain(|run| run.created_at.is_none_or(|created| created >= since));
+        Ok(runs)
     }
 
     /// Runs of a workflow on a commit or for a branch, newest first, at most 100.

@@ -55,11 +55,11 @@ impl Graph {
         }
     }
 
-    /// The first error at or below a field of the document.
-    pub(in crate::github) fn error_at(&self, field: &str) -> Option<&GraphqlError> {
+    /// The errors at or below a field of the document.
+    pub(in crate::github) fn errors_at(&self, field: &str) -> impl Iterator<Item = &GraphqlError> {
         self.errors
             .iter()
-            .find(|error| error.field() == Some(field))
+            .filter(move |error| error.field() == Some(field))
     }
 }
 
@@ -67,6 +67,11 @@ impl GraphqlError {
     /// The field of the document, or its alias, that this is about.
     pub(in crate::github) fn field(&self) -> Option<&str> {
         self.path.first()?.as_str()
+    }
+
+    /// The field below that one.
+    pub(in crate::github) fn below(&self) -> Option<&str> {
+        self.path.get(1)?.as_str()
     }
 
     /// What follows, if this is what the call was for.

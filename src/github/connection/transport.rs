@@ -61,7 +61,7 @@ impl Transport {
     }
 
     /// Sends a request once. An answer below 300 is `Ok`.
-    pub(super) async fn send(
+    pub(in crate::github) async fn send(
         &self,
         call: &Call,
         authorization: Option<&SecretString>,
@@ -96,7 +96,7 @@ impl Transport {
         if let Some(token) = authorization {
             let value = format!("Bearer {}", token.expose_secret());
             let mut value = HeaderValue::try_from(value)
-                .map_err(|_| call.unexpected("a token that no header can carry"))?;
+                .map_err(|_| call.unexpected(&"a token that no header can carry"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
@@ -107,7 +107,7 @@ impl Transport {
             }
             None => OctoBody::empty(),
         };
-        request.body(body).map_err(|error| call.unexpected(error))
+        request.body(body).map_err(|error| call.unexpected(&error))
     }
 
     async fn exchange(&self, call: &Call, request: Request<OctoBody>) -> Result<Answer, Error> {
@@ -143,7 +143,7 @@ impl Call {
         lost(self.doing.clone(), self.effect, reason)
     }
 
-    fn unexpected(&self, reason: impl ToString) -> Error {
+    fn unexpected(&self, reason: &impl ToString) -> Error {
         Error::Unexpected {
             doing: self.doing.clone(),
             reason: reason.to_string(),
@@ -155,7 +155,7 @@ fn keep(kept: &mut BytesMut, data: &Bytes, call: &Call) -> Result<(), Error> {
     kept.extend_from_slice(data);
     match call.reading {
         Reading::Whole(most) if kept.len() > most => {
-            Err(call.unexpected(format!("more than {most} bytes")))
+            Err(call.unexpected(&format!("more than {most} bytes")))
         }
         // Thrown away in large pieces, so that not each frame moves the whole tail.
         Reading::Tail(least) if kept.len() > 2 * least => {
@@ -166,10 +166,6 @@ fn keep(kept: &mut BytesMut, data: &Bytes, call: &Call) -> Result<(), Error> {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the place that sets time limits and no retries"
-)]
 fn stack() -> Result<Octocrab, SetupError> {
     let https = hyper_rustls::HttpsConnectorBuilder::new()
         .with_native_roots()?
