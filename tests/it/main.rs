@@ -1,1 +1,4 @@
-//! Stories through the front door.
+//! Stories through the front door, and what holds the house together.
+
+mod architecture;
+mod files_agree;
