@@ -1,7 +1,7 @@
 //! Files that say the same thing twice, held together: what the image, Fly.io, Kubernetes, the
 //! GitHub App and CI are told is what the program does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde::Deserialize;
@@ -217,6 +217,50 @@ fn every_action_is_pinned_to_a_commit() {
         });
         assert!(pinned, "`{action}` can change under its tag");
     }
+}
+
+#[test]
+fn every_alert_tells_what_to_do() {
+    let operations = read("docs/operations.md");
+    let alerts = read("deploy/prometheus/alerts.yml");
+    let names: Vec<_> = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(!names.is_empty());
+    for name in names {
+        let row = operations.contains(&format!("\n| `{name}` |"));
+        assert!(
+            row,
+            "docs/operations.md does not say what to do about {name}"
+        );
+    }
+}
+
+#[test]
+fn every_metric_that_is_looked_at_is_described() {
+    let operations = read("docs/operations.md");
+    for file in [
+        "deploy/prometheus/alerts.yml",
+        "deploy/grafana/dashboard.json",
+    ] {
+        for name in metric_names(&read(file)) {
+            let described = operations.contains(&format!("`{name}`"))
+                || operations.contains(&format!("`{name}{{"));
+            assert!(
+                described,
+                "{file} looks at {name}, which docs/operations.md does not describe"
+            );
+        }
+    }
+}
+
+/// The program's metrics in a text; the parts of a histogram under its own name.
+fn metric_names(text: &str) -> BTreeSet<&str> {
+    text.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_')
+        .filter(|word| word.starts_with("towpath_"))
+        .map(|word| word.strip_suffix("_bucket").unwrap_or(word))
+        .collect()
 }
 
 /// The values of a key in a TOML file of plain lines, in their order, without quotes.
