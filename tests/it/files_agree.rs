@@ -284,7 +284,7 @@ fn shell_commands(markdown: &str) -> Vec<String> {
 }
 
 fn parse_yaml<T: DeserializeOwned>(text: &str) -> T {
-    serde_saphyr::from_str(text).unwrap()
+    serde_saphyr::from_str(text).expect("the file is YAML of the shape that is looked at")
 }
 
 fn read(path: &str) -> String {
