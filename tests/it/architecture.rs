@@ -26,20 +26,9 @@ const ROOMS: &[(&str, Uses)] = &[
     ("portal", Uses::Only(&["domain", "clock"])),
     ("store", Uses::Only(&["domain", "plan", "clock"])),
     // They bring the others together.
-    (
-        "effects",
-        Uses::Only(&[
-            "domain", "template", "plan", "store", "github", "portal", "clock",
-        ]),
-    ),
-    (
-        "worker",
-        Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"]),
-    ),
-    (
-        "http",
-        Uses::Only(&["domain", "intake", "store", "portal", "clock", "lifecycle"]),
-    ),
+    ("effects", Uses::Only(&["domain", "template", "plan", "store", "github", "portal", "clock"])),
+    ("worker", Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"])),
+    ("http", Uses::Only(&["domain", "intake", "store", "portal", "clock", "lifecycle"])),
     ("sandbox", Uses::Only(&["domain", "clock"])),
     ("cli", Uses::All),
 ];
@@ -60,14 +49,8 @@ const CRATES: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["domain", "template", "plan"];
 
 /// What I/O, waiting and chance look like in a pure room.
-const IMPURE: &[&str] = &[
-    "tokio::",
-    "std::fs",
-    "std::net",
-    "std::process",
-    "fastrand::",
-    "async fn",
-];
+const IMPURE: &[&str] =
+    &["tokio::", "std::fs", "std::net", "std::process", "fastrand::", "async fn"];
 
 enum Uses {
     Only(&'static [&'static str]),
@@ -80,38 +63,25 @@ fn a_room_uses_only_the_rooms_below_it() {
     let mut breaches = Vec::new();
     for file in &source_files() {
         let Some(room) = room_of(file) else { continue };
-        let uses = ROOMS
-            .iter()
-            .find(|(name, _)| *name == room)
-            .map(|(_, uses)| uses);
+        let uses = ROOMS.iter().find(|(name, _)| *name == room).map(|(_, uses)| uses);
         let allowed = match uses {
             Some(Uses::All) => continue,
             Some(Uses::Only(allowed)) => *allowed,
             None => {
-                breaches.push(format!(
-                    "{}: the room `{room}` has no line in ROOMS",
-                    file.display()
-                ));
+                breaches
+                    .push(format!("{}: the room `{room}` has no line in ROOMS", file.display()));
                 continue;
             }
         };
         for (line, text) in code_lines(file) {
             for used in rooms_used(&text, &rooms) {
                 if used != room && !allowed.contains(&used.as_str()) {
-                    breaches.push(at(
-                        file,
-                        line,
-                        &format!("`{room}` may not use `{used}`"),
-                        &text,
-                    ));
+                    breaches.push(at(file, line, &format!("`{room}` may not use `{used}`"), &text));
                 }
             }
         }
     }
-    assert_none(
-        "A wall has fallen (docs/ARCHITECTURE.md, the rooms)",
-        &breaches,
-    );
+    assert_none("A wall has fallen (docs/ARCHITECTURE.md, the rooms)", &breaches);
 }
 
 #[test]
@@ -141,12 +111,7 @@ fn a_pure_room_does_nothing_but_compute() {
         }
         for (line, text) in code_lines(file) {
             for word in IMPURE.iter().filter(|word| text.contains(**word)) {
-                breaches.push(at(
-                    file,
-                    line,
-                    &format!("`{room}` is pure: no `{word}`"),
-                    &text,
-                ));
+                breaches.push(at(file, line, &format!("`{room}` is pure: no `{word}`"), &text));
             }
         }
     }
@@ -179,10 +144,7 @@ fn the_walls_are_seen_in_every_way_to_write_a_path() {
     );
     assert_eq!(used("let a = crate::github::client();"), ["github"]);
     assert_eq!(used("let a = towpath::github::client();"), ["github"]);
-    assert_eq!(
-        used("let store = my_crate::github_store;"),
-        Vec::<String>::new()
-    );
+    assert_eq!(used("let store = my_crate::github_store;"), Vec::<String>::new());
 
     assert!(names_path("use sqlx::Pool;", "sqlx"));
     assert!(names_path("fn a() -> sqlx::Result<()>", "sqlx"));
@@ -200,11 +162,7 @@ fn rooms_used(text: &str, rooms: &BTreeSet<String>) -> Vec<String> {
                 continue;
             }
             let path = &text[start + root.len()..];
-            used.extend(
-                first_segments(path)
-                    .into_iter()
-                    .filter(|name| rooms.contains(name)),
-            );
+            used.extend(first_segments(path).into_iter().filter(|name| rooms.contains(name)));
         }
     }
     used
@@ -230,10 +188,7 @@ fn first_segments(path: &str) -> Vec<String> {
 }
 
 fn leading_word(text: &str) -> String {
-    text.trim_start()
-        .chars()
-        .take_while(|letter| is_word(*letter))
-        .collect()
+    text.trim_start().chars().take_while(|letter| is_word(*letter)).collect()
 }
 
 /// Whether code names a crate: as the head of a path, or as the whole of a `use`.
@@ -276,9 +231,7 @@ fn code_lines(file: &Path) -> Vec<(usize, String)> {
 /// The room of a file: its folder, or its own name where it lies in `src` itself. The crate's root
 /// and the entry are in none.
 fn room_of(file: &Path) -> Option<String> {
-    let inside = file
-        .strip_prefix(SOURCE)
-        .expect("only files of this folder are listed");
+    let inside = file.strip_prefix(SOURCE).expect("only files of this folder are listed");
     let first = inside.components().next()?.as_os_str().to_str()?;
     let room = first.strip_suffix(".rs").unwrap_or(first);
     (!matches!(room, "lib" | "main")).then(|| room.to_owned())

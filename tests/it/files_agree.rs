@@ -69,27 +69,19 @@ fn the_app_asks_for_what_is_used_and_nothing_else() {
 fn the_app_gives_a_reason_for_each_permission_and_event() {
     let text = read("app-manifest.yml");
     let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let granted = PERMISSIONS
-        .iter()
-        .map(|(name, level)| format!("{name}: {level}"));
+    let granted = PERMISSIONS.iter().map(|(name, level)| format!("{name}: {level}"));
     let heard = EVENTS.iter().map(|name| format!("- {name}"));
     for entry in granted.chain(heard) {
         let index = lines.iter().position(|line| *line == entry);
         let index = index.unwrap_or_else(|| panic!("app-manifest.yml has no line `{entry}`"));
-        assert!(
-            lines[index - 1].starts_with("# "),
-            "`{entry}` has no reason above it"
-        );
+        assert!(lines[index - 1].starts_with("# "), "`{entry}` has no reason above it");
     }
 }
 
 #[test]
 fn the_app_sends_its_deliveries_to_the_route_that_takes_them() {
     let manifest: Manifest = parse_yaml(&read("app-manifest.yml"));
-    assert_eq!(
-        manifest.hook_attributes.url,
-        format!("{}{GITHUB_HOOK}", manifest.url)
-    );
+    assert_eq!(manifest.hook_attributes.url, format!("{}{GITHUB_HOOK}", manifest.url));
 }
 
 #[test]
@@ -104,10 +96,7 @@ fn fly_calls_the_port_and_the_routes_that_exist() {
 #[test]
 fn fly_keeps_the_database_on_its_volume_and_the_machine_awake() {
     let fly = read("fly.toml");
-    assert_eq!(
-        values(&fly, "TOWPATH_DATABASE_URL"),
-        ["sqlite:///data/towpath.db"]
-    );
+    assert_eq!(values(&fly, "TOWPATH_DATABASE_URL"), ["sqlite:///data/towpath.db"]);
     assert_eq!(values(&fly, "destination"), ["/data"]);
     assert_eq!(values(&fly, "auto_stop_machines"), ["off"]);
     assert_eq!(values(&fly, "min_machines_running"), ["1"]);
@@ -133,9 +122,7 @@ fn the_image_is_built_with_the_oldest_rust_that_is_promised() {
     let workflow = read(".github/workflows/ci.yml");
     let containers = workflow.matches("container: ").count();
     assert_eq!(
-        workflow
-            .matches(&format!("container: rust:{promised}-bookworm"))
-            .count(),
+        workflow.matches(&format!("container: rust:{promised}-bookworm")).count(),
         containers
     );
 }
@@ -149,10 +136,7 @@ fn the_image_listens_where_it_says_and_is_not_root() {
         format!("ENV TOWPATH_LISTEN=0.0.0.0:{PORT} \\"),
         "VOLUME /data".to_owned(),
     ] {
-        assert!(
-            image.lines().any(|other| other == line),
-            "Containerfile has no line `{line}`"
-        );
+        assert!(image.lines().any(|other| other == line), "Containerfile has no line `{line}`");
     }
 }
 
@@ -165,18 +149,12 @@ fn ci_runs_the_commands_of_the_readme() {
     );
 
     let ci = read(".ci/run");
-    for command in commands
-        .iter()
-        .filter(|command| command.starts_with("cargo "))
-    {
+    for command in commands.iter().filter(|command| command.starts_with("cargo ")) {
         let run = ci.lines().map(str::trim).any(|line| {
             line.strip_prefix(command.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
         });
-        assert!(
-            run,
-            "the README says `{command}`, which .ci/run does not run"
-        );
+        assert!(run, "the README says `{command}`, which .ci/run does not run");
     }
 }
 
@@ -194,10 +172,7 @@ fn the_workflow_runs_every_step_of_ci() {
         .flat_map(str::split_whitespace)
         .collect();
     for step in listed.split_whitespace() {
-        assert!(
-            ci.contains(&format!("\nstep_{step}() {{")),
-            "`.ci/run` has no step `{step}`"
-        );
+        assert!(ci.contains(&format!("\nstep_{step}() {{")), "`.ci/run` has no step `{step}`");
         assert!(called.contains(&step), "the workflow leaves out `{step}`");
     }
 }
@@ -205,13 +180,9 @@ fn the_workflow_runs_every_step_of_ci() {
 #[test]
 fn every_action_is_pinned_to_a_commit() {
     let workflow = read(".github/workflows/ci.yml");
-    let uses = workflow
-        .lines()
-        .filter_map(|line| line.split_once("uses: "));
+    let uses = workflow.lines().filter_map(|line| line.split_once("uses: "));
     for (_, action) in uses {
-        let commit = action
-            .split_once('@')
-            .and_then(|(_, rest)| rest.split(' ').next());
+        let commit = action.split_once('@').and_then(|(_, rest)| rest.split(' ').next());
         let pinned = commit.is_some_and(|commit| {
             commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
         });
@@ -223,27 +194,19 @@ fn every_action_is_pinned_to_a_commit() {
 fn every_alert_tells_what_to_do() {
     let operations = read("docs/operations.md");
     let alerts = read("deploy/prometheus/alerts.yml");
-    let names: Vec<_> = alerts
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("- alert: "))
-        .collect();
+    let names: Vec<_> =
+        alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(!names.is_empty());
     for name in names {
         let row = operations.contains(&format!("\n| `{name}` |"));
-        assert!(
-            row,
-            "docs/operations.md does not say what to do about {name}"
-        );
+        assert!(row, "docs/operations.md does not say what to do about {name}");
     }
 }
 
 #[test]
 fn every_metric_that_is_looked_at_is_described() {
     let operations = read("docs/operations.md");
-    for file in [
-        "deploy/prometheus/alerts.yml",
-        "deploy/grafana/dashboard.json",
-    ] {
+    for file in ["deploy/prometheus/alerts.yml", "deploy/grafana/dashboard.json"] {
         for name in metric_names(&read(file)) {
             let described = operations.contains(&format!("`{name}`"))
                 || operations.contains(&format!("`{name}{{"));
