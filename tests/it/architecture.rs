@@ -42,7 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("async_graphql", &["sandbox"]),
     ("git2", &["sandbox"]),
     ("tera", &["template"]),
-    ("hcl_edit", &["template"]),
+    ("hcl_edit", &["template", "sandbox"]),
 ];
 
 /// The rooms whose functions only compute.
@@ -106,7 +106,7 @@ fn a_pure_room_does_nothing_but_compute() {
     let mut breaches = Vec::new();
     for file in &source_files() {
         let room = room_of(file).unwrap_or_default();
-        if !PURE.contains(&room.as_str()) {
+        if !PURE.contains(&room.as_str()) || file.ends_with("tests.rs") {
             continue;
         }
         for (line, text) in code_lines(file) {
