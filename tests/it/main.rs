@@ -1,3 +1,5 @@
-//! Stories through the front door.
+//! Stories through the front door, and what holds the house together.
 
+mod architecture;
+mod files_agree;
 mod portal;
