@@ -20,10 +20,7 @@ impl Clock {
 
     /// The time now, in whole milliseconds: what the store can hold.
     pub fn now(&self) -> DateTime<Utc> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place that reads the clock"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
         let system = Utc::now();
         let moved = system + TimeDelta::milliseconds(self.ahead_millis.load(Ordering::Relaxed));
         DateTime::from_timestamp_millis(moved.timestamp_millis()).unwrap_or(moved)

@@ -14,12 +14,18 @@
 //! has the invariants and two walkthroughs.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod effects;
 pub mod github;
+pub mod http;
 pub mod intake;
+pub mod lifecycle;
 pub mod plan;
 pub mod portal;
+pub mod sandbox;
+pub mod seal;
 pub mod store;
+pub mod telemetry;
 pub mod template;
 pub mod worker;

@@ -44,11 +44,7 @@ impl ActionRun {
     /// The title that people read: the message's, else the identifier in title case.
     pub fn title(&self) -> String {
         self.action_title.clone().unwrap_or_else(|| {
-            let words = self
-                .action
-                .as_str()
-                .split(['_', '-', '.', ' '])
-                .filter(|w| !w.is_empty());
+            let words = self.action.as_str().split(['_', '-', '.', ' ']).filter(|w| !w.is_empty());
             let capitalised = words.map(|word| {
                 let mut letters = word.chars();
                 let first = letters.next().map(|c| c.to_uppercase().to_string());
@@ -108,11 +104,7 @@ pub struct User {
 impl User {
     /// The best name there is, for people to read.
     pub fn shown(&self) -> &str {
-        let known = self
-            .name
-            .as_deref()
-            .or(self.email.as_deref())
-            .or(self.id.as_deref());
+        let known = self.name.as_deref().or(self.email.as_deref()).or(self.id.as_deref());
         known.unwrap_or("somebody")
     }
 }

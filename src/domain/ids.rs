@@ -73,17 +73,13 @@ macro_rules! text_id {
 
 fn is_plain(value: &str, most: usize, extra: &str) -> bool {
     (1..=most).contains(&value.len())
-        && value
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
+        && value.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
 }
 
 fn is_port_identifier(value: &str, most: usize, extra: &str) -> bool {
     !matches!(value, "" | "." | "..")
         && value.chars().count() <= most
-        && value
-            .chars()
-            .all(|c| c.is_alphanumeric() || extra.contains(c))
+        && value.chars().all(|c| c.is_alphanumeric() || extra.contains(c))
 }
 
 text_id!(

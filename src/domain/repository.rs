@@ -19,19 +19,12 @@ impl RepositoryName {
     /// Checks both parts against what GitHub allows in a name.
     pub fn new(owner: &str, name: &str) -> Result<Self, InvalidId> {
         let owner_ok = (1..=100).contains(&owner.len())
-            && owner
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+            && owner.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         let name_ok = (1..=100).contains(&name.len())
             && !matches!(name, "." | "..")
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         if owner_ok && name_ok {
-            return Ok(Self {
-                owner: owner.to_owned(),
-                name: name.to_owned(),
-            });
+            return Ok(Self { owner: owner.to_owned(), name: name.to_owned() });
         }
         let value = format!("{owner}/{name}").chars().take(80).collect();
         Err(InvalidId {
@@ -111,16 +104,10 @@ impl BranchName {
             || value.contains("@{")
             || value == "@"
             || value.contains(".lock/")
-            || value
-                .chars()
-                .any(|c| c.is_control() || " ~^:?*[\\".contains(c));
+            || value.chars().any(|c| c.is_control() || " ~^:?*[\\".contains(c));
         if bad {
             let value = value.chars().take(80).collect();
-            return Err(InvalidId {
-                what: "branch",
-                value,
-                rule: "a name that git accepts",
-            });
+            return Err(InvalidId { what: "branch", value, rule: "a name that git accepts" });
         }
         Ok(Self(value))
     }
@@ -131,13 +118,7 @@ impl BranchName {
         let mut action: String = action
             .as_str()
             .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '_' {
-                    c
-                } else {
-                    '-'
-                }
-            })
+            .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
             .take(80)
             .collect();
         if action.starts_with('-') {
@@ -199,11 +180,7 @@ impl CommitSha {
             return Ok(Self(value.to_ascii_lowercase()));
         }
         let value = value.chars().take(80).collect();
-        Err(InvalidId {
-            what: "commit",
-            value,
-            rule: "40 or 64 hexadecimal digits",
-        })
+        Err(InvalidId { what: "commit", value, rule: "40 or 64 hexadecimal digits" })
     }
 
     /// All digits.
@@ -243,32 +220,21 @@ mod tests {
     #[test]
     fn the_branch_of_a_run_leads_back_to_the_run() {
         let run = RunId::new("r_QOz6WoOB1Q2lmhZZ").unwrap();
-        for action in [
-            "add_documentdb",
-            "..",
-            "vm:create+fast",
-            "é",
-            "-x",
-            "a.lock",
-        ] {
+        for action in ["add_documentdb", "..", "vm:create+fast", "é", "-x", "a.lock"] {
             let Ok(action) = ActionId::new(action) else {
                 continue;
             };
             let branch = BranchName::of_run(&action, &run);
-            assert_eq!(
-                BranchName::new(branch.as_str()).as_ref(),
-                Ok(&branch),
-                "{action}"
-            );
+            assert_eq!(BranchName::new(branch.as_str()).as_ref(), Ok(&branch), "{action}");
             assert_eq!(branch.run(), Some(run.clone()));
         }
     }
 
     #[test]
     fn branches_that_git_refuses_are_refused() {
-        for bad in [
-            "", "/a", "a/", "a..b", "a b", "a~1", "x.lock", "a//b", "-a", "a/.b", "@", "a@{b",
-        ] {
+        for bad in
+            ["", "/a", "a/", "a..b", "a b", "a~1", "x.lock", "a//b", "-a", "a/.b", "@", "a@{b"]
+        {
             assert!(BranchName::new(bad).is_err(), "{bad:?}");
         }
         for good in ["main", "release/2.0", "feature_x", "ünï"] {

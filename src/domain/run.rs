@@ -355,26 +355,17 @@ pub struct Event {
 impl Event {
     /// A line that tells how far the run is.
     pub fn progress(message: impl Into<String>) -> Self {
-        Self {
-            kind: EventKind::Progress,
-            message: message.into(),
-        }
+        Self { kind: EventKind::Progress, message: message.into() }
     }
 
     /// A line that asks for attention and ends nothing.
     pub fn warning(message: impl Into<String>) -> Self {
-        Self {
-            kind: EventKind::Warning,
-            message: message.into(),
-        }
+        Self { kind: EventKind::Warning, message: message.into() }
     }
 
     /// A line that tells why the run ended ill.
     pub fn failure(message: impl Into<String>) -> Self {
-        Self {
-            kind: EventKind::Failure,
-            message: message.into(),
-        }
+        Self { kind: EventKind::Failure, message: message.into() }
     }
 }
 

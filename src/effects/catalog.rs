@@ -19,10 +19,8 @@ impl Effects {
             }
             told?;
         }
-        let change = EntityChange::Put {
-            entity: Box::new(step.entity.clone()),
-            place: place_of(&run),
-        };
+        let change =
+            EntityChange::Put { entity: Box::new(step.entity.clone()), place: place_of(&run) };
         Ok(self.told(run, change))
     }
 

@@ -6,8 +6,8 @@ use crate::domain::observation::{Link, WorkflowRunSeen};
 use crate::domain::run::{Event, Work, WorkflowWork};
 use crate::domain::{Run, RunId};
 use crate::github;
-use crate::plan::step::{Decision, Find, Step};
 use crate::plan;
+use crate::plan::step::{Decision, Find, Step};
 use crate::store::ClaimedStep;
 
 use super::{Done, Effects, Result, StepError};

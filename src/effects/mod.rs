@@ -16,10 +16,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::clock::Clock;
 use crate::domain::{Event, Run, RunId};
 use crate::github::GitHub;
-use crate::intake::SealingKey;
 use crate::plan::step::Explanation;
 use crate::plan::{self, Answer, Decision, Step};
 use crate::portal::Port;
+use crate::seal::SealingKey;
 use crate::store::{ClaimedStep, EntityChange, StepId, Store};
 use crate::template::Templates;
 
@@ -135,7 +135,9 @@ impl Effects {
                 Answer::Explained { explanation: Explanation::default(), then: explain.then }
             }
             // Only a commit that is gone cannot be compared: nothing is applied with it.
-            Step::Compare(compare) => Answer::Contains { head: compare.head.clone(), contains: false },
+            Step::Compare(compare) => {
+                Answer::Contains { head: compare.head.clone(), contains: false }
+            }
             Step::Decorate(_) => return plan::note(run, vec![Event::warning(reason)], now),
             _ => return plan::fail(run, reason, now),
         };

@@ -69,8 +69,7 @@ impl Effects {
             return Err(unmade(&proposal, &made));
         };
         let decorate = decoration(asked, standing, &made, &mut notes);
-        let decision =
-            plan::proposed(run, seen, &own_sha, decorate, &notes, self.clock.now());
+        let decision = plan::proposed(run, seen, &own_sha, decorate, &notes, self.clock.now());
         Ok(decision.into())
     }
 
@@ -109,7 +108,8 @@ impl Effects {
         let remembered = remembered.filter(|place| place.repository == asked.repository);
         if let Some(place) = remembered {
             let standing = self.look_at_folder(asked, &place.path).await?;
-            if is_there(&standing, &place.path, action, entity) || standing.own_pull_request.is_some()
+            if is_there(&standing, &place.path, action, entity)
+                || standing.own_pull_request.is_some()
             {
                 return Ok(Some((place.path, standing)));
             }

@@ -2,9 +2,9 @@
 
 use serde_json::Map;
 
+use crate::domain::Run;
 use crate::domain::observation::{Observation, PullRequestState, RunPhase, SignalKind};
 use crate::domain::run::{ApplySignal, Event, PullRequestWork, Work, WorkflowWork};
-use crate::domain::Run;
 use crate::github::RunsOf;
 use crate::plan::step::{Compare, Decorate, Explain, ReadOutputs, ReadPlan};
 use crate::plan::{self, Answer};
@@ -68,7 +68,8 @@ impl Effects {
         let Some(facts) = &work.pull_request else { return Ok(Vec::new()) };
         let look = self.github.pull_request(&work.repository, facts.number).await?;
         let merge_commit = look.pull_request.merge_commit.clone();
-        let is_open = matches!(look.pull_request.state, PullRequestState::Open | PullRequestState::Queued);
+        let is_open =
+            matches!(look.pull_request.state, PullRequestState::Open | PullRequestState::Queued);
         let head = look.pull_request.head_sha.clone();
         let mut seen = vec![Observation::PullRequest(look.pull_request)];
         seen.extend(look.reviews.into_iter().map(Observation::Review));

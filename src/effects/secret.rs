@@ -1,6 +1,6 @@
 //! Storing a secret in a repository or an environment. Its value is in clear only here, in memory.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use crate::domain::Run;
@@ -22,7 +22,7 @@ impl Effects {
         let mut inputs = run.request.inputs.clone();
         for name in &run.request.encrypted {
             let Some(Value::String(sealed)) = inputs.get(name) else { continue };
-            let opened = self.sealing_key.as_ref().and_then(|key| key.open(sealed));
+            let opened = self.sealing_key.as_ref().and_then(|key| key.open(sealed).ok());
             let Some(opened) = opened else {
                 return Err(StepError::Fail(format!(
                     "The input {name} is encrypted, and cannot be opened with the portal's client \
@@ -30,7 +30,7 @@ impl Effects {
                      action is in."
                 )));
             };
-            inputs.insert(name.clone(), Value::String(opened));
+            inputs.insert(name.clone(), Value::String(opened.expose_secret().to_owned()));
         }
         // The error of a template may show what stood around it: here that is the secret.
         let value = render::text(expression, &json!({ "inputs": inputs })).map_err(|_| {

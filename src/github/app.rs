@@ -63,11 +63,7 @@ impl GitHub {
     /// The App's registration, asked anew each time.
     pub async fn app(&self) -> Result<AppInfo, Error> {
         let call = Call::get("looking at the app", "/app");
-        self.inner
-            .installations
-            .call_as_app(&call)
-            .await?
-            .json(call.doing())
+        self.inner.installations.call_as_app(&call).await?.json(call.doing())
     }
 
     /// The login under which the App acts: `towpath[bot]`. Asked once.
@@ -89,10 +85,7 @@ impl GitHub {
             let answer = self.inner.installations.call_as_app(&call).await?;
             let page: Vec<Attempt> = answer.json(call.doing())?;
             let older = page.iter().any(|attempt| attempt.delivered_at < since);
-            attempts.extend(
-                page.into_iter()
-                    .filter(|attempt| attempt.delivered_at >= since),
-            );
+            attempts.extend(page.into_iter().filter(|attempt| attempt.delivered_at >= since));
             match answer.next_cursor() {
                 Some(cursor) if !older => {
                     path = format!("/app/hook/deliveries?per_page=100&cursor={cursor}");
@@ -161,10 +154,7 @@ mod tests {
             attempt(4, "c", 0),
         ];
         let failed = never_arrived(attempts);
-        let failed: Vec<_> = failed
-            .iter()
-            .map(|delivery| delivery.guid.as_str())
-            .collect();
+        let failed: Vec<_> = failed.iter().map(|delivery| delivery.guid.as_str()).collect();
         assert_eq!(failed, ["c", "b"]);
     }
 }

@@ -69,15 +69,9 @@ impl GitHub {
         file: &str,
     ) -> Result<Option<Vec<u8>>, Error> {
         let doing = format!("reading the artifact {name} of workflow run {run} in {repository}");
-        let path = format!(
-            "/actions/runs/{run}/artifacts?name={}&per_page=100",
-            encoded(name)
-        );
+        let path = format!("/actions/runs/{run}/artifacts?name={}&per_page=100", encoded(name));
         let found: Artifacts = self.get(repository, &*doing, &path).await?;
-        let there = found
-            .artifacts
-            .iter()
-            .filter(|one| one.name == name && !one.expired);
+        let there = found.artifacts.iter().filter(|one| one.name == name && !one.expired);
         // A re-run leaves the artifacts of earlier attempts.
         let Some(newest) = there.max_by_key(|one| one.id) else {
             return Ok(None);
@@ -133,9 +127,7 @@ fn unpacked(archive: &[u8], file: &str) -> Result<Option<Vec<u8>>, String> {
     let Some(path) = archive.file_names().find(named).map(ToOwned::to_owned) else {
         return Ok(None);
     };
-    let entry = archive
-        .by_name(&path)
-        .map_err(|_| format!("{file} cannot be unpacked"))?;
+    let entry = archive.by_name(&path).map_err(|_| format!("{file} cannot be unpacked"))?;
     let mut bytes = Vec::new();
     let read = entry.take(MOST_UNPACKED + 1).read_to_end(&mut bytes);
     read.map_err(|_| format!("{file} cannot be unpacked"))?;
@@ -186,9 +178,7 @@ mod tests {
 
     fn archive(path: &str, content: &[u8]) -> Vec<u8> {
         let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        writer
-            .start_file(path, zip::write::SimpleFileOptions::default())
-            .unwrap();
+        writer.start_file(path, zip::write::SimpleFileOptions::default()).unwrap();
         writer.write_all(content).unwrap();
         writer.finish().unwrap().into_inner()
     }
@@ -202,11 +192,7 @@ mod tests {
         let most = usize::try_from(MOST_UNPACKED).unwrap();
         let bomb = archive("outputs.json", &vec![b' '; most + 1]);
         assert!(bomb.len() < 1024 * 1024);
-        assert!(
-            unpacked(&bomb, "outputs.json")
-                .unwrap_err()
-                .contains("larger")
-        );
+        assert!(unpacked(&bomb, "outputs.json").unwrap_err().contains("larger"));
     }
 
     #[test]
@@ -233,11 +219,7 @@ mod tests {
         ]});
         let plan = plan(file.to_string().as_bytes()).unwrap();
         assert_eq!((plan.add, plan.change, plan.destroy), (2, 1, 2));
-        let what: Vec<_> = plan
-            .resources
-            .iter()
-            .map(|(_, what)| what.as_str())
-            .collect();
+        let what: Vec<_> = plan.resources.iter().map(|(_, what)| what.as_str()).collect();
         assert_eq!(what, ["create", "update", "delete", "replace"]);
     }
 }

@@ -64,11 +64,7 @@ impl GitHub {
         if base == head {
             return Ok(true);
         }
-        let doing = format!(
-            "comparing {} with {} in {repository}",
-            base.short(),
-            head.short()
-        );
+        let doing = format!("comparing {} with {} in {repository}", base.short(), head.short());
         // The status is asked for, not the commits.
         let path = format!("/compare/{base}...{head}?per_page=1");
         let comparison: Comparison = self.get(repository, doing, &path).await?;
@@ -108,11 +104,7 @@ impl GitHub {
         let doing = format!("looking at the statuses of {} in {repository}", sha.short());
         let path = format!("/commits/{sha}/status?per_page=100");
         let found: Statuses = self.get(repository, doing, &path).await?;
-        Ok(found
-            .statuses
-            .into_iter()
-            .map(|status| status.mark(None))
-            .collect())
+        Ok(found.statuses.into_iter().map(|status| status.mark(None)).collect())
     }
 
     async fn checks(
@@ -132,10 +124,7 @@ impl GitHub {
         repository: &RepositoryName,
         sha: &CommitSha,
     ) -> Result<Vec<Mark>, Error> {
-        let doing = format!(
-            "looking at the deployments of {} in {repository}",
-            sha.short()
-        );
+        let doing = format!("looking at the deployments of {} in {repository}", sha.short());
         let path = format!("/deployments?sha={sha}&per_page=100");
         let deployments: Vec<Deployment> = self.get(repository, &*doing, &path).await?;
         let mut marks = Vec::new();

@@ -50,10 +50,7 @@ impl GitHub {
         let mut trees = 0;
         while let Some(entry) = waiting.pop_front() {
             match entry {
-                Entry::File {
-                    mut file,
-                    truncated,
-                } => {
+                Entry::File { mut file, truncated } => {
                     if truncated {
                         file.text = self.read_blob(repository, &file.blob).await?;
                     }
@@ -156,8 +153,7 @@ impl GitHub {
         let doing = format!("looking for what was made in {repository}");
         // Any value of `recursive` means yes, even `0`.
         let query = if recursive { "?recursive=1" } else { "" };
-        self.get(repository, doing, &format!("/git/trees/{sha}{query}"))
-            .await
+        self.get(repository, doing, &format!("/git/trees/{sha}{query}")).await
     }
 
     /// The texts of files at a commit, by path. What is not there, or is no text, is left out.
@@ -168,17 +164,9 @@ impl GitHub {
         paths: &[String],
     ) -> Result<Vec<(String, String)>, Error> {
         let expressions: Vec<_> = paths.iter().map(|path| format!("{sha}:{path}")).collect();
-        let kind = Object {
-            argument: "expression",
-            scalar: "String!",
-        };
+        let kind = Object { argument: "expression", scalar: "String!" };
         let texts = self.objects(repository, kind, &expressions).await?;
-        Ok(paths
-            .iter()
-            .cloned()
-            .zip(texts)
-            .filter_map(|(p, text)| Some((p, text?)))
-            .collect())
+        Ok(paths.iter().cloned().zip(texts).filter_map(|(p, text)| Some((p, text?))).collect())
     }
 
     /// The texts of blobs, by id. What is not there any more, or is no text, is left out.
@@ -187,17 +175,9 @@ impl GitHub {
         repository: &RepositoryName,
         blobs: &[String],
     ) -> Result<Vec<(String, String)>, Error> {
-        let kind = Object {
-            argument: "oid",
-            scalar: "GitObjectID!",
-        };
+        let kind = Object { argument: "oid", scalar: "GitObjectID!" };
         let texts = self.objects(repository, kind, blobs).await?;
-        Ok(blobs
-            .iter()
-            .cloned()
-            .zip(texts)
-            .filter_map(|(b, text)| Some((b, text?)))
-            .collect())
+        Ok(blobs.iter().cloned().zip(texts).filter_map(|(b, text)| Some((b, text?))).collect())
     }
 
     async fn objects(
@@ -215,10 +195,9 @@ impl GitHub {
             for n in 0..chunk.len() {
                 let blob = object_in::<Blob>(&graph, n, &doing)?.unwrap_or_default();
                 texts.push(match blob.entry(String::new(), FileMode::Regular) {
-                    Some(Entry::File {
-                        file,
-                        truncated: true,
-                    }) => self.read_blob(repository, &file.blob).await?,
+                    Some(Entry::File { file, truncated: true }) => {
+                        self.read_blob(repository, &file.blob).await?
+                    }
                     Some(Entry::File { file, .. }) => file.text,
                     _ => None,
                 });
@@ -238,16 +217,12 @@ impl GitHub {
             content: String,
         }
         let doing = format!("reading a large file in {repository}");
-        let found: RestBlob = self
-            .get(repository, &doing, &format!("/git/blobs/{blob}"))
-            .await?;
+        let found: RestBlob = self.get(repository, &doing, &format!("/git/blobs/{blob}")).await?;
         let joined: String = found.content.split_whitespace().collect();
-        let bytes = BASE64_STANDARD
-            .decode(joined)
-            .map_err(|_| Error::Unexpected {
-                doing,
-                reason: "a blob that is not in base64".to_owned(),
-            })?;
+        let bytes = BASE64_STANDARD.decode(joined).map_err(|_| Error::Unexpected {
+            doing,
+            reason: "a blob that is not in base64".to_owned(),
+        })?;
         Ok(String::from_utf8(bytes).ok())
     }
 }
@@ -265,10 +240,7 @@ impl Object {
             (String::new(), String::new(), Map::new());
         for (n, name) in names.iter().enumerate() {
             let _ = write!(parameters, ", $object{n}: {scalar}");
-            let _ = write!(
-                fields,
-                " object{n}: object({argument}: $object{n}) {{ ...Blob }}"
-            );
+            let _ = write!(fields, " object{n}: object({argument}: $object{n}) {{ ...Blob }}");
             variables.insert(format!("object{n}"), json!(name));
         }
         variables.insert("owner".to_owned(), json!(repository.owner()));
@@ -293,14 +265,10 @@ fn object_in<T: for<'a> Deserialize<'a>>(
     }
     let repository = &graph.data["repository"];
     if repository.is_null() {
-        return Err(Error::NotFound {
-            doing: doing.to_owned(),
-        });
+        return Err(Error::NotFound { doing: doing.to_owned() });
     }
-    Option::<T>::deserialize(&repository[format!("object{n}")]).map_err(|error| Error::Unexpected {
-        doing: doing.to_owned(),
-        reason: error.to_string(),
-    })
+    Option::<T>::deserialize(&repository[format!("object{n}")])
+        .map_err(|error| Error::Unexpected { doing: doing.to_owned(), reason: error.to_string() })
 }
 
 fn is_manifest(path: &str) -> bool {
@@ -312,8 +280,5 @@ fn enough(trees: usize, repository: &RepositoryName) -> Result<(), Error> {
         return Ok(());
     }
     let doing = format!("looking at the folders of {repository}");
-    Err(Error::Invalid {
-        doing,
-        message: format!("more than {MOST_TREES} folders"),
-    })
+    Err(Error::Invalid { doing, message: format!("more than {MOST_TREES} folders") })
 }

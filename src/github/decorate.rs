@@ -29,15 +29,10 @@ impl GitHub {
         let call = Call::graphql(&doing, Effect::Write, &query, &variables);
         let graph = self.graphql(repository, &call).await?;
         if let Some(error) = graph.errors.iter().find(|error| error.is_unresolved_node()) {
-            return Err(Error::Unavailable {
-                doing,
-                reason: error.message.clone(),
-            });
+            return Err(Error::Unavailable { doing, reason: error.message.clone() });
         }
         let refusals = graph.errors.iter();
-        Ok(refusals
-            .map(|error| refusal(error.field(), &error.message, reviewers))
-            .collect())
+        Ok(refusals.map(|error| refusal(error.field(), &error.message, reviewers)).collect())
     }
 }
 
@@ -70,10 +65,7 @@ fn document(
         variables.insert(format!("reviewer{n}"), input);
     }
     let (parameters, fields) = (parameters.join(", "), fields.join(" "));
-    (
-        format!("mutation Decorate({parameters}) {{ {fields} }}"),
-        Value::Object(variables),
-    )
+    (format!("mutation Decorate({parameters}) {{ {fields} }}"), Value::Object(variables))
 }
 
 fn refusal(field: Option<&str>, message: &str, reviewers: &[(String, ReviewerId)]) -> String {

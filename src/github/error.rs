@@ -99,16 +99,10 @@ impl Error {
     /// The same for a person: a sentence, with the way out where one is known.
     pub fn sentence(&self) -> String {
         match self {
-            Self::NotInstalled {
-                owner,
-                install_url: Some(url),
-            } => {
+            Self::NotInstalled { owner, install_url: Some(url) } => {
                 format!("Towpath is not installed on {owner}. Install it at {url}")
             }
-            Self::NotInstalled {
-                owner,
-                install_url: None,
-            } => {
+            Self::NotInstalled { owner, install_url: None } => {
                 format!(
                     "Towpath is not installed on {owner}. Install the App there, and try again."
                 )
@@ -122,19 +116,11 @@ impl Error {
                  may not see it: check the name, and whether the repository is among those that \
                  the App is installed on."
             ),
-            Self::Forbidden {
-                doing,
-                needs: Some(needs),
-                ..
-            } => format!(
+            Self::Forbidden { doing, needs: Some(needs), .. } => format!(
                 "GitHub does not let the App do that ({doing}): it needs the permission {needs}. \
                  Grant it in the App's settings, and accept it where the App is installed."
             ),
-            Self::Forbidden {
-                doing,
-                message,
-                needs: None,
-            } => {
+            Self::Forbidden { doing, message, needs: None } => {
                 format!("GitHub does not let the App do that ({doing}): {message}")
             }
             Self::Unauthorized { doing, .. } => format!(

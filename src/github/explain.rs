@@ -65,12 +65,7 @@ impl GitHub {
         run: WorkflowRunId,
         attempt: u32,
     ) -> Result<Option<PlanSummary>, Error> {
-        for job in self
-            .jobs(repository, run, attempt)
-            .await?
-            .iter()
-            .take(MOST_LOGS)
-        {
+        for job in self.jobs(repository, run, attempt).await?.iter().take(MOST_LOGS) {
             let log = self.log_of(repository, job).await?;
             if let Some(plan) = log.as_deref().and_then(logs::plan) {
                 return Ok(Some(plan));
@@ -111,8 +106,7 @@ impl GitHub {
 /// What failed by itself comes before what was only cancelled, which is mostly its consequence.
 fn first_failed<T>(all: &[T], conclusion: impl Fn(&T) -> Option<&str>) -> Option<&T> {
     let first = |wanted: &[&str]| {
-        all.iter()
-            .find(|one| conclusion(one).is_some_and(|word| wanted.contains(&word)))
+        all.iter().find(|one| conclusion(one).is_some_and(|word| wanted.contains(&word)))
     };
     first(&["failure", "timed_out", "startup_failure"])
         .or_else(|| first(&["cancelled", "action_required"]))
@@ -125,10 +119,7 @@ mod tests {
     #[test]
     fn a_failure_comes_before_what_was_cancelled_because_of_it() {
         let first = |words: &[&'static str]| first_failed(words, |word| Some(word)).copied();
-        assert_eq!(
-            first(&["success", "cancelled", "failure", "timed_out"]),
-            Some("failure")
-        );
+        assert_eq!(first(&["success", "cancelled", "failure", "timed_out"]), Some("failure"));
         assert_eq!(first(&["success", "cancelled"]), Some("cancelled"));
         assert_eq!(first(&["success"]), None);
     }

@@ -81,11 +81,7 @@ pub(super) enum Reply {
 impl From<(u16, Value)> for Reply {
     fn from((status, body): (u16, Value)) -> Self {
         // An answer without content, 204, has no bytes at all.
-        let body = if body.is_null() {
-            Vec::new()
-        } else {
-            body.to_string().into_bytes()
-        };
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         Self::Send(status, String::new(), body)
     }
 }
@@ -107,18 +103,11 @@ pub(super) struct Fake {
 
 impl Fake {
     /// Listens. The App is installed on `acme`, as 1.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test's server ends with the test's runtime"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test's runtime")]
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let fake = Self {
-            url,
-            clock: Clock::system(),
-            state: Arc::default(),
-        };
+        let fake = Self { url, clock: Clock::system(), state: Arc::default() };
         let server = fake.clone();
         tokio::spawn(async move {
             loop {
@@ -142,40 +131,24 @@ impl Fake {
     /// Answers requests whose line begins so, one after another; the last one again and again.
     pub(super) fn on(&self, line: &str, replies: impl IntoIterator<Item = Reply>) {
         let replies = replies.into_iter().collect();
-        self.state
-            .lock()
-            .unwrap()
-            .replies
-            .push((line.to_owned(), replies));
+        self.state.lock().unwrap().replies.push((line.to_owned(), replies));
     }
 
     /// The requests so far whose line begins so.
     pub(super) fn seen(&self, line: &str) -> Vec<Seen> {
         let state = self.state.lock().unwrap();
-        state
-            .seen
-            .iter()
-            .filter(|seen| seen.line.starts_with(line))
-            .cloned()
-            .collect()
+        state.seen.iter().filter(|seen| seen.line.starts_with(line)).cloned().collect()
     }
 
     fn reply(&self, seen: Seen) -> Reply {
         let mut state = self.state.lock().unwrap();
         let line = seen.line.clone();
-        println!(
-            "SEEN {}",
-            json!({"line": seen.line, "headers": seen.headers, "body": seen.body})
-        );
+        println!("SEEN {}", json!({"line": seen.line, "headers": seen.headers, "body": seen.body}));
         state.seen.push(seen);
         for (begin, replies) in &mut state.replies {
             if line.starts_with(&*begin) {
                 let last = replies.len() == 1;
-                let reply = if last {
-                    replies.front().cloned()
-                } else {
-                    replies.pop_front()
-                };
+                let reply = if last { replies.front().cloned() } else { replies.pop_front() };
                 return reply.expect("a reply");
             }
         }
@@ -201,10 +174,8 @@ impl Fake {
             let Reply::Send(status, headers, body) = self.reply(seen) else {
                 return;
             };
-            let head = format!(
-                "HTTP/1.1 {status} x\r\ncontent-length: {}\r\n{headers}\r\n",
-                body.len()
-            );
+            let head =
+                format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n{headers}\r\n", body.len());
             stream.write_all(head.as_bytes()).await.unwrap();
             stream.write_all(&body).await.unwrap();
         }
@@ -224,10 +195,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     let mut lines = head.lines();
     let line = lines.next()?.trim_end_matches(" HTTP/1.1").to_owned();
-    let header = |line: &str| {
-        line.split_once(": ")
-            .map(|(n, v)| (n.to_lowercase(), v.to_owned()))
-    };
+    let header = |line: &str| line.split_once(": ").map(|(n, v)| (n.to_lowercase(), v.to_owned()));
     let headers: Vec<_> = lines.filter_map(header).collect();
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let length: usize = length.map_or(0, |(_, value)| value.parse().unwrap());
@@ -235,11 +203,7 @@ async fn read(stream: &mut TcpStream) -> Option<Seen> {
         stream.read_buf(&mut bytes).await.ok()?;
     }
     let body = serde_json::from_slice(&bytes[end + 4..]).unwrap_or_default();
-    Some(Seen {
-        line,
-        headers,
-        body,
-    })
+    Some(Seen { line, headers, body })
 }
 
 /// `acme/infra`.

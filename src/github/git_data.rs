@@ -39,23 +39,14 @@ impl GitHub {
         }
         let tree = self.write_tree(proposal).await?;
         let commit = self.write_commit(proposal, &tree).await?;
-        self.set_branch(proposal, &commit, state.branch_exists)
-            .await?;
-        let there = ProposalState {
-            branch_exists: true,
-            commit_exists: true,
-        };
+        self.set_branch(proposal, &commit, state.branch_exists).await?;
+        let there = ProposalState { branch_exists: true, commit_exists: true };
         match self.propose(proposal, there).await {
-            Ok(proposed) => Ok(Proposed {
-                commit: Some(commit),
-                ..proposed
-            }),
+            Ok(proposed) => Ok(Proposed { commit: Some(commit), ..proposed }),
             // The commit was made: that is an answer, and the words are kept beside it.
-            Err(Error::Invalid { message, .. }) => Ok(Proposed {
-                commit: Some(commit),
-                refused: vec![message],
-                ..Proposed::default()
-            }),
+            Err(Error::Invalid { message, .. }) => {
+                Ok(Proposed { commit: Some(commit), refused: vec![message], ..Proposed::default() })
+            }
             Err(error) => Err(error),
         }
     }
@@ -63,9 +54,7 @@ impl GitHub {
     async fn write_tree(&self, proposal: &Proposal) -> Result<String, Error> {
         let repository = &proposal.repository;
         let path = format!("/git/commits/{}", proposal.base_sha);
-        let base: Commit = self
-            .get(repository, format!("looking at {repository}"), &path)
-            .await?;
+        let base: Commit = self.get(repository, format!("looking at {repository}"), &path).await?;
         let mut entries = Vec::new();
         for file in &proposal.changes.additions {
             entries.push(self.tree_entry(proposal, file).await?);
@@ -77,9 +66,7 @@ impl GitHub {
         for chunk in entries.chunks(CHUNK) {
             let doing = format!("writing a tree in {repository}");
             let body = json!({ "base_tree": tree, "tree": chunk });
-            let made: Sha = self
-                .write(repository, Method::POST, doing, "/git/trees", body)
-                .await?;
+            let made: Sha = self.write(repository, Method::POST, doing, "/git/trees", body).await?;
             tree = made.sha;
         }
         Ok(tree)
@@ -94,15 +81,8 @@ impl GitHub {
         let doing = format!("writing {} in {}", file.path, proposal.repository);
         let body =
             json!({ "content": BASE64_STANDARD.encode(&file.contents), "encoding": "base64" });
-        let blob: Sha = self
-            .write(
-                &proposal.repository,
-                Method::POST,
-                doing,
-                "/git/blobs",
-                body,
-            )
-            .await?;
+        let blob: Sha =
+            self.write(&proposal.repository, Method::POST, doing, "/git/blobs", body).await?;
         Ok(json!({ "path": file.path, "mode": mode, "type": "blob", "sha": blob.sha }))
     }
 
@@ -112,15 +92,8 @@ impl GitHub {
         let body = json!({
             "message": message.trim_end(), "tree": tree, "parents": [proposal.base_sha],
         });
-        let made: Sha = self
-            .write(
-                &proposal.repository,
-                Method::POST,
-                &*doing,
-                "/git/commits",
-                body,
-            )
-            .await?;
+        let made: Sha =
+            self.write(&proposal.repository, Method::POST, &*doing, "/git/commits", body).await?;
         CommitSha::new(made.sha).map_err(unusable(&doing))
     }
 
@@ -136,12 +109,10 @@ impl GitHub {
             let branch = super::connection::encoded_path(proposal.branch.as_str());
             let path = format!("/git/refs/heads/{branch}");
             let body = json!({ "sha": commit, "force": true });
-            self.write(repository, Method::PATCH, doing, &path, body)
-                .await?
+            self.write(repository, Method::PATCH, doing, &path, body).await?
         } else {
             let body = json!({ "ref": proposal.branch.qualified(), "sha": commit });
-            self.write(repository, Method::POST, doing, "/git/refs", body)
-                .await?
+            self.write(repository, Method::POST, doing, "/git/refs", body).await?
         };
         Ok(())
     }

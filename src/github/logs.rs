@@ -23,9 +23,7 @@ pub(super) fn tail(log: &str) -> Vec<String> {
 
 /// The counts of the last plan in a log of Terraform or OpenTofu.
 pub(super) fn plan(log: &str) -> Option<PlanSummary> {
-    log.lines()
-        .rev()
-        .find_map(|line| plan_in(plain(without_timestamp(line)).trim()))
+    log.lines().rev().find_map(|line| plan_in(plain(without_timestamp(line)).trim()))
 }
 
 fn plan_in(line: &str) -> Option<PlanSummary> {
@@ -33,11 +31,7 @@ fn plan_in(line: &str) -> Option<PlanSummary> {
         return Some(PlanSummary::default());
     }
     let mut summary = PlanSummary::default();
-    for part in line
-        .strip_prefix("Plan: ")?
-        .trim_end_matches('.')
-        .split(", ")
-    {
+    for part in line.strip_prefix("Plan: ")?.trim_end_matches('.').split(", ") {
         let (count, what) = part.split_once(" to ")?;
         let count = count.trim().parse().ok()?;
         match what {
@@ -66,31 +60,20 @@ fn is_timestamp(word: &str) -> bool {
         && word.ends_with('Z')
         && word.as_bytes()[4] == b'-'
         && word.as_bytes()[10] == b'T'
-        && word
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b"-:.TZ".contains(&b))
+        && word.bytes().all(|b| b.is_ascii_digit() || b"-:.TZ".contains(&b))
 }
 
 /// A line as it is told; `None` for the runner's folds and for empty ones.
 fn told(line: &str) -> Option<String> {
     let line = plain(line);
-    if ["##[group]", "##[endgroup]", "##[debug]"]
-        .iter()
-        .any(|fold| line.starts_with(fold))
-    {
+    if ["##[group]", "##[endgroup]", "##[debug]"].iter().any(|fold| line.starts_with(fold)) {
         return None;
     }
-    let words = [
-        "##[error]",
-        "##[warning]",
-        "##[notice]",
-        "##[command]",
-        "[command]",
-    ]
-    .iter()
-    .find_map(|mark| line.strip_prefix(mark))
-    .unwrap_or(&line)
-    .trim_end();
+    let words = ["##[error]", "##[warning]", "##[notice]", "##[command]", "[command]"]
+        .iter()
+        .find_map(|mark| line.strip_prefix(mark))
+        .unwrap_or(&line)
+        .trim_end();
     (!words.is_empty()).then(|| words.chars().take(LINE_LENGTH).collect())
 }
 
@@ -132,11 +115,7 @@ mod tests {
             2026-01-31T12:00:02.0000000Z Post job cleanup.\n";
         assert_eq!(
             tail(log),
-            [
-                "terraform apply",
-                "│ Error: quota is used up",
-                "Process completed with exit code 1."
-            ]
+            ["terraform apply", "│ Error: quota is used up", "Process completed with exit code 1."]
         );
     }
 
@@ -158,10 +137,7 @@ mod tests {
             2026-01-31T12:00:00.0000000Z \u{1b}[1mPlan:\u{1b}[0m 1 to import, 2 to add, 0 to change, 3 to destroy.\n\
             done";
         assert_eq!(plan_of(log), Some((2, 0, 3)));
-        assert_eq!(
-            plan_of("No changes. Your infrastructure matches."),
-            Some((0, 0, 0))
-        );
+        assert_eq!(plan_of("No changes. Your infrastructure matches."), Some((0, 0, 0)));
         assert_eq!(plan_of("Plan: the great escape"), None);
         assert_eq!(plan_of(""), None);
     }

@@ -72,10 +72,7 @@ impl GitHub {
             .map(|pull| pull.seen(now))
             .transpose()
             .map_err(unusable(&doing))?;
-        let entries = found
-            .tree
-            .map(|tree| tree.entries_below(question.path))
-            .unwrap_or_default();
+        let entries = found.tree.map(|tree| tree.entries_below(question.path)).unwrap_or_default();
         Ok(Standing {
             files: self.files_of(repository, &base_sha, entries).await?,
             own_branch: found.own.map(|own| sha_of(own, &doing)).transpose()?,
@@ -107,9 +104,7 @@ fn query_for(question: &TargetQuestion<'_>) -> (String, Value) {
         }
         None => "base: defaultBranchRef",
     };
-    let start = question
-        .base
-        .map_or("HEAD".to_owned(), BranchName::qualified);
+    let start = question.base.map_or("HEAD".to_owned(), BranchName::qualified);
     ask("tree".to_owned(), &format!("{start}:{}", question.path));
 
     let mut labels = String::new();
@@ -156,17 +151,10 @@ fn found_in(graph: &Graph, doing: &str) -> Result<Repository, Error> {
     if let Some(error) = graph.errors_at("repository").find(telling) {
         return Err(error.as_failure_of(doing));
     }
-    let found = graph
-        .data
-        .get("repository")
-        .filter(|found| !found.is_null());
-    let found = found.ok_or_else(|| Error::NotFound {
-        doing: doing.to_owned(),
-    })?;
-    Repository::deserialize(found).map_err(|error| Error::Unexpected {
-        doing: doing.to_owned(),
-        reason: error.to_string(),
-    })
+    let found = graph.data.get("repository").filter(|found| !found.is_null());
+    let found = found.ok_or_else(|| Error::NotFound { doing: doing.to_owned() })?;
+    Repository::deserialize(found)
+        .map_err(|error| Error::Unexpected { doing: doing.to_owned(), reason: error.to_string() })
 }
 
 fn base_of(
@@ -175,41 +163,26 @@ fn base_of(
     doing: &str,
 ) -> Result<(BranchName, CommitSha), Error> {
     let repository = &found.name_with_owner;
-    let target = found
-        .base
-        .as_ref()
-        .and_then(|base| Some((&base.name, base.target.as_ref()?)));
+    let target = found.base.as_ref().and_then(|base| Some((&base.name, base.target.as_ref()?)));
     let Some((name, target)) = target else {
         let message = match question.base {
             Some(base) => format!("{repository} has no branch {base}"),
             None => format!("{repository} is empty: it needs a first commit"),
         };
-        return Err(Error::Invalid {
-            doing: doing.to_owned(),
-            message,
-        });
+        return Err(Error::Invalid { doing: doing.to_owned(), message });
     };
     let base = BranchName::new(name.as_str()).map_err(unusable(doing))?;
-    Ok((
-        base,
-        CommitSha::new(target.oid.as_str()).map_err(unusable(doing))?,
-    ))
+    Ok((base, CommitSha::new(target.oid.as_str()).map_err(unusable(doing))?))
 }
 
 fn sha_of(reference: Reference, doing: &str) -> Result<CommitSha, Error> {
-    let oid = reference
-        .target
-        .map(|target| target.oid)
-        .unwrap_or_default();
+    let oid = reference.target.map(|target| target.oid).unwrap_or_default();
     CommitSha::new(oid).map_err(unusable(doing))
 }
 
 /// The open one, else the newest.
 fn newest_own(pulls: Vec<Pull>) -> Option<Pull> {
-    let mut own: Vec<Pull> = pulls
-        .into_iter()
-        .filter(|pull| !pull.is_cross_repository)
-        .collect();
+    let mut own: Vec<Pull> = pulls.into_iter().filter(|pull| !pull.is_cross_repository).collect();
     let open = own.iter().position(Pull::is_open).unwrap_or(0);
     (!own.is_empty()).then(|| own.swap_remove(open))
 }
@@ -217,22 +190,14 @@ fn newest_own(pulls: Vec<Pull>) -> Option<Pull> {
 fn labels_in(graph: &Graph, asked: &[String]) -> Vec<(String, String)> {
     let id = |n: usize| graph.data["repository"][format!("label{n}")]["id"].as_str();
     let found = asked.iter().enumerate();
-    found
-        .filter_map(|(n, name)| Some((name.clone(), id(n)?.to_owned())))
-        .collect()
+    found.filter_map(|(n, name)| Some((name.clone(), id(n)?.to_owned()))).collect()
 }
 
 fn reviewers_in(graph: &Graph, asked: &[String]) -> Vec<(String, ReviewerId)> {
     let id = |n: usize| {
         let found = &graph.data[format!("reviewer{n}")];
-        let user = found["id"]
-            .as_str()
-            .map(|id| ReviewerId::User(id.to_owned()));
+        let user = found["id"].as_str().map(|id| ReviewerId::User(id.to_owned()));
         user.or_else(|| Some(ReviewerId::Team(found["team"]["id"].as_str()?.to_owned())))
     };
-    asked
-        .iter()
-        .enumerate()
-        .filter_map(|(n, name)| Some((name.clone(), id(n)?)))
-        .collect()
+    asked.iter().enumerate().filter_map(|(n, name)| Some((name.clone(), id(n)?))).collect()
 }

@@ -94,9 +94,7 @@ impl GitHub {
             without_run_details: AtomicBool::new(false),
             bot_login: OnceCell::new(),
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Forgets what is known of the App on an account: it was installed, removed or suspended.
@@ -109,10 +107,7 @@ impl GitHub {
         repository: &RepositoryName,
         call: &Call,
     ) -> Result<connection::Answer, Error> {
-        self.inner
-            .installations
-            .call(repository.owner(), call)
-            .await
+        self.inner.installations.call(repository.owner(), call).await
     }
 
     /// Reads JSON at a path below the repository's (`/actions/runs`).

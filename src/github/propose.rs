@@ -59,20 +59,10 @@ fn document(proposal: &Proposal, state: ProposalState) -> (String, Value) {
     }
     if !state.commit_exists {
         let field = "createCommitOnBranch(input: $commit) { commit { oid } }".to_owned();
-        part(
-            "commit",
-            "CreateCommitOnBranchInput",
-            field,
-            commit_input(proposal),
-        );
+        part("commit", "CreateCommitOnBranchInput", field, commit_input(proposal));
     }
     let field = "createPullRequest(input: $pull) { pullRequest { ...Pull } }".to_owned();
-    part(
-        "pull",
-        "CreatePullRequestInput",
-        field,
-        pull_input(proposal),
-    );
+    part("pull", "CreatePullRequestInput", field, pull_input(proposal));
     for (n, label) in proposal.new_labels.iter().enumerate() {
         let field = format!("label{n}: createLabel(input: $label{n}) {{ label {{ id name }} }}");
         let input = json!({
@@ -105,12 +95,8 @@ fn commit_input(proposal: &Proposal) -> Value {
             |file| json!({ "path": file.path, "contents": BASE64_STANDARD.encode(&file.contents) }),
         )
         .collect();
-    let deletions: Vec<_> = proposal
-        .changes
-        .deletions
-        .iter()
-        .map(|path| json!({ "path": path }))
-        .collect();
+    let deletions: Vec<_> =
+        proposal.changes.deletions.iter().map(|path| json!({ "path": path })).collect();
     json!({
         "branch": {
             "repositoryNameWithOwner": proposal.repository,
@@ -158,21 +144,14 @@ fn outcome(
     doing: &str,
 ) -> Result<Proposed, Error> {
     let made = Option::<Made>::deserialize(&graph.data)
-        .map_err(|error| Error::Unexpected {
-            doing: doing.to_owned(),
-            reason: error.to_string(),
-        })?
+        .map_err(|error| Error::Unexpected { doing: doing.to_owned(), reason: error.to_string() })?
         .unwrap_or_default();
     let commit = made.create_commit_on_branch.and_then(|made| made.commit);
-    let commit = commit
-        .map(|made| CommitSha::new(made.oid))
-        .transpose()
-        .map_err(unusable(doing))?;
+    let commit =
+        commit.map(|made| CommitSha::new(made.oid)).transpose().map_err(unusable(doing))?;
     let pull = made.create_pull_request.and_then(|made| made.pull_request);
-    let pull_request = pull
-        .map(|pull| pull.seen(&proposal.repository))
-        .transpose()
-        .map_err(unusable(doing))?;
+    let pull_request =
+        pull.map(|pull| pull.seen(&proposal.repository)).transpose().map_err(unusable(doing))?;
     let nothing_done = commit.is_none() && pull_request.is_none();
     if nothing_done && let Some(error) = decisive(graph, state) {
         return Err(error.as_failure_of(doing));
@@ -182,27 +161,15 @@ fn outcome(
     Ok(Proposed {
         commit,
         pull_request,
-        labels: labels
-            .filter_map(|(n, name)| Some((name.clone(), label(n)?.to_owned())))
-            .collect(),
-        refused: graph
-            .errors
-            .iter()
-            .map(|error| error.message.clone())
-            .collect(),
+        labels: labels.filter_map(|(n, name)| Some((name.clone(), label(n)?.to_owned()))).collect(),
+        refused: graph.errors.iter().map(|error| error.message.clone()).collect(),
     })
 }
 
 /// Of several errors, the one that the others follow from. A branch that exists does not keep the
 /// commit from being made, so the commit's own error comes first.
 fn decisive(graph: &Graph, state: ProposalState) -> Option<&super::connection::GraphqlError> {
-    let first = if state.commit_exists {
-        "createPullRequest"
-    } else {
-        "createCommitOnBranch"
-    };
+    let first = if state.commit_exists { "createPullRequest" } else { "createCommitOnBranch" };
     let forbidden = graph.errors.iter().find(|error| error.is_forbidden());
-    forbidden
-        .or_else(|| graph.errors_at(first).next())
-        .or_else(|| graph.errors.first())
+    forbidden.or_else(|| graph.errors_at(first).next()).or_else(|| graph.errors.first())
 }

@@ -71,27 +71,19 @@ impl GitHub {
         let graph = self.graphql(repository, &call).await?;
         let found = &graph.data["repository"]["pullRequest"];
         if found.is_null() {
-            let error = graph
-                .errors_at("repository")
-                .next()
-                .map(|error| error.as_failure_of(&doing));
+            let error =
+                graph.errors_at("repository").next().map(|error| error.as_failure_of(&doing));
             return Err(error.unwrap_or(Error::NotFound { doing }));
         }
         let found = Found::deserialize(found).map_err(|error| Error::Unexpected {
             doing: doing.clone(),
             reason: error.to_string(),
         })?;
-        let reviews = found
-            .latest_opinionated_reviews
-            .map(|reviews| reviews.nodes);
+        let reviews = found.latest_opinionated_reviews.map(|reviews| reviews.nodes);
         let seen = |review: Review| review.seen(repository, number);
         Ok(PullRequestLook {
             pull_request: found.pull.seen(repository).map_err(unusable(&doing))?,
-            reviews: reviews
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(seen)
-                .collect(),
+            reviews: reviews.unwrap_or_default().into_iter().filter_map(seen).collect(),
         })
     }
 
@@ -106,9 +98,7 @@ impl GitHub {
         let doing = format!("writing the text of {repository}#{number}");
         let body = json!({ "title": title, "body": body });
         let path = format!("/pulls/{number}");
-        self.write::<Value>(repository, Method::PATCH, doing, &path, body)
-            .await
-            .map(drop)
+        self.write::<Value>(repository, Method::PATCH, doing, &path, body).await.map(drop)
     }
 }
 
@@ -128,9 +118,7 @@ impl Review {
             review: self.full_database_id,
             verdict,
             // An account that was deleted is shown as this one by GitHub.
-            reviewer: self
-                .author
-                .map_or_else(|| "ghost".to_owned(), |author| author.login),
+            reviewer: self.author.map_or_else(|| "ghost".to_owned(), |author| author.login),
             html_url: self.url,
         })
     }

@@ -40,9 +40,7 @@ impl GitHub {
         })?;
         let body = json!({ "encrypted_value": sealed, "key_id": key.key_id });
         let path = below(repository, &format!("{secrets}/{}", encoded(name)));
-        self.call(repository, &Call::write(Method::PUT, doing, path, body))
-            .await
-            .map(drop)
+        self.call(repository, &Call::write(Method::PUT, doing, path, body)).await.map(drop)
     }
 }
 

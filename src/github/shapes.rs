@@ -61,9 +61,7 @@ impl Pull {
             _ => PullRequestState::Open,
         };
         // An open or closed one may name its test merge here.
-        let merge_commit = self
-            .merge_commit
-            .filter(|_| state == PullRequestState::Merged);
+        let merge_commit = self.merge_commit.filter(|_| state == PullRequestState::Merged);
         Ok(PullRequestSeen {
             repository: repository.clone(),
             number: PullRequestNumber(self.number),
@@ -74,9 +72,7 @@ impl Pull {
             head: BranchName::new(self.head_ref_name)?,
             head_sha: CommitSha::new(self.head_ref_oid)?,
             base: BranchName::new(self.base_ref_name)?,
-            merge_commit: merge_commit
-                .map(|commit| CommitSha::new(commit.oid))
-                .transpose()?,
+            merge_commit: merge_commit.map(|commit| CommitSha::new(commit.oid)).transpose()?,
             ended_by: self.merged_by.map(|by| by.login),
         })
     }
@@ -134,10 +130,7 @@ fn file_name(path: &str) -> &str {
 
 /// An identifier in an answer that breaks its own rule.
 pub(super) fn unusable(doing: &str) -> impl FnOnce(InvalidId) -> Error + '_ {
-    move |error| Error::Unexpected {
-        doing: doing.to_owned(),
-        reason: error.to_string(),
-    }
+    move |error| Error::Unexpected { doing: doing.to_owned(), reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -147,11 +140,7 @@ mod tests {
 
     #[test]
     fn the_file_of_a_workflow_is_known_by_its_path_with_or_without_reference() {
-        for path in [
-            ".github/workflows/ci.yml",
-            ".github/workflows/ci.yml@main",
-            "ci.yml@a/b",
-        ] {
+        for path in [".github/workflows/ci.yml", ".github/workflows/ci.yml@main", "ci.yml@a/b"] {
             assert_eq!(file_name(path), "ci.yml");
         }
     }

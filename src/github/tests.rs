@@ -25,11 +25,8 @@ fn sha(digit: char) -> CommitSha {
 }
 
 fn proposal() -> Proposal {
-    let file = FileAddition {
-        path: "a/main.tf".to_owned(),
-        contents: b"x".to_vec(),
-        executable: false,
-    };
+    let file =
+        FileAddition { path: "a/main.tf".to_owned(), contents: b"x".to_vec(), executable: false };
     Proposal {
         repository: infra(),
         repository_node_id: "R_1".to_owned(),
@@ -38,10 +35,7 @@ fn proposal() -> Proposal {
         branch: BranchName::new("towpath/add/r_1").unwrap(),
         headline: "Add".to_owned(),
         message: String::new(),
-        changes: FileChanges {
-            additions: vec![file],
-            deletions: vec!["a/old.tf".to_owned()],
-        },
+        changes: FileChanges { additions: vec![file], deletions: vec!["a/old.tf".to_owned()] },
         title: "Add".to_owned(),
         body: "Body".to_owned(),
         draft: false,
@@ -60,28 +54,18 @@ fn pull() -> Value {
 async fn dispatch(app: &GitHub) -> Result<Dispatched, Error> {
     let mut inputs = Map::new();
     inputs.insert("size".to_owned(), json!("small"));
-    app.dispatch_workflow(&infra(), "deploy.yml", "main", &inputs)
-        .await
+    app.dispatch_workflow(&infra(), "deploy.yml", "main", &inputs).await
 }
 
 #[tokio::test]
 async fn a_request_says_who_asks_which_version_and_once() {
     let fake = Fake::start().await;
-    fake.on(
-        DISPATCH,
-        [send(
-            200,
-            json!({"workflow_run_id": 9, "run_url": "u", "html_url": "h"}),
-        )],
-    );
+    fake.on(DISPATCH, [send(200, json!({"workflow_run_id": 9, "run_url": "u", "html_url": "h"}))]);
     let done = dispatch(&fake.app()).await.unwrap();
     assert_eq!(done.workflow_run, Some((WorkflowRunId(9), "h".to_owned())));
 
     let lookup = &fake.seen("GET /orgs/acme/installation")[0];
-    let jwt = lookup.header("authorization")[0]
-        .strip_prefix("Bearer ")
-        .unwrap()
-        .to_owned();
+    let jwt = lookup.header("authorization")[0].strip_prefix("Bearer ").unwrap().to_owned();
     assert_eq!(claims_of(&jwt)["iss"], "4711");
     let mint = &fake.seen("POST /app/installations/1/access_tokens")[0];
     assert_eq!(mint.header("authorization"), [format!("Bearer {jwt}")]);
@@ -100,23 +84,12 @@ async fn a_request_says_who_asks_which_version_and_once() {
 #[tokio::test]
 async fn ten_calls_at_once_need_one_token() {
     let fake = Fake::start().await;
-    fake.on(
-        "GET /repos/acme/infra",
-        [send(200, json!({"default_branch": "main"}))],
-    );
+    fake.on("GET /repos/acme/infra", [send(200, json!({"default_branch": "main"}))]);
     let app = fake.app();
     let repository = infra();
     let calls = (0..10).map(|_| app.default_branch(&repository));
-    assert!(
-        join_all(calls)
-            .await
-            .into_iter()
-            .all(|branch| branch.is_ok())
-    );
-    assert_eq!(
-        fake.seen("POST /app/installations/1/access_tokens").len(),
-        1
-    );
+    assert!(join_all(calls).await.into_iter().all(|branch| branch.is_ok()));
+    assert_eq!(fake.seen("POST /app/installations/1/access_tokens").len(), 1);
     assert_eq!(fake.seen("GET /orgs/acme/installation").len(), 1);
 }
 
@@ -140,17 +113,11 @@ async fn a_refused_token_is_replaced_and_the_call_repeated_once() {
     fake.on(DISPATCH, [refused.clone(), send(204, Value::Null), refused]);
     let app = fake.app();
     dispatch(&app).await.unwrap();
-    let used: Vec<_> = fake
-        .seen(DISPATCH)
-        .iter()
-        .map(|seen| seen.header("authorization")[0].to_owned())
-        .collect();
+    let used: Vec<_> =
+        fake.seen(DISPATCH).iter().map(|seen| seen.header("authorization")[0].to_owned()).collect();
     assert_eq!(used, ["Bearer ghs_1", "Bearer ghs_2"]);
 
-    assert!(matches!(
-        dispatch(&app).await,
-        Err(Error::Unauthorized { .. })
-    ));
+    assert!(matches!(dispatch(&app).await, Err(Error::Unauthorized { .. })));
     assert_eq!(fake.seen(DISPATCH).len(), 4);
 }
 
@@ -164,10 +131,7 @@ async fn an_installation_that_was_made_anew_is_found() {
     let gone = send(404, json!({"message": "Not Found"}));
     let token =
         json!({"token": "ghs_a", "expires_at": fake.clock.now() + chrono::TimeDelta::hours(1)});
-    fake.on(
-        "POST /app/installations/1/access_tokens",
-        [send(201, token), gone],
-    );
+    fake.on("POST /app/installations/1/access_tokens", [send(201, token), gone]);
     fake.on(
         DISPATCH,
         [
@@ -179,10 +143,7 @@ async fn an_installation_that_was_made_anew_is_found() {
     let app = fake.app();
     dispatch(&app).await.unwrap();
     dispatch(&app).await.unwrap();
-    assert_eq!(
-        fake.seen("POST /app/installations/2/access_tokens").len(),
-        1
-    );
+    assert_eq!(fake.seen("POST /app/installations/2/access_tokens").len(), 1);
 }
 
 #[tokio::test]
@@ -215,21 +176,13 @@ async fn a_write_that_found_no_connection_was_not_done() {
 async fn an_older_server_is_asked_without_run_details_and_remembered() {
     let fake = Fake::start().await;
     let message = "Invalid request. \"return_run_details\" is not a permitted key.";
-    fake.on(
-        DISPATCH,
-        [
-            send(422, json!({"message": message})),
-            send(204, Value::Null),
-        ],
-    );
+    fake.on(DISPATCH, [send(422, json!({"message": message})), send(204, Value::Null)]);
     let app = fake.app();
     for _ in 0..2 {
         assert_eq!(dispatch(&app).await.unwrap().workflow_run, None);
     }
     let asked = fake.seen(DISPATCH);
-    let with = asked
-        .iter()
-        .map(|seen| seen.body.get("return_run_details").is_some());
+    let with = asked.iter().map(|seen| seen.body.get("return_run_details").is_some());
     assert_eq!(with.collect::<Vec<_>>(), [true, false, false]);
 }
 
@@ -239,17 +192,9 @@ async fn a_limit_that_graphql_says_in_a_200_is_a_limit() {
     let error = json!({"path": ["createPullRequest"],
         "message": "was submitted too quickly (createPullRequest)"});
     let data = json!({"createCommitOnBranch": {"commit": {"oid": sha('b')}}});
-    fake.on(
-        "POST /graphql",
-        [send(200, json!({"data": data, "errors": [error]}))],
-    );
-    let limited = fake
-        .app()
-        .propose(&proposal(), ProposalState::default())
-        .await;
-    let Err(Error::RateLimited { until, .. }) = limited else {
-        panic!("{limited:?}")
-    };
+    fake.on("POST /graphql", [send(200, json!({"data": data, "errors": [error]}))]);
+    let limited = fake.app().propose(&proposal(), ProposalState::default()).await;
+    let Err(Error::RateLimited { until, .. }) = limited else { panic!("{limited:?}") };
     let wait = until - fake.clock.now();
     assert!((55..=60).contains(&wait.num_seconds()), "{wait}");
 }
@@ -274,19 +219,13 @@ async fn a_proposal_is_one_request_and_a_part_of_it_counts() {
         send(200, json!({"data": {"createPullRequest": {"pullRequest": pull()}}})),
     ]);
     let app = fake.app();
-    let whole = app
-        .propose(&proposal(), ProposalState::default())
-        .await
-        .unwrap();
+    let whole = app.propose(&proposal(), ProposalState::default()).await.unwrap();
     assert_eq!(whole.commit, Some(sha('b')));
     assert_eq!(whole.pull_request.unwrap().number.0, 7);
     assert_eq!(whole.labels, [("towpath".to_owned(), "L_1".to_owned())]);
     assert!(whole.refused.is_empty());
 
-    let part = app
-        .propose(&proposal(), ProposalState::default())
-        .await
-        .unwrap();
+    let part = app.propose(&proposal(), ProposalState::default()).await.unwrap();
     assert_eq!((part.commit, part.pull_request), (Some(sha('b')), None));
     assert_eq!(part.refused, ["No."]);
 
@@ -296,10 +235,7 @@ async fn a_proposal_is_one_request_and_a_part_of_it_counts() {
         "{moved:?}"
     );
 
-    let rest = ProposalState {
-        branch_exists: true,
-        commit_exists: true,
-    };
+    let rest = ProposalState { branch_exists: true, commit_exists: true };
     app.propose(&proposal(), rest).await.unwrap();
     let variables = fake.seen("POST /graphql")[3].body["variables"].clone();
     assert!(variables.get("commit").is_none() && variables.get("pull").is_some());
@@ -339,24 +275,14 @@ async fn one_look_tells_what_stands_and_leaves_out_who_is_not_there() {
             path: "clusters/a",
             branch: &BranchName::new("towpath/add/r_1").unwrap(),
             labels: &["towpath".to_owned(), "none".to_owned()],
-            reviewers: &[
-                "octocat".to_owned(),
-                "nobody".to_owned(),
-                "@acme/devops".to_owned(),
-            ],
+            reviewers: &["octocat".to_owned(), "nobody".to_owned(), "@acme/devops".to_owned()],
         })
         .await
         .unwrap();
     assert_eq!(standing.repository.to_string(), "acme/infra-renamed");
-    assert_eq!(
-        (standing.base.as_str(), &standing.base_sha),
-        ("main", &sha('a'))
-    );
-    let files: Vec<_> = standing
-        .files
-        .iter()
-        .map(|f| (f.path.as_str(), f.mode, f.text.as_deref()))
-        .collect();
+    assert_eq!((standing.base.as_str(), &standing.base_sha), ("main", &sha('a')));
+    let files: Vec<_> =
+        standing.files.iter().map(|f| (f.path.as_str(), f.mode, f.text.as_deref())).collect();
     assert_eq!(
         files,
         [
@@ -370,10 +296,7 @@ async fn one_look_tells_what_stands_and_leaves_out_who_is_not_there() {
         standing.reviewers,
         [
             ("octocat".to_owned(), ReviewerId::User("U_1".to_owned())),
-            (
-                "@acme/devops".to_owned(),
-                ReviewerId::Team("T_1".to_owned())
-            ),
+            ("@acme/devops".to_owned(), ReviewerId::Team("T_1".to_owned())),
         ]
     );
     let asked = &fake.seen("POST /graphql")[0].body["variables"];
@@ -404,10 +327,7 @@ async fn a_repository_that_is_not_there_is_named() {
         })
         .await
         .unwrap_err();
-    assert!(
-        error.is_not_found() && error.to_string().contains("acme/infra"),
-        "{error}"
-    );
+    assert!(error.is_not_found() && error.to_string().contains("acme/infra"), "{error}");
 }
 
 #[tokio::test]
@@ -421,27 +341,13 @@ async fn a_redirect_to_another_host_is_followed_without_the_token() {
         [send(200, json!({"jobs": [job]}))],
     );
     let location = format!("location: {}/signed?sig=1\r\n", storage.url);
-    fake.on(
-        "GET /repos/acme/infra/actions/jobs/5/logs",
-        [Reply::Send(302, location, Vec::new())],
-    );
+    fake.on("GET /repos/acme/infra/actions/jobs/5/logs", [Reply::Send(302, location, Vec::new())]);
     let log = b"2026-01-31T12:00:00.0000000Z Error: quota\n".to_vec();
     storage.on("GET /signed", [Reply::Send(200, String::new(), log)]);
-    let why = fake
-        .app()
-        .explain_failure(&infra(), WorkflowRunId(9), 2)
-        .await
-        .unwrap();
-    assert_eq!(
-        (why.job.as_deref(), why.step.as_deref()),
-        (Some("apply"), Some("Apply"))
-    );
+    let why = fake.app().explain_failure(&infra(), WorkflowRunId(9), 2).await.unwrap();
+    assert_eq!((why.job.as_deref(), why.step.as_deref()), (Some("apply"), Some("Apply")));
     assert_eq!(why.log_tail, ["Error: quota"]);
-    assert!(
-        storage.seen("GET /signed")[0]
-            .header("authorization")
-            .is_empty()
-    );
+    assert!(storage.seen("GET /signed")[0].header("authorization").is_empty());
 }
 
 #[tokio::test]
@@ -471,12 +377,7 @@ async fn who_has_not_installed_the_app_is_told_where() {
     );
     let suspended = RepositoryName::new("hooli", "infra").unwrap();
     let error = fake.app().default_branch(&suspended).await.unwrap_err();
-    assert_eq!(
-        error,
-        Error::Suspended {
-            owner: "hooli".to_owned()
-        }
-    );
+    assert_eq!(error, Error::Suspended { owner: "hooli".to_owned() });
 }
 
 #[tokio::test]
@@ -498,20 +399,11 @@ async fn one_reviewer_who_cannot_be_asked_keeps_no_other_from_being_asked() {
     let app = fake.app();
     let reviewers = [
         ("octocat".to_owned(), ReviewerId::User("U_1".to_owned())),
-        (
-            "@acme/devops".to_owned(),
-            ReviewerId::Team("T_1".to_owned()),
-        ),
+        ("@acme/devops".to_owned(), ReviewerId::Team("T_1".to_owned())),
     ];
     let labels = [("towpath".to_owned(), "L_1".to_owned())];
-    let refused = app
-        .decorate(&infra(), "PR_1", &labels, &reviewers)
-        .await
-        .unwrap();
-    assert_eq!(
-        refused,
-        ["octocat could not be asked for a review: not a collaborator"]
-    );
+    let refused = app.decorate(&infra(), "PR_1", &labels, &reviewers).await.unwrap();
+    assert_eq!(refused, ["octocat could not be asked for a review: not a collaborator"]);
     let variables = fake.seen("POST /graphql")[0].body["variables"].clone();
     assert_eq!(variables["reviewer1"]["teamIds"], json!(["T_1"]));
     let early = app.decorate(&infra(), "PR_1", &labels, &reviewers).await;
@@ -529,34 +421,16 @@ async fn executable_bits_go_by_git_data_and_the_pull_request_by_graphql() {
     fake.on("POST /repos/acme/infra/git/blobs", [send(201, tree('2'))]);
     fake.on("POST /repos/acme/infra/git/trees", [send(201, tree('3'))]);
     fake.on("POST /repos/acme/infra/git/commits", [send(201, tree('b'))]);
-    fake.on(
-        "PATCH /repos/acme/infra/git/refs/heads/towpath/add/r_1",
-        [send(200, json!({}))],
-    );
+    fake.on("PATCH /repos/acme/infra/git/refs/heads/towpath/add/r_1", [send(200, json!({}))]);
     let made = json!({"data": {"createPullRequest": {"pullRequest": pull()}}});
     fake.on("POST /graphql", [send(200, made)]);
     let mut proposal = proposal();
     proposal.changes.additions = vec![
-        FileAddition {
-            path: "run.sh".to_owned(),
-            contents: b"#!".to_vec(),
-            executable: true,
-        },
-        FileAddition {
-            path: "x.bin".to_owned(),
-            contents: vec![0xff],
-            executable: false,
-        },
+        FileAddition { path: "run.sh".to_owned(), contents: b"#!".to_vec(), executable: true },
+        FileAddition { path: "x.bin".to_owned(), contents: vec![0xff], executable: false },
     ];
-    let state = ProposalState {
-        branch_exists: true,
-        commit_exists: false,
-    };
-    let proposed = fake
-        .app()
-        .propose_by_git_data(&proposal, state)
-        .await
-        .unwrap();
+    let state = ProposalState { branch_exists: true, commit_exists: false };
+    let proposed = fake.app().propose_by_git_data(&proposal, state).await.unwrap();
     assert_eq!(proposed.commit, Some(sha('b')));
     assert!(proposed.pull_request.is_some());
     let tree = &fake.seen("POST /repos/acme/infra/git/trees")[0].body;
@@ -569,10 +443,7 @@ async fn executable_bits_go_by_git_data_and_the_pull_request_by_graphql() {
         ])
     );
     let commit = &fake.seen("POST /repos/acme/infra/git/commits")[0].body;
-    assert!(
-        commit.get("author").is_none(),
-        "a commit with an author is not signed by GitHub"
-    );
+    assert!(commit.get("author").is_none(), "a commit with an author is not signed by GitHub");
     let force = &fake.seen("PATCH /repos/acme/infra/git/refs")[0].body;
     assert_eq!(*force, json!({"sha": sha('b'), "force": true}));
 }
@@ -583,16 +454,10 @@ async fn a_tree_too_large_for_one_answer_is_read_folder_by_folder() {
     let entry =
         |path: &str, kind: &str| json!({"path": path, "type": kind, "sha": format!("tree-{path}")});
     let root = format!("GET /repos/acme/infra/git/trees/{}", sha('a'));
-    fake.on(
-        &format!("{root}?recursive=1"),
-        [send(200, json!({"tree": [], "truncated": true}))],
-    );
+    fake.on(&format!("{root}?recursive=1"), [send(200, json!({"tree": [], "truncated": true}))]);
     fake.on(
         &root,
-        [send(
-            200,
-            json!({"tree": [entry(".towpath.yml", "blob"), entry("one", "tree")]}),
-        )],
+        [send(200, json!({"tree": [entry(".towpath.yml", "blob"), entry("one", "tree")]}))],
     );
     fake.on(
         "GET /repos/acme/infra/git/trees/tree-one?recursive=1",
@@ -602,11 +467,7 @@ async fn a_tree_too_large_for_one_answer_is_read_folder_by_folder() {
         [entry("two", "tree"), entry("two/.towpath.yml", "blob"), entry("x.towpath.yml", "blob")]}),
         )],
     );
-    let found = fake
-        .app()
-        .find_manifests(&infra(), &sha('a'))
-        .await
-        .unwrap();
+    let found = fake.app().find_manifests(&infra(), &sha('a')).await.unwrap();
     assert_eq!(found, [".towpath.yml", "one/two/.towpath.yml"]);
 }
 
@@ -630,15 +491,8 @@ async fn texts_are_read_by_one_query_and_large_ones_whole() {
         [send(200, json!({"content": content, "sha": "2"}))],
     );
     let paths = ["a", "none", "large"].map(str::to_owned);
-    let texts = fake
-        .app()
-        .read_texts(&infra(), &sha('a'), &paths)
-        .await
-        .unwrap();
-    let told: Vec<_> = texts
-        .iter()
-        .map(|(path, text)| (path.as_str(), text.as_str()))
-        .collect();
+    let texts = fake.app().read_texts(&infra(), &sha('a'), &paths).await.unwrap();
+    let told: Vec<_> = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     assert_eq!(told, [("a", "one"), ("large", "beginning and end")]);
 
     let app = fake.app();
@@ -656,10 +510,7 @@ async fn errors_and_debug_output_hold_no_secret() {
     );
     let app = fake.app();
     let secret = SecretString::from("hunter2");
-    let error = app
-        .store_secret(&infra(), None, "PASSWORD", &secret)
-        .await
-        .unwrap_err();
+    let error = app.store_secret(&infra(), None, "PASSWORD", &secret).await.unwrap_err();
     let told = format!("{error} {error:?} {} {app:?}", error.sentence());
     for hidden in ["hunter2", "ghs_1", "PRIVATE"] {
         assert!(!told.contains(hidden), "{told}");
@@ -676,47 +527,25 @@ async fn runs_of_the_app_are_asked_for_by_actor_branch_and_time() {
         "html_url": "h", "actor": {"login": "towpath[bot]"}, "created_at": "2026-01-31T12:00:00Z",
     });
     let runs = "GET /repos/acme/infra/actions/workflows/deploy.yml/runs?";
-    fake.on(
-        runs,
-        [send(
-            200,
-            json!({"total_count": 1, "workflow_runs": [run.clone()]}),
-        )],
-    );
+    fake.on(runs, [send(200, json!({"total_count": 1, "workflow_runs": [run.clone()]}))]);
     fake.on(
         "GET /repos/acme/infra/actions/runs/9/pending_deployments",
-        [send(
-            200,
-            json!([{"environment": {"id": 1, "name": "production"}}]),
-        )],
+        [send(200, json!([{"environment": {"id": 1, "name": "production"}}]))],
     );
     fake.on("GET /repos/acme/infra/actions/runs/9", [send(200, run)]);
     let app = fake.app();
     let since: DateTime<Utc> = "2026-01-31T11:59:30Z".parse().unwrap();
-    let found = app
-        .dispatched_runs_since(&infra(), "deploy.yml", Some("main"), since)
-        .await
-        .unwrap();
+    let found =
+        app.dispatched_runs_since(&infra(), "deploy.yml", Some("main"), since).await.unwrap();
     assert_eq!(found[0].title.as_deref(), Some("r_1"));
     let later = since + chrono::TimeDelta::minutes(1);
     assert!(
-        app.dispatched_runs_since(&infra(), "deploy.yml", None, later)
-            .await
-            .unwrap()
-            .is_empty()
+        app.dispatched_runs_since(&infra(), "deploy.yml", None, later).await.unwrap().is_empty()
     );
-    assert_eq!(
-        (found[0].file.as_str(), found[0].attempt),
-        ("deploy.yml", 2)
-    );
-    assert_eq!(
-        app.workflow_run(&infra(), WorkflowRunId(9)).await.unwrap(),
-        found[0]
-    );
+    assert_eq!((found[0].file.as_str(), found[0].attempt), ("deploy.yml", 2));
+    assert_eq!(app.workflow_run(&infra(), WorkflowRunId(9)).await.unwrap(), found[0]);
     let on_commit = RunsOf::Commit(&sha('a'));
-    app.workflow_runs_for(&infra(), "deploy.yml", on_commit)
-        .await
-        .unwrap();
+    app.workflow_runs_for(&infra(), "deploy.yml", on_commit).await.unwrap();
     let asked: Vec<_> = fake.seen(runs).into_iter().map(|seen| seen.line).collect();
     assert_eq!(
         asked,
@@ -728,10 +557,7 @@ async fn runs_of_the_app_are_asked_for_by_actor_branch_and_time() {
             format!("{runs}head_sha={}&per_page=100", sha('a')),
         ]
     );
-    let waits = app
-        .pending_deployments(&infra(), WorkflowRunId(9))
-        .await
-        .unwrap();
+    let waits = app.pending_deployments(&infra(), WorkflowRunId(9)).await.unwrap();
     assert_eq!(waits, ["production"]);
 }
 
@@ -752,10 +578,7 @@ async fn a_pull_request_is_seen_with_its_verdicts() {
             ),
         ],
     );
-    fake.on(
-        "PATCH /repos/acme/infra/pulls/7",
-        [send(200, json!({"number": 7}))],
-    );
+    fake.on("PATCH /repos/acme/infra/pulls/7", [send(200, json!({"number": 7}))]);
     let app = fake.app();
     let number = PullRequestNumber(7);
     let look = app.pull_request(&infra(), number).await.unwrap();
@@ -764,15 +587,8 @@ async fn a_pull_request_is_seen_with_its_verdicts() {
         (look.reviews[0].review, look.reviews[0].verdict),
         (3_000_000_001, Verdict::Approved)
     );
-    assert!(
-        app.pull_request(&infra(), number)
-            .await
-            .unwrap_err()
-            .is_not_found()
-    );
-    app.set_pull_request_text(&infra(), number, "T", "B")
-        .await
-        .unwrap();
+    assert!(app.pull_request(&infra(), number).await.unwrap_err().is_not_found());
+    app.set_pull_request_text(&infra(), number, "T", "B").await.unwrap();
     let sent = &fake.seen("PATCH")[0].body;
     assert_eq!(*sent, json!({"title": "T", "body": "B"}));
 }
@@ -816,21 +632,14 @@ async fn marks_on_a_commit_are_seen_by_their_kind() {
     );
     let app = fake.app();
     let told = async |kind| {
-        let seen = app
-            .signals_on(&infra(), &sha('a'), kind)
-            .await
-            .unwrap()
-            .remove(0);
+        let seen = app.signals_on(&infra(), &sha('a'), kind).await.unwrap().remove(0);
         (seen.id, seen.name, seen.conclusion)
     };
     assert_eq!(told(SignalKind::Status).await, (1, "ci".to_owned(), None));
     let late = Some(Conclusion::TimedOut);
     assert_eq!(told(SignalKind::Check).await, (2, "apply".to_owned(), late));
     let done = Some(Conclusion::Success);
-    assert_eq!(
-        told(SignalKind::Deployment).await,
-        (3, "production".to_owned(), done)
-    );
+    assert_eq!(told(SignalKind::Deployment).await, (3, "production".to_owned(), done));
 }
 
 #[tokio::test]
@@ -862,23 +671,11 @@ async fn a_plan_without_artifact_is_read_from_the_log() {
     let jobs = json!({"jobs": [{"id": 4, "name": "lint"}, {"id": 5, "name": "plan"}]});
     fake.on(&format!("{run}/attempts/1/jobs"), [send(200, jobs)]);
     let log = b"Plan: 2 to add, 0 to change, 1 to destroy.\n".to_vec();
-    fake.on(
-        "GET /repos/acme/infra/actions/jobs/5/logs",
-        [Reply::Send(200, String::new(), log)],
-    );
+    fake.on("GET /repos/acme/infra/actions/jobs/5/logs", [Reply::Send(200, String::new(), log)]);
     let app = fake.app();
-    let plan = app
-        .read_plan(&infra(), WorkflowRunId(9), 1)
-        .await
-        .unwrap()
-        .unwrap();
+    let plan = app.read_plan(&infra(), WorkflowRunId(9), 1).await.unwrap().unwrap();
     assert_eq!((plan.add, plan.change, plan.destroy), (2, 0, 1));
-    assert!(
-        app.read_outputs(&infra(), WorkflowRunId(9))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(app.read_outputs(&infra(), WorkflowRunId(9)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -886,16 +683,10 @@ async fn a_secret_leaves_this_program_sealed() {
     let fake = Fake::start().await;
     let secrets = "/repos/acme/infra/environments/prod%2Feu/secrets";
     let key = base64::prelude::BASE64_STANDARD.encode([9; 32]);
-    fake.on(
-        &format!("GET {secrets}/public-key"),
-        [send(200, json!({"key_id": "5", "key": key}))],
-    );
+    fake.on(&format!("GET {secrets}/public-key"), [send(200, json!({"key_id": "5", "key": key}))]);
     fake.on(&format!("PUT {secrets}/PASSWORD"), [send(201, json!({}))]);
     let secret = SecretString::from("hunter2");
-    fake.app()
-        .store_secret(&infra(), Some("prod/eu"), "PASSWORD", &secret)
-        .await
-        .unwrap();
+    fake.app().store_secret(&infra(), Some("prod/eu"), "PASSWORD", &secret).await.unwrap();
     let sent = &fake.seen("PUT")[0].body;
     assert_eq!(sent["key_id"], "5");
     assert!(!sent.to_string().contains("hunter2"));
@@ -917,14 +708,8 @@ async fn failed_deliveries_are_read_page_by_page() {
         "GET /app/hook/deliveries?per_page=100&cursor=v1_2",
         [send(200, json!([attempt(2, 200), attempt(3, 0)]))],
     );
-    fake.on(
-        "GET /app/hook/deliveries?",
-        [Reply::Send(200, next.to_owned(), first)],
-    );
-    fake.on(
-        "GET /app/hook/deliveries/3",
-        [send(200, json!({"request": {"payload": {"a": 1}}}))],
-    );
+    fake.on("GET /app/hook/deliveries?", [Reply::Send(200, next.to_owned(), first)]);
+    fake.on("GET /app/hook/deliveries/3", [send(200, json!({"request": {"payload": {"a": 1}}}))]);
     let app = fake.app();
     let failed = app.failed_deliveries(DateTime::UNIX_EPOCH).await.unwrap();
     assert_eq!(failed.iter().map(|one| one.id).collect::<Vec<_>>(), [1, 3]);
@@ -936,27 +721,16 @@ async fn what_could_not_be_read_does_not_pass_for_what_is_not_there() {
     let fake = Fake::start().await;
     let error = json!({"path": ["repository", "object0"], "message": "Something went wrong"});
     let data = json!({"repository": {"object0": null}});
-    fake.on(
-        "POST /graphql",
-        [send(200, json!({"data": data, "errors": [error]}))],
-    );
+    fake.on("POST /graphql", [send(200, json!({"data": data, "errors": [error]}))]);
     let paths = ["a".to_owned()];
-    assert!(
-        fake.app()
-            .read_texts(&infra(), &sha('a'), &paths)
-            .await
-            .is_err()
-    );
+    assert!(fake.app().read_texts(&infra(), &sha('a'), &paths).await.is_err());
 }
 
 #[tokio::test]
 async fn a_branch_that_is_not_there_is_no_error() {
     let fake = Fake::start().await;
     let found = json!({"ref": "refs/heads/a/b", "object": {"type": "commit", "sha": sha('a')}});
-    fake.on(
-        "GET /repos/acme/infra/git/ref/heads/a/b",
-        [send(200, found)],
-    );
+    fake.on("GET /repos/acme/infra/git/ref/heads/a/b", [send(200, found)]);
     let app = fake.app();
     let commit = async |name| {
         let branch = BranchName::new(name).unwrap();

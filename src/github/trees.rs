@@ -45,11 +45,7 @@ pub(super) enum Entry {
 impl Entry {
     /// The path of what is called so in a folder.
     pub(super) fn joined(folder: &str, name: &str) -> String {
-        if folder.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{folder}/{name}")
-        }
+        if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
     }
 }
 
@@ -67,16 +63,9 @@ impl Tree {
     pub(super) fn entries_below(self, path: &str) -> Vec<Entry> {
         let Some(entries) = self.entries else {
             // A file stands where a folder was expected. Whoever planned will say so.
-            return self
-                .blob
-                .entry(path.to_owned(), FileMode::Regular)
-                .into_iter()
-                .collect();
+            return self.blob.entry(path.to_owned(), FileMode::Regular).into_iter().collect();
         };
-        entries
-            .into_iter()
-            .flat_map(|entry| entry.flat(path))
-            .collect()
+        entries.into_iter().flat_map(|entry| entry.flat(path)).collect()
     }
 }
 
@@ -90,10 +79,7 @@ impl TreeEntry {
             };
         };
         let blob = self.object.map(|object| object.blob).unwrap_or_default();
-        let blob = Blob {
-            oid: Some(self.oid),
-            ..blob
-        };
+        let blob = Blob { oid: Some(self.oid), ..blob };
         blob.entry(path, mode).into_iter().collect()
     }
 }
@@ -101,15 +87,8 @@ impl TreeEntry {
 impl Blob {
     pub(super) fn entry(self, path: String, mode: FileMode) -> Option<Entry> {
         let truncated = self.is_truncated && self.is_binary != Some(true);
-        let text = self
-            .text
-            .filter(|_| !self.is_truncated && self.is_binary != Some(true));
-        let file = StandingFile {
-            path,
-            blob: self.oid?,
-            mode,
-            text,
-        };
+        let text = self.text.filter(|_| !self.is_truncated && self.is_binary != Some(true));
+        let file = StandingFile { path, blob: self.oid?, mode, text };
         Some(Entry::File { file, truncated })
     }
 }

@@ -71,10 +71,8 @@ impl GitHub {
         body: Value,
     ) -> Result<Dispatched, Error> {
         let doing = format!("dispatching {workflow} in {repository}");
-        let path = below(
-            repository,
-            &format!("/actions/workflows/{}/dispatches", encoded(workflow)),
-        );
+        let path =
+            below(repository, &format!("/actions/workflows/{}/dispatches", encoded(workflow)));
         let call = Call::write(Method::POST, doing, path, body);
         let answer: Answer = self.call(repository, &call).await?;
         if answer.status == StatusCode::NO_CONTENT || answer.body.is_empty() {
@@ -103,9 +101,7 @@ impl GitHub {
         let branch = BranchName::new(found.default_branch).map_err(unusable(&doing))?;
         let branches = self.inner.default_branches.lock();
         let entry = (branch.clone(), now + BRANCH_LIFE);
-        branches
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(repository.key(), entry);
+        branches.unwrap_or_else(PoisonError::into_inner).insert(repository.key(), entry);
         Ok(branch)
     }
 
@@ -114,11 +110,7 @@ impl GitHub {
         repository: &RepositoryName,
         now: DateTime<Utc>,
     ) -> Option<BranchName> {
-        let branches = self
-            .inner
-            .default_branches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let branches = self.inner.default_branches.lock().unwrap_or_else(PoisonError::into_inner);
         let (branch, until) = branches.get(&repository.key())?;
         (*until > now).then(|| branch.clone())
     }
@@ -126,9 +118,7 @@ impl GitHub {
     /// Forgets a repository's default branch: it was changed, or the repository was renamed.
     pub fn forget_default_branch(&self, repository: &RepositoryName) {
         let branches = self.inner.default_branches.lock();
-        branches
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&repository.key());
+        branches.unwrap_or_else(PoisonError::into_inner).remove(&repository.key());
     }
 
     /// Runs of a workflow that the App itself dispatched, newest first, at most 100. Their title is
@@ -172,15 +162,9 @@ impl GitHub {
         query: &str,
     ) -> Result<Vec<WorkflowRunSeen>, Error> {
         let doing = format!("looking for runs of {workflow} in {repository}");
-        let path = format!(
-            "/actions/workflows/{}/runs?{query}&per_page=100",
-            encoded(workflow)
-        );
+        let path = format!("/actions/workflows/{}/runs?{query}&per_page=100", encoded(workflow));
         let runs: Runs = self.get(repository, &doing, &path).await?;
-        let seen = runs
-            .workflow_runs
-            .into_iter()
-            .map(|run| run.seen(repository));
+        let seen = runs.workflow_runs.into_iter().map(|run| run.seen(repository));
         seen.collect::<Result<_, _>>().map_err(unusable(&doing))
     }
 
@@ -191,9 +175,8 @@ impl GitHub {
         run: WorkflowRunId,
     ) -> Result<WorkflowRunSeen, Error> {
         let doing = format!("looking at workflow run {run} in {repository}");
-        let found: WorkflowRun = self
-            .get(repository, &doing, &format!("/actions/runs/{run}"))
-            .await?;
+        let found: WorkflowRun =
+            self.get(repository, &doing, &format!("/actions/runs/{run}")).await?;
         found.seen(repository).map_err(unusable(&doing))
     }
 
@@ -214,10 +197,7 @@ impl GitHub {
         let doing = format!("looking for what workflow run {run} in {repository} waits for");
         let path = format!("/actions/runs/{run}/pending_deployments");
         let pending: Vec<Pending> = self.get(repository, doing, &path).await?;
-        Ok(pending
-            .into_iter()
-            .filter_map(|pending| pending.environment.name)
-            .collect())
+        Ok(pending.into_iter().filter_map(|pending| pending.environment.name).collect())
     }
 }
 

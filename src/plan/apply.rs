@@ -22,7 +22,8 @@ pub(crate) enum Verdict {
 /// none newer on a commit that contains the change is under way.
 pub(crate) fn verdict(candidates: &[ApplyFacts]) -> Verdict {
     let counts = |candidate: &&ApplyFacts| candidate.contains == Some(true);
-    let is_good = |candidate: &&ApplyFacts| candidate.latest.conclusion == Some(Conclusion::Success);
+    let is_good =
+        |candidate: &&ApplyFacts| candidate.latest.conclusion == Some(Conclusion::Success);
     if let Some(applied) = candidates.iter().filter(counts).find(is_good) {
         return Verdict::Applied(applied.clone());
     }
@@ -79,7 +80,10 @@ mod tests {
         let failed = candidate(1, Some(true), Some(Conclusion::Failure));
         let newer = candidate(2, Some(true), None);
         assert_eq!(verdict(&[failed.clone(), newer]), Verdict::Pending);
-        assert_eq!(verdict(std::slice::from_ref(&failed)), Verdict::Failed(failed, Conclusion::Failure));
+        assert_eq!(
+            verdict(std::slice::from_ref(&failed)),
+            Verdict::Failed(failed, Conclusion::Failure)
+        );
     }
 
     #[test]

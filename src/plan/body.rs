@@ -69,9 +69,14 @@ impl Body<'_> {
         if !self.notes.is_empty() {
             text.push('\n');
         }
-        text.push_str(&format!("[Run {}]({}) in the portal follows this pull request.", self.run.id, self.run_page));
+        text.push_str(&format!(
+            "[Run {}]({}) in the portal follows this pull request.",
+            self.run.id, self.run_page
+        ));
         text.push_str(match self.run.operation {
-            Some(Operation::Delete) => " Once it is merged and applied, the entity leaves the catalog.\n",
+            Some(Operation::Delete) => {
+                " Once it is merged and applied, the entity leaves the catalog.\n"
+            }
             _ => " Once it is merged and applied, the catalog is told.\n",
         });
         if text.chars().count() > BODY_LIMIT {
@@ -85,12 +90,18 @@ impl Body<'_> {
             return;
         }
         let changes = self.inputs.iter().any(|row| row.before.is_some());
-        text.push_str(if changes { "| Input | Was | Is |\n|---|---|---|\n" } else { "| Input | Value |\n|---|---|\n" });
+        text.push_str(if changes {
+            "| Input | Was | Is |\n|---|---|---|\n"
+        } else {
+            "| Input | Value |\n|---|---|\n"
+        });
         for row in &self.inputs {
             let title = cell(&row.title);
             let now = value(&row.now);
             match &row.before {
-                Some(before) => text.push_str(&format!("| {title} | {} | {now} |\n", value(before))),
+                Some(before) => {
+                    text.push_str(&format!("| {title} | {} | {now} |\n", value(before)))
+                }
                 None if changes => text.push_str(&format!("| {title} | {now} | {now} |\n")),
                 None => text.push_str(&format!("| {title} | {now} |\n")),
             }
@@ -134,7 +145,9 @@ fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '~' => out.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '~' => {
+                out.extend(['\\', c])
+            }
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
@@ -148,8 +161,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::action_run::{ActionRun, Invocation, RunKind, User};
     use crate::domain::ActionId;
+    use crate::domain::action_run::{ActionRun, Invocation, RunKind, User};
     use chrono::DateTime;
     use serde_json::{Map, json};
 

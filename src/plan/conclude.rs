@@ -27,7 +27,11 @@ pub(crate) struct Success<'a> {
 }
 
 /// Goes on to the good end of a run: over the outputs, where the entity wants them, and the catalog.
-pub(crate) fn succeed(draft: &mut Draft, success: Success<'_>, outputs: Option<&Map<String, Value>>) {
+pub(crate) fn succeed(
+    draft: &mut Draft,
+    success: Success<'_>,
+    outputs: Option<&Map<String, Value>>,
+) {
     let with_run = !draft.was_over();
     let catalog = match success.entity {
         None => None,
@@ -63,7 +67,11 @@ pub(crate) fn catalog_told(draft: &mut Draft, entity: Option<&EntityPlan>, label
         Some(EntityPlan::Delete { .. }) => "The entity was taken out of the catalog.",
         _ => "The entity was written to the catalog.",
     };
-    let late = if draft.was_over() { " The run had ended before; its end in the portal stays." } else { "" };
+    let late = if draft.was_over() {
+        " The run had ended before; its end in the portal stays."
+    } else {
+        ""
+    };
     draft.say(Event::progress(format!("{how}{late}")));
     draft.end(Stage::Done, label, None);
 }

@@ -79,9 +79,7 @@ pub fn answered(run: Run, answer: &Answer, now: DateTime<Utc>) -> Decision {
     let draft = Draft::of(run);
     let is_workflow = matches!(draft.run.work, Some(Work::Workflow(_)));
     match answer {
-        Answer::Contains { head, contains } => {
-            pull_request::compared(draft, head, *contains, now)
-        }
+        Answer::Contains { head, contains } => pull_request::compared(draft, head, *contains, now),
         Answer::Explained { explanation, then: After::EndWorkflow(conclusion) } => {
             workflow::explained(draft, explanation, *conclusion, now)
         }

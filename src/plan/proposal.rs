@@ -193,7 +193,8 @@ fn update(
     texts: &HashMap<String, String>,
 ) -> Result<Planned, Refusal> {
     let template = &action.template;
-    let inputs = inputs::check(template, &action.action, &given(&run.request), Some(&before.inputs));
+    let inputs =
+        inputs::check(template, &action.action, &given(&run.request), Some(&before.inputs));
     let context = context_at(run, action, &inputs.map_err(faults)?, before, ground.run_page);
     let inputs = context["inputs"].as_object().cloned().unwrap_or_default();
     let rendered = render::files(template, &context, ground.path).map_err(unrendered)?;
@@ -363,10 +364,7 @@ fn catalog_of(template: &Template, context: &Value) -> Result<Option<CatalogEnti
 }
 
 /// The entity that a day-2 change or a delete is about: the one that the action ran on.
-pub(crate) fn catalog_entity(
-    run: &Run,
-    template: &Template,
-) -> Result<Option<EntityRef>, Refusal> {
+pub(crate) fn catalog_entity(run: &Run, template: &Template) -> Result<Option<EntityRef>, Refusal> {
     let Some(mapping) = &template.entity else { return Ok(None) };
     let blueprint = mapping.get("blueprint").and_then(Value::as_str).unwrap_or_default();
     let blueprint = blueprint.parse().map_err(|error| Refusal::because(format!("{error}.")))?;

@@ -129,7 +129,8 @@ pub(crate) fn signal_seen(mut draft: Draft, seen: &SignalSeen, now: DateTime<Utc
         }
     };
     if awaited == (seen.kind, &seen.name) {
-        let phase = if seen.conclusion.is_some() { RunPhase::Completed } else { RunPhase::InProgress };
+        let phase =
+            if seen.conclusion.is_some() { RunPhase::Completed } else { RunPhase::InProgress };
         let candidate = ApplyFacts {
             id: seen.id,
             sha: seen.sha.clone(),
@@ -375,10 +376,9 @@ fn take_review(draft: &mut Draft, facts: &mut PullRequestFacts, seen: &ReviewSee
     }
     let (label, line) = match seen.verdict {
         ReviewVerdict::Approved => ("Approved", format!("{} approved the change.", seen.reviewer)),
-        ReviewVerdict::ChangesRequested => (
-            "Changes requested",
-            format!("{} asks for changes: {}", seen.reviewer, seen.html_url),
-        ),
+        ReviewVerdict::ChangesRequested => {
+            ("Changes requested", format!("{} asks for changes: {}", seen.reviewer, seen.html_url))
+        }
         _ => ("Waiting for review", format!("The review of {} was dismissed.", seen.reviewer)),
     };
     draft.say(Event::progress(line));
@@ -392,12 +392,7 @@ fn is_plan(work: &PullRequestWork, seen: &WorkflowRunSeen) -> bool {
     on_head && work.plan.as_deref() == Some(seen.file.as_str())
 }
 
-fn planned(
-    draft: &mut Draft,
-    work: &mut PullRequestWork,
-    seen: &WorkflowRunSeen,
-    latest: Attempt,
-) {
+fn planned(draft: &mut Draft, work: &mut PullRequestWork, seen: &WorkflowRunSeen, latest: Attempt) {
     let moved = match &mut work.planned {
         Some(facts) if facts.id == seen.id => facts.latest.merge(latest),
         Some(facts) if facts.id > seen.id => false,
@@ -449,9 +444,10 @@ fn candidate_seen(draft: &mut Draft, work: &mut PullRequestWork, mut candidate: 
     let before = verdict(&work.applies);
     candidate.contains = known_to_contain(work, &candidate.sha);
     let is_workflow = matches!(work.apply, ApplySignal::Workflow(_));
-    let known = work.applies.iter_mut().find(|known| {
-        known.id == candidate.id || (!is_workflow && known.sha == candidate.sha)
-    });
+    let known = work
+        .applies
+        .iter_mut()
+        .find(|known| known.id == candidate.id || (!is_workflow && known.sha == candidate.sha));
     match known {
         Some(known) if known.id == candidate.id => {
             if !known.latest.merge(candidate.latest) {
@@ -468,7 +464,8 @@ fn candidate_seen(draft: &mut Draft, work: &mut PullRequestWork, mut candidate: 
 
 /// Goes on from what the candidates say, if it is something else than before.
 fn follow_apply(draft: &mut Draft, work: &PullRequestWork, before: &Verdict) {
-    let Some(merge) = work.pull_request.as_ref().and_then(|facts| facts.merge_commit.clone()) else {
+    let Some(merge) = work.pull_request.as_ref().and_then(|facts| facts.merge_commit.clone())
+    else {
         return;
     };
     let now = verdict(&work.applies);
@@ -483,7 +480,9 @@ fn follow_apply(draft: &mut Draft, work: &PullRequestWork, before: &Verdict) {
         Verdict::Pending => {}
         Verdict::Compare(head) => draft.then(Step::Compare(Compare { repository, merge, head })),
         Verdict::Applied(candidate) => applied(draft, work, Some(&candidate), None),
-        Verdict::Failed(candidate, conclusion) if matches!(work.apply, ApplySignal::Workflow(_)) => {
+        Verdict::Failed(candidate, conclusion)
+            if matches!(work.apply, ApplySignal::Workflow(_)) =>
+        {
             // The newer apply for which this one was cancelled may not have been heard of yet.
             if conclusion == Conclusion::Cancelled {
                 draft.then(Step::Look);
@@ -555,9 +554,11 @@ fn apply_failed(
     if let Some(url) = &explanation.url {
         draft.run.add_link(url);
     }
-    let label = if conclusion == Conclusion::Cancelled { "Apply cancelled" } else { "Apply failed" };
+    let label =
+        if conclusion == Conclusion::Cancelled { "Apply cancelled" } else { "Apply failed" };
     let number = work.pull_request.as_ref().map(|facts| facts.number.to_string());
-    let summary = format!("Pull request #{} was merged, but not applied.", number.unwrap_or_default());
+    let summary =
+        format!("Pull request #{} was merged, but not applied.", number.unwrap_or_default());
     draft.end(Stage::Failed, label, Some(summary));
 }
 

@@ -257,6 +257,13 @@ pub struct Decision {
     pub steps: Vec<Step>,
 }
 
+impl Decision {
+    /// Nothing has changed, and nothing follows.
+    pub fn unchanged(run: Run) -> Self {
+        Self { run, events: Vec::new(), links: Vec::new(), unlinks: Vec::new(), steps: Vec::new() }
+    }
+}
+
 /// The answers of steps that only read, as they are handed to `plan::outcome`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {

@@ -180,7 +180,11 @@ fn every_conclusion_has_its_end() {
         } else {
             assert_eq!(kinds(&seen), ["explain"], "{word}");
             let then = After::EndWorkflow(Conclusion::parse(word));
-            answered(seen.run, &Answer::Explained { explanation: Explanation::default(), then }, NOW)
+            answered(
+                seen.run,
+                &Answer::Explained { explanation: Explanation::default(), then },
+                NOW,
+            )
         };
         let status = if good { Status::Success } else { Status::Failure };
         assert_eq!((end.run.status, end.run.label.as_str()), (status, label), "{word}");
@@ -275,7 +279,8 @@ fn a_failed_apply_ends_the_run_and_a_rerun_still_brings_the_entity() {
     let end = answered(seen.run, &Answer::Explained { explanation, then }, NOW);
     assert_eq!((end.run.status, end.run.label.as_str()), (Status::Failure, "Apply failed"));
     assert!(end.events[0].message.contains("in job \"apply\""));
-    let Observation::WorkflowRun(again) = file_run("apply.yml", 30, 'c', "completed", Some("success"))
+    let Observation::WorkflowRun(again) =
+        file_run("apply.yml", 30, 'c', "completed", Some("success"))
     else {
         unreachable!()
     };
@@ -321,7 +326,10 @@ fn outputs_are_read_before_an_entity_that_wants_them() {
     work.entity = Some(EntityPlan::Upsert { mapping });
     let merged = Observation::PullRequest(pull_request(PullRequestState::Merged));
     let seen = outcome(run, &merged, NOW);
-    assert_eq!((kinds(&seen), seen.run.status), (vec!["read_outputs", "progress"], Status::InProgress));
+    assert_eq!(
+        (kinds(&seen), seen.run.status),
+        (vec!["read_outputs", "progress"], Status::InProgress)
+    );
     let outputs = Map::from_iter([("endpoint".to_owned(), Value::from("db.local"))]);
     let end = answered(seen.run, &Answer::Outputs(outputs), NOW);
     let Step::Upsert(upsert) = &end.steps[0] else { panic!("{:?}", end.steps) };

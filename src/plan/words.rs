@@ -113,7 +113,10 @@ mod tests {
         for live in ["@a", "#1", "GH-7", "[skip", "\n"] {
             assert!(!shown.contains(live), "{live} in {shown:?}");
         }
-        assert_eq!(shown.replace('\u{200b}', ""), "@acme/all fixes #12, GH-7 [skip ci] skip-checks: true");
+        assert_eq!(
+            shown.replace('\u{200b}', ""),
+            "@acme/all fixes #12, GH-7 [skip ci] skip-checks: true"
+        );
     }
 
     #[test]

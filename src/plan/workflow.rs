@@ -3,11 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::domain::observation::{
-    Conclusion, Link, RunPhase, WorkflowJobSeen, WorkflowRunSeen,
-};
-use crate::domain::run::{Attempt, Event, Run, Stage, Work, WorkflowRunFacts, WorkflowWork};
 use crate::domain::WorkflowRunId;
+use crate::domain::observation::{Conclusion, Link, RunPhase, WorkflowJobSeen, WorkflowRunSeen};
+use crate::domain::run::{Attempt, Event, Run, Stage, Work, WorkflowRunFacts, WorkflowWork};
 
 use super::conclude::{Success, catalog_refused, catalog_told, succeed};
 use super::draft::Draft;
@@ -81,7 +79,11 @@ pub(crate) fn explained(
         draft.say(Event::failure(failure_line(&work.workflow, conclusion, explanation)));
         let summary = explanation.url.as_deref().map(|url| {
             let job = words::one_line(explanation.job.as_deref().unwrap_or("The failed job"), 80);
-            format!("[{}]({url}): {}", job.replace(['[', ']'], " "), words::ended(conclusion).to_lowercase())
+            format!(
+                "[{}]({url}): {}",
+                job.replace(['[', ']'], " "),
+                words::ended(conclusion).to_lowercase()
+            )
         });
         draft.end(Stage::Failed, words::ended(conclusion), summary);
     }
@@ -178,7 +180,11 @@ fn is_good(work: &WorkflowWork, conclusion: Conclusion) -> bool {
 }
 
 /// `Workflow deploy.yml failed in job "deploy", step "terraform apply".` and the tail of the log.
-pub(crate) fn failure_line(what: &str, conclusion: Conclusion, explanation: &Explanation) -> String {
+pub(crate) fn failure_line(
+    what: &str,
+    conclusion: Conclusion,
+    explanation: &Explanation,
+) -> String {
     let mut line = match conclusion {
         Conclusion::Cancelled => format!("Workflow {what} was cancelled"),
         Conclusion::TimedOut => format!("Workflow {what} took too long and was ended by GitHub"),

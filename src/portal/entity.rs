@@ -31,12 +31,9 @@ impl Port {
         run: Option<&RunId>,
     ) -> Result<(), Error> {
         let (blueprint, identifier) = (entity.blueprint.as_str(), entity.identifier.as_str());
-        let call = Call::new(
-            Method::DELETE,
-            ["blueprints", blueprint, "entities", identifier],
-        )
-        .query("delete_dependents", "false")
-        .for_run(run);
+        let call = Call::new(Method::DELETE, ["blueprints", blueprint, "entities", identifier])
+            .query("delete_dependents", "false")
+            .for_run(run);
         match self.transport.write(call).await {
             Err(Error::NotFound(_)) => Ok(()),
             answered => answered,

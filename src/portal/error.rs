@@ -83,9 +83,7 @@ pub(super) fn classify(
     let code = clean(text("error"));
     let message = clean(text("message"));
     match status {
-        StatusCode::TOO_MANY_REQUESTS => Error::RateLimited {
-            until: wait_until(headers, now),
-        },
+        StatusCode::TOO_MANY_REQUESTS => Error::RateLimited { until: wait_until(headers, now) },
         // 422 on reports, 400 on entities: Port's API reference of 2024.
         _ if code == "run_exhausted" => Error::Exhausted,
         StatusCode::UNAUTHORIZED => Error::Unauthorized,
@@ -94,11 +92,7 @@ pub(super) fn classify(
         _ if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
             effect.lost(format!("{status} {message}").trim_end().to_owned())
         }
-        _ => Error::Refused {
-            status: status.as_u16(),
-            code,
-            message,
-        },
+        _ => Error::Refused { status: status.as_u16(), code, message },
     }
 }
 
@@ -108,8 +102,7 @@ fn wait_until(headers: &HeaderMap, now: DateTime<Utc>) -> DateTime<Utc> {
     let said = header(RETRY_AFTER.as_str())
         .and_then(|value| moment(value, now))
         .or_else(|| header("x-ratelimit-reset").and_then(|value| moment(value, now)));
-    said.unwrap_or(now + DEFAULT_WAIT)
-        .clamp(now, now + LONGEST_WAIT)
+    said.unwrap_or(now + DEFAULT_WAIT).clamp(now, now + LONGEST_WAIT)
 }
 
 fn moment(value: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -120,9 +113,7 @@ fn moment(value: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
             _ => DateTime::from_timestamp(number, 0),
         };
     }
-    DateTime::parse_from_rfc2822(value)
-        .ok()
-        .map(|date| date.to_utc())
+    DateTime::parse_from_rfc2822(value).ok().map(|date| date.to_utc())
 }
 
 /// The longest text of Port's that is passed on, in characters.
@@ -131,10 +122,7 @@ const LONGEST_TEXT: usize = 500;
 /// Somebody else's text, on one line, without control characters, not longer than is read.
 fn clean(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let line = words
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LONGEST_TEXT {
         return line;
     }
@@ -151,49 +139,26 @@ mod tests {
 
     fn error(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Error {
         let headers = headers.iter().map(|(name, value)| {
-            (
-                (*name).parse().unwrap(),
-                reqwest::header::HeaderValue::from_static(value),
-            )
+            ((*name).parse().unwrap(), reqwest::header::HeaderValue::from_static(value))
         });
         let status = StatusCode::from_u16(status).unwrap();
-        classify(
-            status,
-            &headers.collect(),
-            body.as_bytes(),
-            Effect::Write,
-            now(),
-        )
+        classify(status, &headers.collect(), body.as_bytes(), Effect::Write, now())
     }
 
     fn limited(seconds: i64) -> Error {
-        Error::RateLimited {
-            until: now() + TimeDelta::seconds(seconds),
-        }
+        Error::RateLimited { until: now() + TimeDelta::seconds(seconds) }
     }
 
     #[test]
     fn a_rate_limit_says_until_when() {
         assert_eq!(error(429, &[("retry-after", "7")], ""), limited(7));
         assert_eq!(error(429, &[("x-ratelimit-reset", "30")], ""), limited(30));
-        assert_eq!(
-            error(429, &[("x-ratelimit-reset", "1800000090")], ""),
-            limited(90)
-        );
-        assert_eq!(
-            error(429, &[("retry-after", "Fri, 15 Jan 2027 08:00:05 GMT")], ""),
-            limited(5)
-        );
+        assert_eq!(error(429, &[("x-ratelimit-reset", "1800000090")], ""), limited(90));
+        assert_eq!(error(429, &[("retry-after", "Fri, 15 Jan 2027 08:00:05 GMT")], ""), limited(5));
         assert_eq!(error(429, &[], ""), limited(60));
         assert_eq!(error(429, &[("retry-after", "soon")], ""), limited(60));
-        assert_eq!(
-            error(429, &[("retry-after", "1800900000")], ""),
-            limited(3600)
-        );
-        assert_eq!(
-            error(429, &[("x-ratelimit-reset", "1700000000")], ""),
-            limited(0)
-        );
+        assert_eq!(error(429, &[("retry-after", "1800900000")], ""), limited(3600));
+        assert_eq!(error(429, &[("x-ratelimit-reset", "1700000000")], ""), limited(0));
     }
 
     #[test]
@@ -215,18 +180,13 @@ mod tests {
             }
         );
         let long = format!(r#"{{"error":"e","message":"{}"}}"#, "é".repeat(2_000));
-        let Error::Refused { message, .. } = error(403, &[], &long) else {
-            panic!()
-        };
+        let Error::Refused { message, .. } = error(403, &[], &long) else { panic!() };
         assert_eq!(message.chars().count(), LONGEST_TEXT);
     }
 
     #[test]
     fn a_failing_server_leaves_a_change_unclear_and_a_question_unanswered() {
-        assert_eq!(
-            error(502, &[], "<html>"),
-            Error::Unclear("502 Bad Gateway".into())
-        );
+        assert_eq!(error(502, &[], "<html>"), Error::Unclear("502 Bad Gateway".into()));
         let read = classify(
             StatusCode::INTERNAL_SERVER_ERROR,
             &HeaderMap::new(),

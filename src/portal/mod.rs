@@ -36,8 +36,6 @@ impl Port {
         clock: Clock,
     ) -> Result<Self, Error> {
         let transport = Transport::new(base_url, client_id.into(), client_secret, clock)?;
-        Ok(Self {
-            transport: std::sync::Arc::new(transport),
-        })
+        Ok(Self { transport: std::sync::Arc::new(transport) })
     }
 }

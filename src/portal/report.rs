@@ -29,10 +29,7 @@ pub enum Call {
 /// of labels, links, summary and external id the last counts, log lines share a message. The log
 /// comes first, because the end closes it.
 pub fn calls(kind: RunKind, waiting: &[Progress], end: Option<Status>) -> Vec<Call> {
-    let lines = waiting
-        .iter()
-        .flat_map(|progress| &progress.log)
-        .map(String::as_str);
+    let lines = waiting.iter().flat_map(|progress| &progress.log).map(String::as_str);
     let messages = limit::log_messages(lines);
     let mut patch = PatchRun {
         status: end,
@@ -61,11 +58,7 @@ fn goes_with_log(kind: RunKind, patch: &PatchRun) -> bool {
 }
 
 fn plain(message: String) -> LogEntry {
-    LogEntry {
-        message,
-        label: None,
-        end: None,
-    }
+    LogEntry { message, label: None, end: None }
 }
 
 fn last<'a, T>(waiting: &'a [Progress], field: impl Fn(&'a Progress) -> Option<T>) -> Option<T> {
@@ -78,28 +71,17 @@ mod tests {
 
     fn said(label: &str, log: &[&str]) -> Progress {
         let log = log.iter().map(|&line| line.to_owned()).collect();
-        Progress {
-            log,
-            label: Some(label.to_owned()),
-            ..Progress::default()
-        }
+        Progress { log, label: Some(label.to_owned()), ..Progress::default() }
     }
 
     fn log(message: &str, label: Option<&str>, end: Option<Status>) -> Call {
         let (message, label) = (message.to_owned(), label.map(str::to_owned));
-        Call::Log(LogEntry {
-            message,
-            label,
-            end,
-        })
+        Call::Log(LogEntry { message, label, end })
     }
 
     #[test]
     fn log_lines_and_labels_alone_are_one_call() {
-        let waiting = [
-            said("Received", &["one"]),
-            said("Queued", &["two", "three"]),
-        ];
+        let waiting = [said("Received", &["one"]), said("Queued", &["two", "three"])];
         let sent = calls(RunKind::Action, &waiting, None);
         assert_eq!(sent, [log("one\ntwo\nthree", Some("Queued"), None)]);
     }
@@ -108,10 +90,7 @@ mod tests {
     fn a_link_needs_a_patch_which_then_takes_the_label_too() {
         let mut linked = said("Running", &["started"]);
         linked.links = Some(vec!["https://a".into()]);
-        let later = Progress {
-            links: Some(vec!["https://b".into()]),
-            ..Progress::default()
-        };
+        let later = Progress { links: Some(vec!["https://b".into()]), ..Progress::default() };
         let sent = calls(RunKind::Action, &[linked, later], None);
         let patch = PatchRun {
             label: Some("Running".into()),
@@ -131,36 +110,24 @@ mod tests {
         told.summary = Some("All good".into());
         let sent = calls(RunKind::Action, &[told], ended);
         assert_eq!(sent[0], log("done", None, None));
-        let Call::Patch(patch) = &sent[1] else {
-            panic!("{sent:?}")
-        };
+        let Call::Patch(patch) = &sent[1] else { panic!("{sent:?}") };
         assert_eq!((patch.status, sent.len()), (ended, 2));
     }
 
     #[test]
     fn a_log_that_needs_two_messages_ends_with_the_second() {
         let line = "x".repeat(40 * 1024);
-        let sent = calls(
-            RunKind::Action,
-            &[said("Apply failed", &[&line, &line])],
-            Some(Status::Failure),
-        );
+        let sent =
+            calls(RunKind::Action, &[said("Apply failed", &[&line, &line])], Some(Status::Failure));
         assert_eq!(
             sent,
-            [
-                log(&line, None, None),
-                log(&line, Some("Apply failed"), Some(Status::Failure))
-            ]
+            [log(&line, None, None), log(&line, Some("Apply failed"), Some(Status::Failure))]
         );
     }
 
     #[test]
     fn a_node_s_label_and_end_are_a_patch() {
-        let sent = calls(
-            RunKind::WorkflowNode,
-            &[said("Done", &["line"])],
-            Some(Status::Success),
-        );
+        let sent = calls(RunKind::WorkflowNode, &[said("Done", &["line"])], Some(Status::Success));
         let patch = PatchRun {
             status: Some(Status::Success),
             label: Some("Done".into()),

@@ -62,9 +62,7 @@ impl Port {
         match kind {
             RunKind::Action => {
                 let call = Call::new(Method::PATCH, ["actions", "runs", run.as_str()]);
-                self.transport
-                    .write(call.query("version", "v2").body(action_patch(patch)))
-                    .await
+                self.transport.write(call.query("version", "v2").body(action_patch(patch))).await
             }
             RunKind::WorkflowNode => {
                 let call = Call::new(Method::PATCH, ["workflows", "nodes", "runs", run.as_str()]);
@@ -89,24 +87,14 @@ impl Port {
             }
             RunKind::WorkflowNode => {
                 let path = ["workflows", "nodes", "runs", run.as_str(), "logs"];
-                let level = if entry.end == Some(Status::Failure) {
-                    "ERROR"
-                } else {
-                    "INFO"
-                };
+                let level = if entry.end == Some(Status::Failure) { "ERROR" } else { "INFO" };
                 let lines = json!({"logs": [{"level": level, "message": entry.message}]});
-                self.transport
-                    .write(Call::new(Method::POST, path).body(lines))
-                    .await?;
+                self.transport.write(Call::new(Method::POST, path).body(lines)).await?;
                 if entry.label.is_none() && entry.end.is_none() {
                     return Ok(());
                 }
                 let (status, label) = (entry.end, entry.label.clone());
-                let rest = PatchRun {
-                    status,
-                    label,
-                    ..PatchRun::default()
-                };
+                let rest = PatchRun { status, label, ..PatchRun::default() };
                 self.patch_run(run, kind, &rest).await
             }
         }
@@ -159,10 +147,7 @@ fn action_patch(patch: &PatchRun) -> Value {
         ("statusLabel", patch.label.clone().map(Value::from)),
         ("link", patch.links.clone().map(Value::from)),
         ("summary", patch.summary.clone().map(Value::from)),
-        (
-            "externalRunId",
-            patch.external_run_id.clone().map(Value::from),
-        ),
+        ("externalRunId", patch.external_run_id.clone().map(Value::from)),
     ])
 }
 
@@ -178,17 +163,8 @@ fn node_patch(patch: &PatchRun) -> Value {
         ("result", result.map(Value::from)),
         ("statusLabel", patch.label.clone().map(Value::from)),
         ("links", patch.links.clone().map(Value::from)),
-        (
-            "output",
-            patch
-                .summary
-                .as_ref()
-                .map(|summary| json!({"summary": summary})),
-        ),
-        (
-            "externalRunId",
-            patch.external_run_id.clone().map(Value::from),
-        ),
+        ("output", patch.summary.as_ref().map(|summary| json!({"summary": summary}))),
+        ("externalRunId", patch.external_run_id.clone().map(Value::from)),
     ])
 }
 
@@ -196,10 +172,7 @@ fn action_log(entry: &LogEntry) -> Value {
     object([
         ("message", Some(entry.message.clone().into())),
         ("statusLabel", entry.label.clone().map(Value::from)),
-        (
-            "terminationStatus",
-            entry.end.map(|status| status.as_str().into()),
-        ),
+        ("terminationStatus", entry.end.map(|status| status.as_str().into())),
     ])
 }
 
@@ -212,8 +185,6 @@ fn ended_node(error: Error) -> Error {
 }
 
 fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    let known = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let known = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(known.collect::<Map<_, _>>())
 }

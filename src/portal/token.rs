@@ -31,10 +31,7 @@ struct Held {
 
 impl TokenCache {
     pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            held: Mutex::new(None),
-            clock,
-        }
+        Self { held: Mutex::new(None), clock }
     }
 
     /// The token, fetched if there is none. The lock is held while fetching, so that everybody
@@ -55,13 +52,7 @@ impl TokenCache {
         *held = None;
         let fetched = fetch().await?;
         let use_until = asked_at + usable(fetched.expires_in);
-        Ok(held
-            .insert(Held {
-                token: fetched.token,
-                use_until,
-            })
-            .token
-            .clone())
+        Ok(held.insert(Held { token: fetched.token, use_until }).token.clone())
     }
 }
 
@@ -92,17 +83,11 @@ mod tests {
             tokio::task::yield_now().await;
             let number = self.fetches.fetch_add(1, Ordering::Relaxed) + 1;
             let token = SecretString::from(format!("token {number}"));
-            Ok(Fetched {
-                token,
-                expires_in: Duration::from_hours(3),
-            })
+            Ok(Fetched { token, expires_in: Duration::from_hours(3) })
         }
 
         async fn from(&self, cache: &TokenCache, refused: Option<&SecretString>) -> String {
-            let token = cache
-                .get(refused, async || self.fetch().await)
-                .await
-                .unwrap();
+            let token = cache.get(refused, async || self.fetch().await).await.unwrap();
             token.expose_secret().to_owned()
         }
     }

@@ -46,12 +46,7 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call of a path, given in segments, which may hold any character.
     pub(super) fn new(method: Method, path: impl IntoIterator<Item = &'a str>) -> Self {
-        Self {
-            method,
-            path: path.into_iter().collect(),
-            query: Vec::new(),
-            body: None,
-        }
+        Self { method, path: path.into_iter().collect(), query: Vec::new(), body: None }
     }
 
     /// With a parameter.
@@ -75,11 +70,7 @@ impl<'a> Call<'a> {
     }
 
     fn effect(&self) -> Effect {
-        if self.method == Method::GET {
-            Effect::Read
-        } else {
-            Effect::Write
-        }
+        if self.method == Method::GET { Effect::Read } else { Effect::Write }
     }
 }
 
@@ -90,13 +81,9 @@ impl Transport {
         client_secret: SecretString,
         clock: Clock,
     ) -> Result<Self, Error> {
-        let base = Url::parse(base_url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let base = Url::parse(base_url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let base = base.ok_or_else(|| {
-            Error::Unavailable(format!(
-                "{base_url:?} is no address of the form https://host"
-            ))
+            Error::Unavailable(format!("{base_url:?} is no address of the form https://host"))
         })?;
         let client = Client::builder()
             .user_agent(USER_AGENT)
@@ -108,14 +95,7 @@ impl Transport {
             .build()
             .map_err(|error| Error::Unavailable(reason(&error)))?;
         let token = TokenCache::new(clock.clone());
-        Ok(Self {
-            client,
-            base,
-            client_id,
-            client_secret,
-            token,
-            clock,
-        })
+        Ok(Self { client, base, client_id, client_secret, token, clock })
     }
 
     /// Sends a change, and says whether it was made. What the answer holds is not read: a success
@@ -134,16 +114,10 @@ impl Transport {
     }
 
     async fn send(&self, call: &Call<'_>) -> Result<Response, Error> {
-        let token = self
-            .token
-            .get(None, async || self.fetch_token().await)
-            .await?;
+        let token = self.token.get(None, async || self.fetch_token().await).await?;
         match self.send_with(call, &token).await {
             Err(Error::Unauthorized) => {
-                let token = self
-                    .token
-                    .get(Some(&token), async || self.fetch_token().await)
-                    .await?;
+                let token = self.token.get(Some(&token), async || self.fetch_token().await).await?;
                 self.send_with(call, &token).await
             }
             answered => answered,
@@ -160,9 +134,7 @@ impl Transport {
             if !limit::body_fits(body.len()) {
                 return Err(too_large(body.len()));
             }
-            request = request
-                .header("content-type", "application/json")
-                .body(body);
+            request = request.header("content-type", "application/json").body(body);
         }
         self.answer(request, call.effect()).await
     }
@@ -204,10 +176,7 @@ impl Transport {
         };
         let granted: Granted = parse(&whole(response, Effect::Read).await?)?;
         let expires_in = Duration::try_from_secs_f64(granted.expires_in).unwrap_or_default();
-        Ok(Fetched {
-            token: granted.access_token.into(),
-            expires_in,
-        })
+        Ok(Fetched { token: granted.access_token.into(), expires_in })
     }
 
     fn url(&self, call: &Call<'_>) -> Url {
@@ -256,11 +225,7 @@ fn reason(error: &reqwest::Error) -> String {
     while let Some(deeper) = source.source() {
         source = deeper;
     }
-    if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else {
-        source.to_string()
-    }
+    if error.is_timeout() { "no answer in time".to_owned() } else { source.to_string() }
 }
 
 #[cfg(test)]
@@ -269,10 +234,7 @@ mod tests {
 
     fn url(base: &str, call: &Call<'_>) -> String {
         let secret = SecretString::from("s");
-        Transport::new(base, "id".into(), secret, Clock::system())
-            .unwrap()
-            .url(call)
-            .into()
+        Transport::new(base, "id".into(), secret, Clock::system()).unwrap().url(call).into()
     }
 
     #[test]
@@ -287,10 +249,7 @@ mod tests {
     #[test]
     fn the_base_may_have_a_path_and_a_slash() {
         let call = Call::new(Method::GET, ["runs"]).query("run_id", "a b&c");
-        assert_eq!(
-            url("http://h:1/port/", &call),
-            "http://h:1/port/v1/runs?run_id=a+b%26c"
-        );
+        assert_eq!(url("http://h:1/port/", &call), "http://h:1/port/v1/runs?run_id=a+b%26c");
         let secret = SecretString::from("s");
         assert!(Transport::new("api.port.io", "i".into(), secret, Clock::system()).is_err());
     }

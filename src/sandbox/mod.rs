@@ -1,4 +1,5 @@
-//! The GitHub and the portal that `demo`, `sandbox` and the tests run against: real programs with a
-//! state of their own, on this machine. No product room knows them.
+//! A GitHub and a Port that keep state and refuse what the real ones refuse: for the demo, for
+//! trying out one's own templates, and for the tests. No product room knows them.
 
+pub mod actions;
 pub mod portal;

@@ -72,14 +72,8 @@ struct Job {
 impl Queue {
     fn push(&self, fact: &Arc<Fact>) -> oneshot::Receiver<Result<Recorded>> {
         let (answer, answered) = oneshot::channel();
-        let job = Job {
-            fact: Arc::clone(fact),
-            answer,
-        };
-        self.waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(job);
+        let job = Job { fact: Arc::clone(fact), answer };
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(job);
         answered
     }
 
@@ -110,11 +104,7 @@ impl Store {
         if self.find_concerned(None, observation).await?.is_nobody() {
             return Ok(Recorded::Nothing);
         }
-        self.accept(Fact::Observation(
-            delivery.clone(),
-            Box::new(observation.clone()),
-        ))
-        .await
+        self.accept(Fact::Observation(delivery.clone(), Box::new(observation.clone()))).await
     }
 
     async fn accept(&self, fact: Fact) -> Result<Recorded> {
@@ -187,16 +177,10 @@ impl Store {
     async fn write_run(&self, tx: &mut Tx, request: &ActionRun) -> Result<Written> {
         let run = Run::received(request.clone(), self.shared.clock.now());
         if !insert_run(tx, &run).await? {
-            return Ok(Written {
-                recorded: Recorded::Repeated,
-                changed: Vec::new(),
-            });
+            return Ok(Written { recorded: Recorded::Repeated, changed: Vec::new() });
         }
         self.add_steps(tx, &run.id, &[Step::Begin]).await?;
-        Ok(Written {
-            recorded: Recorded::Concerns(1),
-            changed: vec![run.id],
-        })
+        Ok(Written { recorded: Recorded::Concerns(1), changed: vec![run.id] })
     }
 
     async fn write_observation(
@@ -207,10 +191,7 @@ impl Store {
     ) -> Result<Written> {
         // From here on, no run can gain one of these links before this is committed.
         let links = seen.links();
-        self.shared
-            .dialect
-            .lock_names(tx, links.iter().map(Link::as_str))
-            .await?;
+        self.shared.dialect.lock_names(tx, links.iter().map(Link::as_str)).await?;
 
         let concerned = self.find_concerned(Some(tx), seen).await?;
         let (recorded, changed) = if concerned.is_nobody() {
@@ -223,8 +204,7 @@ impl Store {
             }
             for run in &concerned.runs {
                 self.lock_run(tx, run).await?;
-                self.add_steps(tx, run, &[Step::Observe(seen.clone())])
-                    .await?;
+                self.add_steps(tx, run, &[Step::Observe(seen.clone())]).await?;
             }
             let recorded = match concerned.runs.len() {
                 0 => Recorded::Waiting,
@@ -252,10 +232,7 @@ impl Store {
             None => query.fetch_all(&self.shared.read).await?,
         };
 
-        let mut concerned = Concerned {
-            runs: Vec::new(),
-            is_awaited: false,
-        };
+        let mut concerned = Concerned { runs: Vec::new(), is_awaited: false };
         for row in rows {
             let link: String = row.try_get("link")?;
             if awaited.iter().any(|awaited| awaited.as_str() == link) {
@@ -272,11 +249,7 @@ impl Store {
         let insert = sqlx::query(
             "INSERT INTO deliveries (id, received_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
         );
-        let done = insert
-            .bind(delivery.as_str())
-            .bind(self.now())
-            .execute(&mut **tx)
-            .await?;
+        let done = insert.bind(delivery.as_str()).bind(self.now()).execute(&mut **tx).await?;
         Ok(done.rows_affected() > 0)
     }
 

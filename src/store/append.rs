@@ -12,10 +12,7 @@ impl Store {
     pub(super) async fn lock_run(&self, tx: &mut Tx, run: &RunId) -> Result<()> {
         let suffix = self.shared.dialect.for_update();
         let sql = AssertSqlSafe(format!("SELECT id FROM runs WHERE id = $1 {suffix}"));
-        sqlx::query(sql)
-            .bind(run.as_str())
-            .fetch_optional(&mut **tx)
-            .await?;
+        sqlx::query(sql).bind(run.as_str()).fetch_optional(&mut **tx).await?;
         Ok(())
     }
 

@@ -54,12 +54,7 @@ impl Store {
         let sql =
             format!("SELECT {COLUMNS} FROM entities WHERE blueprint = $1 ORDER BY identifier");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(blueprint.as_str());
-        query
-            .fetch_all(&self.shared.read)
-            .await?
-            .iter()
-            .map(record_from)
-            .collect()
+        query.fetch_all(&self.shared.read).await?.iter().map(record_from).collect()
     }
 
     /// One entity, with the place of its files.
@@ -67,9 +62,7 @@ impl Store {
         let sql =
             format!("SELECT {COLUMNS} FROM entities WHERE blueprint = $1 AND identifier = $2");
         let query = sqlx::query(AssertSqlSafe(sql));
-        let query = query
-            .bind(entity.blueprint.as_str())
-            .bind(entity.identifier.as_str());
+        let query = query.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
         let row = query.fetch_optional(&self.shared.read).await?;
         row.as_ref().map(record_from).transpose()
     }
@@ -88,10 +81,7 @@ impl Store {
                 let delete =
                     sqlx::query("DELETE FROM entities WHERE blueprint = $1 AND identifier = $2");
                 let delete = delete.bind(entity.blueprint.as_str());
-                delete
-                    .bind(entity.identifier.as_str())
-                    .execute(&mut **tx)
-                    .await?;
+                delete.bind(entity.identifier.as_str()).execute(&mut **tx).await?;
                 Ok(())
             }
         }
@@ -104,15 +94,9 @@ impl Store {
         upsert: &EntityUpsert,
         place: Option<&Place>,
     ) -> Result<()> {
-        let EntityRef {
-            blueprint,
-            identifier,
-        } = &upsert.entity;
+        let EntityRef { blueprint, identifier } = &upsert.entity;
         let name = format!("entity:{blueprint}:{identifier}");
-        self.shared
-            .dialect
-            .lock_names(tx, std::iter::once(name.as_str()))
-            .await?;
+        self.shared.dialect.lock_names(tx, std::iter::once(name.as_str())).await?;
 
         let find =
             sqlx::query("SELECT document FROM entities WHERE blueprint = $1 AND identifier = $2");
@@ -164,9 +148,7 @@ fn overlaid(mut old: Map<String, Value>, new: &Map<String, Value>) -> Map<String
 fn record_from(row: &AnyRow) -> Result<EntityRecord> {
     let repository: Option<String> = row.try_get("repository")?;
     let path: Option<String> = row.try_get("path")?;
-    let place = repository
-        .zip(path)
-        .map(|(repository, path)| place_from(&repository, path));
+    let place = repository.zip(path).map(|(repository, path)| place_from(&repository, path));
     Ok(EntityRecord {
         entity: from_json("an entity", row.try_get("document")?)?,
         run: id_from(row, "run_id")?,

@@ -130,21 +130,15 @@ async fn connect_postgres(url: &str) -> Result<Pools, Error> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options)
         .await?;
-    Ok(Pools {
-        write: pool.clone(),
-        read: pool,
-    })
+    Ok(Pools { write: pool.clone(), read: pool })
 }
 
 async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
     let path = sqlite_path(url)?;
     make_file(&path)?;
     // sqlx takes the file's name out of the URL and decodes it.
-    let name: String = path
-        .to_string_lossy()
-        .replace('%', "%25")
-        .replace('?', "%3f")
-        .replace('#', "%23");
+    let name: String =
+        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let options: AnyConnectOptions = format!("sqlite://{name}?mode=rw").parse()?;
 
     // sqlx's own defaults are right for the rest: foreign_keys on, busy_timeout 5 s.
@@ -155,13 +149,9 @@ async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
         .max_lifetime(None)
         .after_connect(|connection, _| {
             Box::pin(async move {
-                sqlx::query("PRAGMA journal_mode = WAL")
-                    .execute(&mut *connection)
-                    .await?;
+                sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
                 // A commit that has returned survives a power cut.
-                sqlx::query("PRAGMA synchronous = FULL")
-                    .execute(connection)
-                    .await?;
+                sqlx::query("PRAGMA synchronous = FULL").execute(connection).await?;
                 Ok(())
             })
         })
@@ -172,9 +162,7 @@ async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
             Box::pin(async move {
-                sqlx::query("PRAGMA query_only = ON")
-                    .execute(connection)
-                    .await?;
+                sqlx::query("PRAGMA query_only = ON").execute(connection).await?;
                 Ok(())
             })
         })
@@ -194,9 +182,7 @@ fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
         )));
     }
     std::path::absolute(name).map_err(|error| {
-        Error::Unusable(format!(
-            "The path of the database {name:?} cannot be resolved: {error}."
-        ))
+        Error::Unusable(format!("The path of the database {name:?} cannot be resolved: {error}."))
     })
 }
 
@@ -217,9 +203,6 @@ fn make_file(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop).map_err(|error| {
-        Error::Unusable(format!(
-            "The database {} cannot be opened: {error}.",
-            path.display()
-        ))
+        Error::Unusable(format!("The database {} cannot be opened: {error}.", path.display()))
     })
 }

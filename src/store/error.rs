@@ -36,10 +36,7 @@ impl Error {
         what: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Unreadable {
-            what,
-            source: source.into(),
-        }
+        Self::Unreadable { what, source: source.into() }
     }
 }
 
@@ -59,11 +56,7 @@ impl From<sqlx::Error> for Error {
                     | E::BeginFailed
             ),
         };
-        if lasting {
-            Self::Refused(error)
-        } else {
-            Self::Unavailable(error)
-        }
+        if lasting { Self::Refused(error) } else { Self::Unavailable(error) }
     }
 }
 
@@ -73,9 +66,7 @@ impl From<sqlx::Error> for Error {
 fn is_lasting(code: Option<&str>) -> bool {
     let Some(code) = code else { return false };
     if code.len() == 5 {
-        return ["22", "23", "42"]
-            .iter()
-            .any(|class| code.starts_with(class));
+        return ["22", "23", "42"].iter().any(|class| code.starts_with(class));
     }
     let primary = code.parse::<u32>().map(|number| number & 0xff);
     matches!(primary, Ok(1 | 18 | 19 | 20 | 25))

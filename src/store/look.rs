@@ -20,15 +20,8 @@ impl Store {
             "SELECT {RUN_COLUMNS} FROM runs WHERE look_at IS NOT NULL AND look_at <= $1
              ORDER BY look_at LIMIT $2"
         );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(self.now())
-            .bind(i64::from(limit));
-        query
-            .fetch_all(&self.shared.read)
-            .await?
-            .iter()
-            .map(run_from)
-            .collect()
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(self.now()).bind(i64::from(limit));
+        query.fetch_all(&self.shared.read).await?.iter().map(run_from).collect()
     }
 
     /// The runs that are found by a link.
@@ -71,10 +64,7 @@ impl Store {
         let now = self.shared.clock.now();
         let sweeps = [
             ("DELETE FROM waiting WHERE expires_at <= $1", now),
-            (
-                "DELETE FROM deliveries WHERE received_at < $1",
-                now - DELIVERIES_KEPT,
-            ),
+            ("DELETE FROM deliveries WHERE received_at < $1", now - DELIVERIES_KEPT),
             (
                 "DELETE FROM links WHERE link LIKE 'apply:%'
                    AND run_id IN (SELECT id FROM runs WHERE ended_at < $1)",
@@ -94,11 +84,7 @@ impl Store {
             "INSERT INTO kept (name, value) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         );
-        insert
-            .bind(name)
-            .bind(value)
-            .execute(&self.shared.write)
-            .await?;
+        insert.bind(name).bind(value).execute(&self.shared.write).await?;
         Ok(())
     }
 

@@ -65,11 +65,7 @@ impl Store {
     pub async fn open(url: &str, clock: Clock) -> Result<Self> {
         let dialect = Dialect::of(url)?;
         let pools = dialect.connect(url).await?;
-        dialect
-            .migrator()
-            .run(&pools.write)
-            .await
-            .map_err(migration_error)?;
+        dialect.migrator().run(&pools.write).await.map_err(migration_error)?;
         let shared = Shared {
             dialect,
             write: pools.write,
@@ -79,9 +75,7 @@ impl Store {
             changes: broadcast::Sender::new(CHANGES_KEPT),
             wake: watch::Sender::new(()),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Lets go of the database, once what is under way has ended.
@@ -139,8 +133,8 @@ fn migration_error(error: MigrateError) -> Error {
              The database was made by a build that was never released; use another database."
         )),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
-        other => Error::Unusable(format!(
-            "The database's schema cannot be brought up to date: {other}."
-        )),
+        other => {
+            Error::Unusable(format!("The database's schema cannot be brought up to date: {other}."))
+        }
     }
 }

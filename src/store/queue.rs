@@ -87,10 +87,7 @@ impl Store {
     /// Reads what belongs to the claimed rows. One that cannot be read is put aside, and the others
     /// go on.
     async fn load(&self, lane: Lane, rows: Vec<AnyRow>) -> Result<Vec<ClaimedStep>> {
-        let ids = rows
-            .iter()
-            .map(|row| id_from(row, "run_id"))
-            .collect::<Result<Vec<_>>>()?;
+        let ids = rows.iter().map(|row| id_from(row, "run_id")).collect::<Result<Vec<_>>>()?;
         let runs = self.runs_by_id(&ids).await?;
         let mut following = match lane {
             Lane::Work => HashMap::new(),
@@ -108,8 +105,7 @@ impl Store {
                 Err(error) => {
                     let id = StepId(row.try_get("id")?);
                     tracing::error!(run.id = %run_id, step.id = id.0, %error, "putting aside a step that cannot be read");
-                    self.put_aside(id, row.try_get("claims")?, "its row cannot be read")
-                        .await?;
+                    self.put_aside(id, row.try_get("claims")?, "its row cannot be read").await?;
                 }
             }
         }
@@ -125,9 +121,7 @@ impl Store {
             query = query.bind(id.as_str());
         }
         let rows = query.fetch_all(&self.shared.read).await?;
-        rows.into_iter()
-            .map(|row| Ok((id_from(&row, "id")?, row)))
-            .collect()
+        rows.into_iter().map(|row| Ok((id_from(&row, "id")?, row))).collect()
     }
 
     /// What waits in the report lanes of these runs behind the claimed step, up to the first that
@@ -190,10 +184,7 @@ impl Store {
             "UPDATE steps SET state = 'ready', due_at = $3
              WHERE id = $1 AND claims = $2 AND state = 'claimed'",
         );
-        let update = update
-            .bind(claimed.id.0)
-            .bind(claimed.claim)
-            .bind(self.now());
+        let update = update.bind(claimed.id.0).bind(claimed.claim).bind(self.now());
         held(update.execute(&self.shared.write).await?.rows_affected())?;
         self.tell(&claimed.run.id);
         Ok(())
@@ -213,13 +204,7 @@ impl Store {
         self.lock_run(&mut tx, &run).await?;
         let update =
             sqlx::query("UPDATE steps SET state = 'done' WHERE id = $1 AND state = 'parked'");
-        if update
-            .bind(parked.0)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected()
-            == 0
-        {
+        if update.bind(parked.0).execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(false);
         }
         self.add_steps(&mut tx, &run, &[step]).await?;
@@ -239,9 +224,7 @@ impl Store {
                    AND earlier.settled_at IS NULL AND earlier.id < step.id)",
         );
         let row = query.fetch_one(&self.shared.read).await?;
-        row.try_get::<Option<i64>, _>("due_at")?
-            .map(time_from)
-            .transpose()
+        row.try_get::<Option<i64>, _>("due_at")?.map(time_from).transpose()
     }
 
     async fn put_aside(&self, id: StepId, claim: i64, error: &str) -> Result<()> {
@@ -262,11 +245,7 @@ impl ClaimedStep {
 
 /// Whether the claim still held: then its row was changed.
 pub(super) fn held(rows_affected: u64) -> Result<()> {
-    if rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::LeaseLost)
-    }
+    if rows_affected == 1 { Ok(()) } else { Err(Error::LeaseLost) }
 }
 
 fn claimed_from(row: &AnyRow, run: Option<&AnyRow>) -> Result<ClaimedStep> {

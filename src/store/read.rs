@@ -94,12 +94,7 @@ impl Store {
     pub async fn run(&self, id: &RunId) -> Result<Option<Run>> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = $1");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id.as_str());
-        query
-            .fetch_optional(&self.shared.read)
-            .await?
-            .as_ref()
-            .map(run_from)
-            .transpose()
+        query.fetch_optional(&self.shared.read).await?.as_ref().map(run_from).transpose()
     }
 
     /// Runs, the newest first.
@@ -123,12 +118,7 @@ impl Store {
             .bind(filter.text.as_deref().map(pattern))
             .bind(filter.before.as_ref().map(RunId::as_str))
             .bind(i64::from(filter.limit));
-        query
-            .fetch_all(&self.shared.read)
-            .await?
-            .iter()
-            .map(run_from)
-            .collect()
+        query.fetch_all(&self.shared.read).await?.iter().map(run_from).collect()
     }
 
     /// The lines of a run's history after a number; after 0, all.
@@ -137,11 +127,7 @@ impl Store {
             "SELECT seq, at, kind, message FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq",
         );
         let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
-        let rows = query
-            .bind(run.as_str())
-            .bind(after)
-            .fetch_all(&self.shared.read)
-            .await?;
+        let rows = query.bind(run.as_str()).bind(after).fetch_all(&self.shared.read).await?;
         rows.iter().map(event_from).collect()
     }
 
@@ -151,10 +137,7 @@ impl Store {
             "SELECT id, payload, state, attempt, due_at, last_error, created_at, settled_at
              FROM steps WHERE run_id = $1 ORDER BY id",
         );
-        let rows = query
-            .bind(run.as_str())
-            .fetch_all(&self.shared.read)
-            .await?;
+        let rows = query.bind(run.as_str()).fetch_all(&self.shared.read).await?;
         rows.iter().map(step_from).collect()
     }
 
@@ -172,19 +155,13 @@ impl Store {
 
         let oldest: Option<i64> = waiting.try_get("due_at")?;
         let runs = stages.iter().map(|row| {
-            Ok((
-                from_word("a run's stage", row.try_get("stage")?)?,
-                number_from(row, "runs")?,
-            ))
+            Ok((from_word("a run's stage", row.try_get("stage")?)?, number_from(row, "runs")?))
         });
         Ok(Counts {
             runs: runs.collect::<Result<_>>()?,
             steps_waiting: number_from(&waiting, "steps")?,
             steps_parked: number_from(&parked, "steps")?,
-            oldest_due: oldest
-                .filter(|due| *due <= self.now())
-                .map(time_from)
-                .transpose()?,
+            oldest_due: oldest.filter(|due| *due <= self.now()).map(time_from).transpose()?,
         })
     }
 }

@@ -20,22 +20,15 @@ pub(super) fn run_from(row: &AnyRow) -> Result<Run> {
     Ok(Run {
         id: id_from(row, "id")?,
         request: from_json("a run's request", row.try_get("request")?)?,
-        operation: operation
-            .map(|word| from_word("a run's operation", &word))
-            .transpose()?,
+        operation: operation.map(|word| from_word("a run's operation", &word)).transpose()?,
         stage: from_word("a run's stage", row.try_get("stage")?)?,
         status: from_word("a run's status", row.try_get("status")?)?,
         label: row.try_get("label")?,
         links: from_json("a run's links", row.try_get("links")?)?,
-        work: work
-            .map(|text| from_json("a run's work", &text))
-            .transpose()?,
+        work: work.map(|text| from_json("a run's work", &text)).transpose()?,
         created_at: time_from(row.try_get("created_at")?)?,
         updated_at: time_from(row.try_get("updated_at")?)?,
-        ended_at: row
-            .try_get::<Option<i64>, _>("ended_at")?
-            .map(time_from)
-            .transpose()?,
+        ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(time_from).transpose()?,
     })
 }
 

@@ -78,11 +78,7 @@ impl Store {
                  WHERE id = $1 AND run_id = $2 AND lane = $3 AND state = 'ready'",
             );
             let close = close.bind(also.0).bind(claimed.run.id.as_str());
-            close
-                .bind(claimed.step.lane().as_str())
-                .bind(now)
-                .execute(&mut **tx)
-                .await?;
+            close.bind(claimed.step.lane().as_str()).bind(now).execute(&mut **tx).await?;
         }
         Ok(())
     }
@@ -90,11 +86,7 @@ impl Store {
     async fn update_run(&self, tx: &mut Tx, run: &Run) -> Result<()> {
         let now = self.now();
         let ended_at = run.ended_at.map_or(now, |at| at.timestamp_millis());
-        let work = run
-            .work
-            .as_ref()
-            .map(|work| to_json("a run's work", work))
-            .transpose()?;
+        let work = run.work.as_ref().map(|work| to_json("a run's work", work)).transpose()?;
         let update = sqlx::query(
             "UPDATE runs SET
                operation = $2, stage = $3, status = $4, label = $5, repository = $6, links = $7,
@@ -154,7 +146,9 @@ async fn drop_links(tx: &mut Tx, decision: &Decision) -> Result<()> {
         delete.bind(run).bind(link.as_str()).execute(&mut **tx).await?;
     }
     if decision.run.status.is_end() {
-        let delete = sqlx::query("DELETE FROM links WHERE run_id = $1 AND link LIKE 'awaited!_%' ESCAPE '!'");
+        let delete = sqlx::query(
+            "DELETE FROM links WHERE run_id = $1 AND link LIKE 'awaited!_%' ESCAPE '!'",
+        );
         delete.bind(run).execute(&mut **tx).await?;
     }
     Ok(())

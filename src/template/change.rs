@@ -38,10 +38,8 @@ pub fn create(
     standing: &[StandingFile],
 ) -> Result<Change, Refusal> {
     only_files(target, standing)?;
-    let below: Vec<&StandingFile> = standing
-        .iter()
-        .filter(|file| is_at(target, &file.path))
-        .collect();
+    let below: Vec<&StandingFile> =
+        standing.iter().filter(|file| is_at(target, &file.path)).collect();
     if let Some(first) = below.first() {
         let own = manifest_of(target, standing).and_then(Result::ok);
         let own_run = own.as_ref().is_some_and(|own| own.run == manifest.run);
@@ -60,28 +58,14 @@ pub fn create(
             ));
         }
     }
-    let files = rendered
-        .iter()
-        .map(|file| (relative(target, &file.path), record(file)))
-        .collect();
+    let files = rendered.iter().map(|file| (relative(target, &file.path), record(file))).collect();
     let manifest = Manifest { files, ..manifest };
     let mut changes = FileChanges::default();
     for file in rendered {
-        add(
-            &mut changes,
-            &below,
-            file.path.clone(),
-            file.contents.clone(),
-            file.executable,
-        );
+        add(&mut changes, &below, file.path.clone(), file.contents.clone(), file.executable);
     }
     add_manifest(&mut changes, &below, target, &manifest);
-    Ok(Change {
-        changes,
-        notes: Vec::new(),
-        kept_edits: Vec::new(),
-        manifest: Some(manifest),
-    })
+    Ok(Change { changes, notes: Vec::new(), kept_edits: Vec::new(), manifest: Some(manifest) })
 }
 
 /// Blobs whose text is needed to merge what people edited: rendered then, and not what stands now.
@@ -105,10 +89,8 @@ pub fn update(
     rendered_then: impl Fn(&str) -> Option<String>,
 ) -> Result<Change, Refusal> {
     only_files(target, standing)?;
-    let standing: Vec<&StandingFile> = standing
-        .iter()
-        .filter(|file| is_at(target, &file.path))
-        .collect();
+    let standing: Vec<&StandingFile> =
+        standing.iter().filter(|file| is_at(target, &file.path)).collect();
     let mut update = Update {
         target,
         before,
@@ -119,50 +101,26 @@ pub fn update(
         refusals: Vec::new(),
         records: BTreeMap::new(),
     };
-    rendered
-        .iter()
-        .for_each(|file| update.file(file, &rendered_then));
-    let names: BTreeSet<String> = rendered
-        .iter()
-        .map(|file| relative(target, &file.path))
-        .collect();
-    for (name, record) in before
-        .files
-        .iter()
-        .filter(|(name, _)| !names.contains(*name))
-    {
+    for file in rendered {
+        update.file(file, &rendered_then);
+    }
+    let names: BTreeSet<String> =
+        rendered.iter().map(|file| relative(target, &file.path)).collect();
+    for (name, record) in before.files.iter().filter(|(name, _)| !names.contains(*name)) {
         update.no_longer_rendered(name, record);
     }
-    let Update {
-        mut changes,
-        notes,
-        kept_edits,
-        refusals,
-        records,
-        ..
-    } = update;
+    let Update { mut changes, notes, kept_edits, refusals, records, .. } = update;
     if !refusals.is_empty() {
         return Err(Refusal(refusals));
     }
-    let manifest = Manifest {
-        files: records,
-        ..manifest
-    };
+    let manifest = Manifest { files: records, ..manifest };
     // A new run or digest alone is no change that anybody should review.
-    let same = Manifest {
-        run: before.run.clone(),
-        digest: before.digest.clone(),
-        ..manifest.clone()
-    };
+    let same =
+        Manifest { run: before.run.clone(), digest: before.digest.clone(), ..manifest.clone() };
     if !changes.is_empty() || same != *before {
         add_manifest(&mut changes, &standing, target, &manifest);
     }
-    Ok(Change {
-        changes,
-        notes,
-        kept_edits,
-        manifest: Some(manifest),
-    })
+    Ok(Change { changes, notes, kept_edits, manifest: Some(manifest) })
 }
 
 struct Update<'a> {
@@ -179,10 +137,7 @@ struct Update<'a> {
 impl Update<'_> {
     fn file(&mut self, file: &RenderedFile, rendered_then: &impl Fn(&str) -> Option<String>) {
         let name = relative(self.target, &file.path);
-        let now = self
-            .standing
-            .iter()
-            .find(|standing| standing.path == file.path);
+        let now = self.standing.iter().find(|standing| standing.path == file.path);
         let then = self.before.files.get(&name);
         self.records.insert(name.clone(), record(file));
         let new_blob = blob_id(&file.contents);
@@ -255,13 +210,7 @@ impl Update<'_> {
     }
 
     fn write(&mut self, file: &RenderedFile, contents: Vec<u8>) {
-        add(
-            &mut self.changes,
-            self.standing,
-            file.path.clone(),
-            contents,
-            file.executable,
-        );
+        add(&mut self.changes, self.standing, file.path.clone(), contents, file.executable);
     }
 }
 
@@ -282,19 +231,11 @@ pub fn delete(
             continue;
         }
         if record.is_some_and(|record| record.blob != file.blob) {
-            notes.push(format!(
-                "`{}` was edited by hand; it goes with the rest.",
-                file.path
-            ));
+            notes.push(format!("`{}` was edited by hand; it goes with the rest.", file.path));
         }
         changes.deletions.push(file.path.clone());
     }
-    Ok(Change {
-        changes,
-        notes,
-        kept_edits: Vec::new(),
-        manifest: None,
-    })
+    Ok(Change { changes, notes, kept_edits: Vec::new(), manifest: None })
 }
 
 /// The `.towpath.yml` of a folder, if one stands there.
@@ -304,10 +245,7 @@ pub fn manifest_of(
 ) -> Option<Result<Manifest, super::Diagnostic>> {
     let path = format!("{target}/{FILE_NAME}");
     let file = standing.iter().find(|file| file.path == path)?;
-    Some(Manifest::parse(
-        &path,
-        file.text.as_deref().unwrap_or_default(),
-    ))
+    Some(Manifest::parse(&path, file.text.as_deref().unwrap_or_default()))
 }
 
 fn only_files(target: &str, standing: &[StandingFile]) -> Result<(), Refusal> {
@@ -338,22 +276,15 @@ fn is_at(target: &str, path: &str) -> bool {
 }
 
 fn is_at_below(target: &str, path: &str) -> bool {
-    path.strip_prefix(target)
-        .is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn relative(target: &str, path: &str) -> String {
-    path.strip_prefix(target)
-        .unwrap_or(path)
-        .trim_start_matches('/')
-        .to_owned()
+    path.strip_prefix(target).unwrap_or(path).trim_start_matches('/').to_owned()
 }
 
 fn record(file: &RenderedFile) -> FileRecord {
-    FileRecord {
-        blob: blob_id(&file.contents),
-        rendered: None,
-    }
+    FileRecord { blob: blob_id(&file.contents), rendered: None }
 }
 
 /// Adds a file, unless it stands there already just so.
@@ -364,18 +295,11 @@ fn add(
     contents: Vec<u8>,
     executable: bool,
 ) {
-    let stands = standing
-        .iter()
-        .find(|file| file.path == path)
-        .is_some_and(|file| {
-            file.blob == blob_id(&contents) && (file.mode == FileMode::Executable) == executable
-        });
+    let stands = standing.iter().find(|file| file.path == path).is_some_and(|file| {
+        file.blob == blob_id(&contents) && (file.mode == FileMode::Executable) == executable
+    });
     if !stands {
-        changes.additions.push(FileAddition {
-            path,
-            contents,
-            executable,
-        });
+        changes.additions.push(FileAddition { path, contents, executable });
     }
 }
 
@@ -386,13 +310,7 @@ fn add_manifest(
     manifest: &Manifest,
 ) {
     let contents = manifest.to_text().into_bytes();
-    add(
-        changes,
-        standing,
-        format!("{target}/{FILE_NAME}"),
-        contents,
-        false,
-    );
+    add(changes, standing, format!("{target}/{FILE_NAME}"), contents, false);
 }
 
 #[cfg(test)]

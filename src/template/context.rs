@@ -5,9 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::domain::{ActionRun, Operation};
 
 /// The names at the top.
-pub const ROOTS: [&str; 8] = [
-    "inputs", "entity", "run", "user", "action", "org", "outputs", "loop",
-];
+pub const ROOTS: [&str; 8] =
+    ["inputs", "entity", "run", "user", "action", "org", "outputs", "loop"];
 /// Of `run`.
 pub const RUN: [&str; 2] = ["id", "url"];
 /// Of `user`.
@@ -63,14 +62,8 @@ pub fn with_outputs(context: &Value, outputs: &Map<String, Value>) -> Value {
 }
 
 fn known<const N: usize>(fields: [(&str, Option<&str>); N]) -> Value {
-    let fields = fields
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)));
-    Value::Object(
-        fields
-            .map(|(name, value)| (name.to_owned(), value.into()))
-            .collect(),
-    )
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    Value::Object(fields.map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
 /// All texts of a value in Unicode's form C: Terraform reads every string in that form, so that
@@ -82,9 +75,7 @@ pub fn normalized(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(normalized).collect(),
         Value::Object(entries) => {
             let entries = entries.iter();
-            entries
-                .map(|(key, value)| (key.nfc().collect::<String>(), normalized(value)))
-                .collect()
+            entries.map(|(key, value)| (key.nfc().collect::<String>(), normalized(value))).collect()
         }
         other => other.clone(),
     }

@@ -22,20 +22,10 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A mistake at a place of a text.
     pub fn at(file: &str, text: &str, place: Place, message: impl Into<String>) -> Self {
-        let source = text
-            .lines()
-            .nth(place.line.saturating_sub(1))
-            .map(str::to_owned);
+        let source = text.lines().nth(place.line.saturating_sub(1)).map(str::to_owned);
         let message = message.into();
         let Place { line, column } = place;
-        Self {
-            file: file.to_owned(),
-            line,
-            column,
-            message,
-            help: None,
-            source,
-        }
+        Self { file: file.to_owned(), line, column, message, help: None, source }
     }
 
     /// With a way out.
@@ -55,11 +45,7 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, self.line, self.column, self.message
-        )?;
+        writeln!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
         if let Some(source) = &self.source {
             let margin = self.line.to_string();
             let blank = " ".repeat(margin.len());
@@ -93,9 +79,7 @@ impl Place {
 
     /// The place of a byte of a text.
     pub fn of(text: &str, offset: usize) -> Self {
-        let offset = (0..=offset.min(text.len()))
-            .rev()
-            .find(|at| text.is_char_boundary(*at));
+        let offset = (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
         let before = &text[..offset.unwrap_or(0)];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {
@@ -152,9 +136,6 @@ mod tests {
 
     #[test]
     fn a_name_that_is_near_nothing_gets_the_list() {
-        assert_eq!(
-            did_you_mean("zzzzzz", ["a", "b"]).unwrap(),
-            "known here: `a`, `b`"
-        );
+        assert_eq!(did_you_mean("zzzzzz", ["a", "b"]).unwrap(), "known here: `a`, `b`");
     }
 }

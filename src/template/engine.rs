@@ -60,12 +60,8 @@ impl Compiled {
         let mut tera = Tera::new();
         tera.autoescape_on(Vec::<&'static str>::new());
         register(&mut tera, &Budget::new());
-        tera.add_raw_template("text", &prepared.source)
-            .map_err(|error| fault_of(&error, text))?;
-        Ok(Self {
-            prepared: Arc::new(prepared),
-            tera: Arc::new(tera),
-        })
+        tera.add_raw_template("text", &prepared.source).map_err(|error| fault_of(&error, text))?;
+        Ok(Self { prepared: Arc::new(prepared), tera: Arc::new(tera) })
     }
 
     /// Renders it.
@@ -98,16 +94,8 @@ impl Compiled {
             let (index, json) = value.split_once(middle).unwrap_or(("", value));
             let output = index.parse().unwrap_or(0);
             let value = serde_json::from_str(json).unwrap_or(Value::Null);
-            let form = self
-                .prepared
-                .outputs
-                .get(output)
-                .map_or(Form::Plain, |o| o.form);
-            pieces.push(Piece::Value {
-                output,
-                value,
-                form,
-            });
+            let form = self.prepared.outputs.get(output).map_or(Form::Plain, |o| o.form);
+            pieces.push(Piece::Value { output, value, form });
             rest = after;
         }
         push_text(&mut pieces, rest);
@@ -136,71 +124,54 @@ impl Budget {
 
 fn register(tera: &mut Tera, budget: &Budget) {
     let spent = budget.clone();
-    tera.register_filter(
-        "_known",
-        move |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
-            let size = value.len().unwrap_or(1) as u64;
-            spent.spend(1 + size / 64)?;
-            if value.is_undefined() {
-                let name: &str = kwargs.must_get("name")?;
-                return Err(tera::Error::message(format!("`{name}` is not defined")));
-            }
-            Ok(value)
-        },
-    );
+    tera.register_filter("_known", move |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
+        let size = value.len().unwrap_or(1) as u64;
+        spent.spend(1 + size / 64)?;
+        if value.is_undefined() {
+            let name: &str = kwargs.must_get("name")?;
+            return Err(tera::Error::message(format!("`{name}` is not defined")));
+        }
+        Ok(value)
+    });
     let spent = budget.clone();
     tera.register_filter("_step", move |_: tera::Value, _: Kwargs, _: &State<'_>| {
         spent.spend(10).map(|()| false)
     });
     let spent = budget.clone();
-    tera.register_filter(
-        "_held",
-        move |value: tera::Value, _: Kwargs, _: &State<'_>| {
-            let json = to_json(&value)?;
-            spent.spend(1 + json.len() as u64 / 64)?;
-            Ok::<_, tera::Error>(value)
-        },
-    );
-    tera.register_filter(
-        "_emit",
-        |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
-            if value.is_undefined() {
-                return Err(tera::Error::message("the value is not defined"));
-            }
-            let json = to_json(&value)?;
-            let index: i64 = kwargs.must_get("n")?;
-            let [start, middle, end] = MARKS;
-            Ok(format!("{start}{index}{middle}{json}{end}"))
-        },
-    );
+    tera.register_filter("_held", move |value: tera::Value, _: Kwargs, _: &State<'_>| {
+        let json = to_json(&value)?;
+        spent.spend(1 + json.len() as u64 / 64)?;
+        Ok::<_, tera::Error>(value)
+    });
+    tera.register_filter("_emit", |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
+        if value.is_undefined() {
+            return Err(tera::Error::message("the value is not defined"));
+        }
+        let json = to_json(&value)?;
+        let index: i64 = kwargs.must_get("n")?;
+        let [start, middle, end] = MARKS;
+        Ok(format!("{start}{index}{middle}{json}{end}"))
+    });
     let spent = budget.clone();
-    tera.register_filter(
-        "replace",
-        move |text: &str, kwargs: Kwargs, _: &State<'_>| {
-            let (from, to): (&str, &str) = (kwargs.must_get("from")?, kwargs.must_get("to")?);
-            let size = text.len() + text.matches(from).count() * to.len();
-            spent.spend(1 + size as u64 / 64)?;
-            bounded(size)?;
-            Ok::<_, tera::Error>(text.replace(from, to))
-        },
-    );
-    tera.register_filter(
-        "join",
-        |list: Vec<tera::Value>, kwargs: Kwargs, _: &State<'_>| {
-            let separator: &str = kwargs.get("sep")?.unwrap_or_default();
-            let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
-            bounded(texts.iter().map(|text| text.len() + separator.len()).sum())?;
-            Ok::<_, tera::Error>(texts.join(separator))
-        },
-    );
+    tera.register_filter("replace", move |text: &str, kwargs: Kwargs, _: &State<'_>| {
+        let (from, to): (&str, &str) = (kwargs.must_get("from")?, kwargs.must_get("to")?);
+        let size = text.len() + text.matches(from).count() * to.len();
+        spent.spend(1 + size as u64 / 64)?;
+        bounded(size)?;
+        Ok::<_, tera::Error>(text.replace(from, to))
+    });
+    tera.register_filter("join", |list: Vec<tera::Value>, kwargs: Kwargs, _: &State<'_>| {
+        let separator: &str = kwargs.get("sep")?.unwrap_or_default();
+        let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+        bounded(texts.iter().map(|text| text.len() + separator.len()).sum())?;
+        Ok::<_, tera::Error>(texts.join(separator))
+    });
     let spent = budget.clone();
     tera.register_function("range", move |kwargs: Kwargs, _: &State<'_>| {
         let start = kwargs.get::<i64>("start")?.unwrap_or(0);
         let end = kwargs.must_get::<i64>("end")?;
         let step = kwargs.get::<i64>("step_by")?.unwrap_or(1);
-        let length = end
-            .checked_sub(start)
-            .filter(|length| (0..=MOST_RANGE).contains(length));
+        let length = end.checked_sub(start).filter(|length| (0..=MOST_RANGE).contains(length));
         let length = length.ok_or_else(|| {
             let limit = format!("`range` goes upwards, over at most {MOST_RANGE} numbers");
             tera::Error::message(limit)
@@ -237,9 +208,7 @@ struct Capped(Vec<u8>);
 impl Write for Capped {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > MOST_OUTPUT {
-            return Err(io::Error::other(format!(
-                "the file grows beyond {MOST_OUTPUT} bytes"
-            )));
+            return Err(io::Error::other(format!("the file grows beyond {MOST_OUTPUT} bytes")));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -262,11 +231,7 @@ fn fault_of(error: &tera::Error, source: &str) -> Fault {
     };
     let text = source.lines().nth(line - 1).unwrap_or_default();
     let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
-    Fault {
-        place: Place { line, column },
-        message,
-        help: None,
-    }
+    Fault { place: Place { line, column }, message, help: None }
 }
 
 #[cfg(test)]
@@ -303,10 +268,7 @@ mod tests {
             ),
             "1,2"
         );
-        assert_eq!(
-            shown("{% set b = a ~ '!' %}{{ b if n > 2 else a }}", &context),
-            "\"x\\\"!\""
-        );
+        assert_eq!(shown("{% set b = a ~ '!' %}{{ b if n > 2 else a }}", &context), "\"x\\\"!\"");
     }
 
     #[test]
@@ -339,23 +301,13 @@ mod tests {
         }
         let fault = run("line\n  {% if inputs.b %}x{% endif %}", &context).unwrap_err();
         assert_eq!((fault.place.line, fault.place.column), (2, 3));
-        assert!(
-            fault.message.contains("`inputs.b` is not defined"),
-            "{}",
-            fault.message
-        );
+        assert!(fault.message.contains("`inputs.b` is not defined"), "{}", fault.message);
     }
 
     #[test]
     fn what_may_be_undefined_can_be_asked() {
         let context = json!({"inputs": {"a": 1}});
-        assert_eq!(
-            shown(
-                "{% if inputs.b is defined %}y{% else %}n{% endif %}",
-                &context
-            ),
-            "n"
-        );
+        assert_eq!(shown("{% if inputs.b is defined %}y{% else %}n{% endif %}", &context), "n");
         assert_eq!(shown("{{ inputs.b | default(value=7) }}", &context), "7");
     }
 
@@ -378,10 +330,7 @@ mod tests {
     fn whitespace_control_works_through_the_rewriting() {
         let context = json!({"l": [1, 2]});
         assert_eq!(
-            shown(
-                "a\n{% for x in l -%}\n  {{ x }}\n{%- endfor %}\nb",
-                &context
-            ),
+            shown("a\n{% for x in l -%}\n  {{ x }}\n{%- endfor %}\nb", &context),
             "a\n12\nb"
         );
         assert_eq!(shown("a {{- l | length -}} b", &context), "a2b");

@@ -9,6 +9,8 @@
 //!
 //! What Tera cannot do safely for us (filter sections, includes, captured blocks) is refused here.
 
+use std::fmt::{self, Write as _};
+
 use super::diagnostic::{Place, did_you_mean};
 
 /// Marks around a value in Tera's output: index, value, end. No text of a template holds them.
@@ -57,21 +59,10 @@ const FORMS: [(&str, Form); 4] = [
 ];
 
 const FUNCTIONS: [&str; 2] = ["range", "throw"];
-const TAGS: [&str; 10] = [
-    "if",
-    "elif",
-    "else",
-    "endif",
-    "for",
-    "endfor",
-    "set",
-    "set_global",
-    "break",
-    "continue",
-];
-const WORDS: [&str; 12] = [
-    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False",
-];
+const TAGS: [&str; 10] =
+    ["if", "elif", "else", "endif", "for", "endfor", "set", "set_global", "break", "continue"];
+const WORDS: [&str; 12] =
+    ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False"];
 
 /// How the author wants a value written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,60 +115,33 @@ pub(super) struct SyntaxFault {
 /// Rewrites a text for Tera.
 pub(super) fn prepare(text: &str) -> Result<Prepared, SyntaxFault> {
     if let Some(at) = text.find(MARKS) {
-        return Err(fault(
-            text,
-            at,
-            "a control character (U+0001 to U+0003) stands here",
-        ));
+        return Err(fault(text, at, "a control character (U+0001 to U+0003) stands here"));
     }
-    let mut writer = Writer {
-        text,
-        out: String::new(),
-        outputs: vec![],
-        names: vec![],
-        locals: vec![],
-    };
+    let mut writer =
+        Writer { text, out: String::new(), outputs: vec![], names: vec![], locals: vec![] };
     let mut at = 0;
+    let mut first_end = None;
     while let Some(start) = next_tag(text, at) {
         writer.out.push_str(&text[at..start]);
         at = writer.tag(start)?;
+        first_end = first_end.or(Some(at));
     }
     writer.out.push_str(&text[at..]);
-    let Writer {
-        out,
-        outputs,
-        mut names,
-        locals,
-        ..
-    } = writer;
+    let Writer { out, outputs, mut names, locals, .. } = writer;
     names.retain(|name| !locals.contains(&name.path[0]));
-    let is_whole = outputs.len() == 1
-        && text.starts_with("{{")
-        && text.ends_with("}}")
-        && text.matches("{%").count() == 0
-        && text.matches("{#").count() == 0
-        && outputs[0].text.len() + 4 >= text.trim_end_matches('-').len().saturating_sub(2);
-    Ok(Prepared {
-        source: out,
-        outputs,
-        names,
-        is_whole,
-    })
+    // The only tag of the text, and all of it.
+    let is_whole =
+        outputs.len() == 1 && next_tag(text, 0) == Some(0) && first_end == Some(text.len());
+    Ok(Prepared { source: out, outputs, names, is_whole })
 }
 
 fn fault(text: &str, at: usize, message: impl Into<String>) -> SyntaxFault {
-    SyntaxFault {
-        place: Place::of(text, at),
-        message: message.into(),
-        help: None,
-    }
+    SyntaxFault { place: Place::of(text, at), message: message.into(), help: None }
 }
 
 fn next_tag(text: &str, from: usize) -> Option<usize> {
     let rest = &text.as_bytes()[from..];
-    let found = rest
-        .windows(2)
-        .position(|two| matches!(two, b"{{" | b"{%" | b"{#"));
+    let found = rest.windows(2).position(|two| matches!(two, b"{{" | b"{%" | b"{#"));
     found.map(|at| from + at)
 }
 
@@ -205,13 +169,16 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        // Writing to a text cannot fail.
+        let _ = self.out.write_fmt(text);
+    }
+
     /// Rewrites the tag that starts here; answers where it ends.
     fn tag(&mut self, start: usize) -> Result<usize, SyntaxFault> {
         let text = self.text;
         if text[start..].starts_with("{#") {
-            let end = text[start..]
-                .find("#}")
-                .map_or(text.len(), |at| start + at + 2);
+            let end = text[start..].find("#}").map_or(text.len(), |at| start + at + 2);
             self.out.push_str(&text[start..end]);
             return Ok(end);
         }
@@ -223,11 +190,7 @@ impl<'a> Writer<'a> {
         let close = if is_output { "}}" } else { "%}" };
         let open = start + 2 + usize::from(text[start + 2..].starts_with('-'));
         let (tokens, end) = tokenize(text, open, close)?;
-        let closing = if text[..end].ends_with(&format!("-{close}")) {
-            3
-        } else {
-            2
-        };
+        let closing = if text[..end].ends_with(&format!("-{close}")) { 3 } else { 2 };
         let ends = &text[end - closing..end];
         self.out.push_str(&text[start..open]);
         if is_output {
@@ -249,7 +212,7 @@ impl<'a> Writer<'a> {
         });
         self.out.push_str(" (");
         self.expression(tokens)?;
-        self.out.push_str(&format!(") | _emit(n={index}) "));
+        self.put(format_args!(") | _emit(n={index}) "));
         Ok(())
     }
 
@@ -266,10 +229,7 @@ impl<'a> Writer<'a> {
                 }
                 other => did_you_mean(other, TAGS),
             };
-            return Err(SyntaxFault {
-                help,
-                ..fault(self.text, first.start, message)
-            });
+            return Err(SyntaxFault { help, ..fault(self.text, first.start, message) });
         }
         self.out.push(' ');
         self.out.push_str(first.text);
@@ -289,10 +249,7 @@ impl<'a> Writer<'a> {
 
     /// `{% for a, b in … %}`, and a count of each pass behind it.
     fn for_loop(&mut self, tokens: &[Token<'a>], ends: &str) -> Result<(), SyntaxFault> {
-        let split = tokens
-            .iter()
-            .position(|t| t.text == "in")
-            .unwrap_or(tokens.len() - 1);
+        let split = tokens.iter().position(|t| t.text == "in").unwrap_or(tokens.len() - 1);
         for token in &tokens[1..=split] {
             if token.kind == Kind::Word && token.text != "in" {
                 self.declare(token)?;
@@ -303,29 +260,21 @@ impl<'a> Writer<'a> {
         self.expression(&tokens[split + 1..])?;
         // The counting tag takes over the `-` that trims what follows.
         let trim = if ends.starts_with('-') { "-" } else { "" };
-        self.out
-            .push_str(&format!(" %}}{{% if 0 | _step %}}{{% endif {trim}%}}"));
+        self.put(format_args!(" %}}{{% if 0 | _step %}}{{% endif {trim}%}}"));
         Ok(())
     }
 
     fn set(&mut self, tokens: &[Token<'a>]) -> Result<(), SyntaxFault> {
         let (Some(name), Some(equals)) = (tokens.get(1), tokens.get(2)) else {
-            return Err(fault(
-                self.text,
-                tokens[0].start,
-                "`set` needs a name, `=` and a value",
-            ));
+            return Err(fault(self.text, tokens[0].start, "`set` needs a name, `=` and a value"));
         };
         if equals.text != "=" {
             let message = "`{% set name %}…{% endset %}` cannot be used in these templates";
             let help = Some("write `{% set name = … %}`; join texts with `~`".to_owned());
-            return Err(SyntaxFault {
-                help,
-                ..fault(self.text, name.start, message)
-            });
+            return Err(SyntaxFault { help, ..fault(self.text, name.start, message) });
         }
         self.declare(name)?;
-        self.out.push_str(&format!(" {} = (", name.text));
+        self.put(format_args!(" {} = (", name.text));
         self.expression(&tokens[3..])?;
         self.out.push_str(") | _held");
         Ok(())
@@ -370,10 +319,7 @@ impl<'a> Writer<'a> {
         if name == "for" {
             let message = "a list cannot be built with `for` inside an expression";
             let help = Some("use `{% for … %}`".to_owned());
-            return Err(SyntaxFault {
-                help,
-                ..fault(self.text, token.start, message)
-            });
+            return Err(SyntaxFault { help, ..fault(self.text, token.start, message) });
         }
         if before(1) == "|" {
             self.known_word(&token, "filter", &FILTERS)?;
@@ -385,8 +331,7 @@ impl<'a> Writer<'a> {
         self.out.push_str(name);
         if name == "loop" {
             // `loop.index` is one name to Tera.
-            self.out
-                .push_str(&format!("{}{}", text_at(at + 1), text_at(at + 2)));
+            self.put(format_args!("{}{}", text_at(at + 1), text_at(at + 2)));
             return Ok((at + 3).min(tokens.len()));
         }
         Ok(at + 1)
@@ -408,10 +353,7 @@ impl<'a> Writer<'a> {
             }
             other => did_you_mean(other, known.iter().copied()),
         };
-        Err(SyntaxFault {
-            help,
-            ..fault(self.text, token.start, message)
-        })
+        Err(SyntaxFault { help, ..fault(self.text, token.start, message) })
     }
 
     /// `a.b[c].d`, wrapped, unless what follows deals with its being undefined.
@@ -431,7 +373,7 @@ impl<'a> Writer<'a> {
             let key = tokens.get(end + 1);
             match key {
                 Some(key) if is_plain && token.text.ends_with('.') => {
-                    path.push(key.text.to_owned())
+                    path.push(key.text.to_owned());
                 }
                 Some(key) if is_plain && key.kind == Kind::Text && next == end + 3 => {
                     path.push(key.text[1..key.text.len() - 1].to_owned());
@@ -453,8 +395,7 @@ impl<'a> Writer<'a> {
         self.out.push_str(tokens[start].text);
         for (from, to) in parts {
             if text_at(from).ends_with('.') {
-                self.out
-                    .push_str(&format!("{}{}", text_at(from), text_at(from + 1)));
+                self.put(format_args!("{}{}", text_at(from), text_at(from + 1)));
                 continue;
             }
             self.out.push_str(text_at(from));
@@ -463,7 +404,7 @@ impl<'a> Writer<'a> {
             self.out.push_str(if inner_end < to { "]" } else { "" });
         }
         if !may_be_undefined {
-            self.out.push_str(&format!(
+            self.put(format_args!(
                 " | _known(name=\"{}\"))",
                 path.join(".").replace(['"', '\\'], "")
             ));
@@ -548,20 +489,13 @@ fn tokenize<'a>(
             }
             _ => (c.len_utf8(), Kind::Other),
         };
-        tokens.push(Token {
-            start: at,
-            text: &rest[..length],
-            kind,
-        });
+        tokens.push(Token { start: at, text: &rest[..length], kind });
         at += length;
     }
 }
 
 fn number(rest: &str) -> usize {
-    let digits = |text: &str| {
-        text.find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(text.len())
-    };
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let whole = digits(rest);
     match rest[whole..].strip_prefix('.') {
         Some(fraction) => whole + 1 + digits(fraction),
@@ -623,29 +557,16 @@ mod tests {
         let prepared =
             prepare("{{ a.b | default(value=c) }}{% if d is not defined %}{% endif %}").unwrap();
         assert!(
-            prepared
-                .source
-                .starts_with("{{ ( a.b | default ( value = (c | _known(name=\"c\")) ))")
+            prepared.source.starts_with("{{ ( a.b | default ( value = (c | _known(name=\"c\")) ))")
         );
         assert!(prepared.source.contains("if d is not defined"));
     }
 
     #[test]
     fn the_form_is_taken_off_the_end_and_refused_elsewhere() {
-        assert_eq!(
-            prepare("{{ a | json }}").unwrap().outputs[0].form,
-            Form::Literal
-        );
-        assert_eq!(
-            prepare("{{ a | identifier }}").unwrap().outputs[0].form,
-            Form::Identifier
-        );
-        assert!(
-            prepare("{{ a | json | upper }}")
-                .unwrap_err()
-                .message
-                .contains("last thing")
-        );
+        assert_eq!(prepare("{{ a | json }}").unwrap().outputs[0].form, Form::Literal);
+        assert_eq!(prepare("{{ a | identifier }}").unwrap().outputs[0].form, Form::Identifier);
+        assert!(prepare("{{ a | json | upper }}").unwrap_err().message.contains("last thing"));
     }
 
     #[test]

@@ -117,67 +117,34 @@ pub fn outcome(templates: &Templates, test: &GoldenTest) -> Outcome {
 
 fn acted(template: &Template, action: &ActionSpec, test: &GoldenTest) -> Result<Outcome, String> {
     let before = test.before.as_ref();
-    let checked = inputs::check(
-        template,
-        action,
-        &test.inputs,
-        before.map(|before| &before.inputs),
-    )
-    .map_err(|faults| {
-        faults
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
-    })?;
+    let checked =
+        inputs::check(template, action, &test.inputs, before.map(|before| &before.inputs))
+            .map_err(|faults| {
+                faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+            })?;
     let request = request(test)?;
     let title = action.title.clone().unwrap_or_else(|| request.title());
     let entity = before.and_then(|before| before.entity.as_ref());
     let secrets = template.secret_inputs();
     let url = Some("https://portal.example/runs/r_golden");
-    let context = context(
-        &request,
-        action.operation,
-        &title,
-        &checked,
-        &secrets,
-        entity,
-        url,
-    );
+    let context = context(&request, action.operation, &title, &checked, &secrets, entity, url);
     match &action.kind {
         ActionKind::Files if action.operation == Operation::Delete => {
             Ok(Outcome::Files(BTreeMap::new()))
         }
         ActionKind::Files => {
-            let target = template
-                .target
-                .as_ref()
-                .ok_or("the template has no target")?;
+            let target = template.target.as_ref().ok_or("the template has no target")?;
             let path = render::path(&target.path, &context).map_err(|e| e.to_string())?;
             let files = render::files(template, &context, &path).map_err(|e| e.to_string())?;
             Ok(Outcome::Files(files.into_iter().map(as_text).collect()))
         }
-        ActionKind::Workflow {
-            repository,
-            file,
-            reference,
-            inputs,
-        } => {
+        ActionKind::Workflow { repository, file, reference, inputs } => {
             let workflow = serde_json::json!({"repository": repository, "file": file, "ref": reference, "inputs": inputs});
-            render::value(&workflow, &context)
-                .map(Outcome::Workflow)
-                .map_err(|e| e.to_string())
+            render::value(&workflow, &context).map(Outcome::Workflow).map_err(|e| e.to_string())
         }
-        ActionKind::Secret {
-            repository,
-            environment,
-            name,
-            ..
-        } => {
+        ActionKind::Secret { repository, environment, name, .. } => {
             let secret = serde_json::json!({"repository": repository, "environment": environment, "name": name});
-            render::value(&secret, &context)
-                .map(Outcome::Secret)
-                .map_err(|e| e.to_string())
+            render::value(&secret, &context).map(Outcome::Secret).map_err(|e| e.to_string())
         }
     }
 }
@@ -199,17 +166,12 @@ fn request(test: &GoldenTest) -> Result<ActionRun, String> {
 }
 
 fn as_text(file: RenderedFile) -> (String, String) {
-    (
-        file.path,
-        String::from_utf8_lossy(&file.contents).into_owned(),
-    )
+    (file.path, String::from_utf8_lossy(&file.contents).into_owned())
 }
 
 fn joined(files: &BTreeMap<String, String>) -> String {
-    files
-        .iter()
-        .map(|(path, text)| format!("=== {path}\n{text}\n"))
-        .collect()
+    let files = files.iter().map(|(path, text)| ["=== ", path, "\n", text, "\n"].concat());
+    files.collect()
 }
 
 fn pretty(value: &Value) -> String {

@@ -31,15 +31,10 @@ pub fn check(
     let given = cleaned(template, given);
     if Value::Object(given.clone()).to_string().len() > MOST_BYTES {
         let message = format!("all inputs together are larger than {MOST_BYTES} bytes");
-        return Err(vec![InputFault {
-            field: "inputs".to_owned(),
-            message,
-        }]);
+        return Err(vec![InputFault { field: "inputs".to_owned(), message }]);
     }
     let mut faults = not_taken(action, &given);
-    let mut inputs = before
-        .map(|before| cleaned(template, before))
-        .unwrap_or_default();
+    let mut inputs = before.map(|before| cleaned(template, before)).unwrap_or_default();
     let is_delete = action.operation == Operation::Delete;
     let given_names: Vec<String> = given.keys().cloned().collect();
     inputs.extend(given);
@@ -50,18 +45,10 @@ pub fn check(
     }
     if !is_delete {
         let partial = (!is_whole).then_some(given_names.as_slice());
-        let secrets = if before.is_some() {
-            template.secret_inputs()
-        } else {
-            Vec::new()
-        };
+        let secrets = if before.is_some() { template.secret_inputs() } else { Vec::new() };
         faults.extend(against_schema(template, &inputs, partial, &secrets));
     }
-    if faults.is_empty() {
-        Ok(inputs)
-    } else {
-        Err(faults)
-    }
+    if faults.is_empty() { Ok(inputs) } else { Err(faults) }
 }
 
 /// In Unicode's form C, without the empty fields that a portal's form sends as null.
@@ -76,11 +63,8 @@ fn cleaned(template: &Template, given: &Map<String, Value>) -> Map<String, Value
             .and_then(Value::as_array)
             .is_some_and(|all| all.contains(&Value::Null))
     };
-    let kept = given
-        .iter()
-        .filter(|(name, value)| !value.is_null() || takes_null(name));
-    kept.map(|(name, value)| (name.clone(), normalized(value)))
-        .collect()
+    let kept = given.iter().filter(|(name, value)| !value.is_null() || takes_null(name));
+    kept.map(|(name, value)| (name.clone(), normalized(value))).collect()
 }
 
 fn not_taken(action: &ActionSpec, given: &Map<String, Value>) -> Vec<InputFault> {
@@ -96,12 +80,7 @@ fn not_taken(action: &ActionSpec, given: &Map<String, Value>) -> Vec<InputFault>
         [] => format!("the action `{}` takes no inputs", action.id),
         _ => format!("the action `{}` takes only {}", action.id, taken.join(", ")),
     };
-    not_taken
-        .map(|field| InputFault {
-            field: field.clone(),
-            message: message.clone(),
-        })
-        .collect()
+    not_taken.map(|field| InputFault { field: field.clone(), message: message.clone() }).collect()
 }
 
 /// Puts in what the schema has as `default`, in maps within maps too.
@@ -156,9 +135,5 @@ fn against_schema(
 }
 
 fn joined(field: &str, name: &str) -> String {
-    if field.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{field}.{name}")
-    }
+    if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
 }

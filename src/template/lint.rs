@@ -44,11 +44,7 @@ impl Lint<'_> {
                 self.texts(workflow, Allowed::Usual, found);
             }
             for (key, _, value) in action.get("secret").map_or(&[][..], Located::entries) {
-                let allowed = if key == "value" {
-                    Allowed::Secrets
-                } else {
-                    Allowed::Usual
-                };
+                let allowed = if key == "value" { Allowed::Secrets } else { Allowed::Usual };
                 self.texts(value, allowed, found);
             }
         }
@@ -98,10 +94,7 @@ impl Lint<'_> {
         let root = name.path[0].as_str();
         let shown = name.path.join(".");
         if !ROOTS.contains(&root) {
-            return Some((
-                format!("`{shown}` is not defined"),
-                did_you_mean(root, ROOTS),
-            ));
+            return Some((format!("`{shown}` is not defined"), did_you_mean(root, ROOTS)));
         }
         if root == "outputs" && allowed != Allowed::Outputs {
             let help = "outputs are known after the apply; only `entity` can use them".to_owned();
@@ -130,23 +123,14 @@ impl Lint<'_> {
         if secret_inputs(self.schema).contains(&field) && allowed != Allowed::Secrets {
             let help = "a secret may be named in `secret: {value: …}` of an action, nowhere else"
                 .to_owned();
-            return Some((
-                format!("`{shown}` is a secret and would be seen here"),
-                Some(help),
-            ));
+            return Some((format!("`{shown}` is a secret and would be seen here"), Some(help)));
         }
         let properties = self.schema.get("properties").and_then(Value::as_object);
         let is_known = properties.is_some_and(|known| known.contains_key(field));
         if is_known || self.schema.get("patternProperties").is_some() {
             return None;
         }
-        let known = properties
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.as_str());
-        Some((
-            format!("there is no input `{field}`"),
-            did_you_mean(field, known),
-        ))
+        let known = properties.into_iter().flatten().map(|(name, _)| name.as_str());
+        Some((format!("there is no input `{field}`"), did_you_mean(field, known)))
     }
 }

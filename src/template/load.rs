@@ -59,16 +59,11 @@ impl Templates {
             };
             for action in &template.actions {
                 if let Some(other) = places.insert(action.id.clone(), folder.to_owned()) {
-                    let message = format!(
-                        "the action `{}` is in the template `{other}` too",
-                        action.id
-                    );
+                    let message =
+                        format!("the action `{}` is in the template `{other}` too", action.id);
                     found.push(reader.at_key(action.id.as_str(), message));
                 }
-                let of = ActionOf {
-                    template: Arc::clone(&template),
-                    action: action.clone(),
-                };
+                let of = ActionOf { template: Arc::clone(&template), action: action.clone() };
                 inner.actions.insert(action.id.clone(), of);
             }
             inner.templates.push(template);
@@ -109,15 +104,8 @@ const KEYS: [&str; 10] = [
     "apply",
     "entity",
 ];
-const ENTITY_KEYS: [&str; 7] = [
-    "blueprint",
-    "identifier",
-    "title",
-    "team",
-    "icon",
-    "properties",
-    "relations",
-];
+const ENTITY_KEYS: [&str; 7] =
+    ["blueprint", "identifier", "title", "team", "icon", "properties", "relations"];
 
 /// Reads one folder.
 struct Reader<'a> {
@@ -131,13 +119,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(folder: &'a str, file: &'a SourceFile, all: &'a [SourceFile]) -> Self {
         let text = String::from_utf8_lossy(&file.contents).into_owned();
-        Self {
-            folder,
-            file,
-            text,
-            all,
-            found: Vec::new(),
-        }
+        Self { folder, file, text, all, found: Vec::new() }
     }
 
     fn at(&self, place: Place, message: impl Into<String>) -> Diagnostic {
@@ -155,9 +137,8 @@ impl<'a> Reader<'a> {
     }
 
     fn template(&mut self) -> Option<Template> {
-        let root = Located::parse(&self.file.path, &self.text)
-            .map_err(|e| self.found.push(e))
-            .ok()?;
+        let root =
+            Located::parse(&self.file.path, &self.text).map_err(|e| self.found.push(e)).ok()?;
         self.known_keys(&root, "template.yml", &KEYS);
         let name = TemplateName::new(self.folder);
         if let Err(error) = &name {
@@ -170,32 +151,24 @@ impl<'a> Reader<'a> {
         let schema = self.schema(&inputs, root.get("inputs"));
         let actions = self.actions(&root, &inputs);
         let target = root.get("target").map(|target| self.target(target));
-        let writes_files = actions
-            .iter()
-            .any(|action| action.kind == ActionKind::Files);
+        let writes_files = actions.iter().any(|action| action.kind == ActionKind::Files);
         let files = self.files(&root, writes_files);
         if writes_files && target.is_none() {
-            self.found.push(self.at(root.place, "a template that writes files needs a `target`")
-                .help("target: {repository: acme/infrastructure, path: \"services/{{ inputs.name }}\"}"));
+            self.found
+                .push(self.at(root.place, "a template that writes files needs a `target`").help(
+                "target: {repository: acme/infrastructure, path: \"services/{{ inputs.name }}\"}",
+            ));
         }
-        let pull_request = root
-            .get("pull_request")
-            .map(|it| self.pull_request(it))
-            .unwrap_or_default();
+        let pull_request =
+            root.get("pull_request").map(|it| self.pull_request(it)).unwrap_or_default();
         let plan = root.get("plan").and_then(|plan| {
             self.known_keys(plan, "plan", &["workflow"]);
             self.required_text(plan, "workflow", "plan")
         });
-        let apply = root
-            .get("apply")
-            .map_or(ApplySignal::Merge, |apply| self.apply(apply));
+        let apply = root.get("apply").map_or(ApplySignal::Merge, |apply| self.apply(apply));
         let entity = root.get("entity").map(|entity| self.entity(entity));
-        Lint {
-            file: &self.file.path,
-            text: &self.text,
-            schema: &inputs,
-        }
-        .template(&root, &mut self.found);
+        Lint { file: &self.file.path, text: &self.text, schema: &inputs }
+            .template(&root, &mut self.found);
         let digest = self.digest();
         Some(Template {
             name: name.ok()?,
@@ -216,16 +189,12 @@ impl<'a> Reader<'a> {
 
     fn known_keys(&mut self, map: &Located, what: &str, known: &[&str]) {
         if !matches!(map.content, Content::Map(_)) {
-            self.say(
-                map.place,
-                format!("`{what}` must be a map of {}", known.join(", ")),
-            );
+            self.say(map.place, format!("`{what}` must be a map of {}", known.join(", ")));
         }
         for (key, place, _) in map.entries() {
             if !known.contains(&key.as_str()) {
                 let unknown = self.at(*place, format!("unknown key `{key}` in `{what}`"));
-                self.found
-                    .push(unknown.maybe_help(did_you_mean(key, known.iter().copied())));
+                self.found.push(unknown.maybe_help(did_you_mean(key, known.iter().copied())));
             }
         }
     }
@@ -273,11 +242,8 @@ impl<'a> Reader<'a> {
         if inputs.get("type").is_some_and(|kind| kind != "object") {
             self.say(place, "`inputs` must be a JSON Schema of `type: object`");
         }
-        for (name, schema) in inputs
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
+        for (name, schema) in
+            inputs.get("properties").and_then(Value::as_object).into_iter().flatten()
         {
             let is_flag = schema.get("secret").is_none_or(Value::is_boolean);
             if !is_flag {
@@ -323,14 +289,7 @@ impl<'a> Reader<'a> {
         self.known_keys(
             spec,
             id,
-            &[
-                "title",
-                "operation",
-                "inputs",
-                "workflow",
-                "secret",
-                "conclusions",
-            ],
+            &["title", "operation", "inputs", "workflow", "secret", "conclusions"],
         );
         let checked = ActionId::new(id);
         if let Err(error) = &checked {
@@ -356,8 +315,7 @@ impl<'a> Reader<'a> {
                 if !known.is_some_and(|known| known.contains_key(name)) {
                     let unknown = self.at(listed.place, format!("there is no input `{name}`"));
                     let known = known.into_iter().flatten().map(|(name, _)| name.as_str());
-                    self.found
-                        .push(unknown.maybe_help(did_you_mean(name, known)));
+                    self.found.push(unknown.maybe_help(did_you_mean(name, known)));
                 }
             }
             names
@@ -390,18 +348,12 @@ impl<'a> Reader<'a> {
             repository: repository?,
             file: file?,
             reference: self.text_at(spec, "ref"),
-            inputs: spec
-                .get("inputs")
-                .map_or_else(|| serde_json::json!({}), Located::to_json),
+            inputs: spec.get("inputs").map_or_else(|| serde_json::json!({}), Located::to_json),
         })
     }
 
     fn secret(&mut self, spec: &Located) -> Option<ActionKind> {
-        self.known_keys(
-            spec,
-            "secret",
-            &["repository", "environment", "name", "value"],
-        );
+        self.known_keys(spec, "secret", &["repository", "environment", "name", "value"]);
         let repository = self.required_text(spec, "repository", "secret");
         let name = self.required_text(spec, "name", "secret");
         let value = self.required_text(spec, "value", "secret");
@@ -429,19 +381,13 @@ impl<'a> Reader<'a> {
         let mut conclusions = BTreeMap::new();
         for (from, place, to) in spec.get("conclusions").map_or(&[][..], Located::entries) {
             let to = to.to_json();
-            match to
-                .as_str()
-                .filter(|to| KNOWN.contains(to) && KNOWN.contains(&from.as_str()))
-            {
+            match to.as_str().filter(|to| KNOWN.contains(to) && KNOWN.contains(&from.as_str())) {
                 Some(to) => {
                     conclusions.insert(from.clone(), Conclusion::parse(to));
                 }
                 None => self.say(
                     *place,
-                    format!(
-                        "`conclusions` maps these to each other: {}",
-                        KNOWN.join(", ")
-                    ),
+                    format!("`conclusions` maps these to each other: {}", KNOWN.join(", ")),
                 ),
             }
         }
@@ -451,25 +397,15 @@ impl<'a> Reader<'a> {
     fn target(&mut self, spec: &Located) -> Target {
         self.known_keys(spec, "target", &["repository", "base", "path"]);
         Target {
-            repository: self
-                .required_text(spec, "repository", "target")
-                .unwrap_or_default(),
+            repository: self.required_text(spec, "repository", "target").unwrap_or_default(),
             base: self.text_at(spec, "base"),
-            path: self
-                .required_text(spec, "path", "target")
-                .unwrap_or_default(),
+            path: self.required_text(spec, "path", "target").unwrap_or_default(),
         }
     }
 
     fn pull_request(&mut self, spec: &Located) -> PullRequestSpec {
-        self.known_keys(
-            spec,
-            "pull_request",
-            &["title", "body", "reviewers", "labels", "draft"],
-        );
-        let draft = spec
-            .get("draft")
-            .map_or(Value::Bool(false), Located::to_json);
+        self.known_keys(spec, "pull_request", &["title", "body", "reviewers", "labels", "draft"]);
+        let draft = spec.get("draft").map_or(Value::Bool(false), Located::to_json);
         if !draft.is_boolean() {
             self.say(spec.place, "`draft` must be true or false");
         }
@@ -485,15 +421,9 @@ impl<'a> Reader<'a> {
     fn apply(&mut self, spec: &Located) -> ApplySignal {
         let known = ["workflow", "status", "check", "deployment"];
         self.known_keys(spec, "apply", &known);
-        let given: Vec<&str> = known
-            .into_iter()
-            .filter(|key| spec.get(key).is_some())
-            .collect();
+        let given: Vec<&str> = known.into_iter().filter(|key| spec.get(key).is_some()).collect();
         let [key] = given[..] else {
-            self.say(
-                spec.place,
-                format!("`apply` needs exactly one of {}", known.join(", ")),
-            );
+            self.say(spec.place, format!("`apply` needs exactly one of {}", known.join(", ")));
             return ApplySignal::Merge;
         };
         let value = self.text_at(spec, key).unwrap_or_default();
@@ -513,9 +443,7 @@ impl<'a> Reader<'a> {
     }
 
     fn files(&mut self, root: &Located, is_needed: bool) -> Vec<TemplateFile> {
-        let folder = self
-            .text_at(root, "files")
-            .unwrap_or_else(|| "files".to_owned());
+        let folder = self.text_at(root, "files").unwrap_or_else(|| "files".to_owned());
         let folder = folder.trim_matches('/').to_owned();
         let place = root.get("files").map_or(root.place, |at| at.place);
         if matches!(folder.as_str(), "tests" | "workflows" | "" | "." | "..")
@@ -548,12 +476,11 @@ impl<'a> Reader<'a> {
         root: &Located,
     ) -> Option<TemplateFile> {
         let inputs = root.get("inputs").map_or(Value::Null, Located::to_json);
-        Lint {
-            file: &file.path,
-            text: path,
-            schema: &inputs,
-        }
-        .expression(path, Place::START, &mut self.found);
+        Lint { file: &file.path, text: path, schema: &inputs }.expression(
+            path,
+            Place::START,
+            &mut self.found,
+        );
         let (path, contents) = match path.strip_suffix(".tera") {
             None => (path, FileContents::Copied(file.contents.clone())),
             Some(path) => {
@@ -566,26 +493,15 @@ impl<'a> Reader<'a> {
                     ));
                     return None;
                 };
-                let lint = Lint {
-                    file: &file.path,
-                    text,
-                    schema: &inputs,
-                };
+                let lint = Lint { file: &file.path, text, schema: &inputs };
                 let found = self.found.len();
                 lint.file(&mut self.found);
-                let compiled = Compiled::new(text)
-                    .ok()
-                    .filter(|_| self.found.len() == found)?;
+                let compiled = Compiled::new(text).ok().filter(|_| self.found.len() == found)?;
                 (path, FileContents::Rendered(compiled))
             }
         };
         let source = file.path.clone();
-        Some(TemplateFile {
-            source,
-            path: path.to_owned(),
-            contents,
-            executable: file.executable,
-        })
+        Some(TemplateFile { source, path: path.to_owned(), contents, executable: file.executable })
     }
 
     /// Over `template.yml` and the files: names, modes and contents, in order.

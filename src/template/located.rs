@@ -30,26 +30,14 @@ impl Located {
         serde_saphyr::from_str(text).map_err(|error| {
             let place = error.location().map_or(Place::START, place_of);
             let message = error.without_snippet().to_string();
-            let message = message
-                .split(" at line ")
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-            Diagnostic::at(
-                file,
-                text,
-                place,
-                format!("this is no valid YAML: {message}"),
-            )
+            let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+            Diagnostic::at(file, text, place, format!("this is no valid YAML: {message}"))
         })
     }
 
     /// The value of a key of a map.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.entries()
-            .iter()
-            .find(|(name, ..)| name == key)
-            .map(|(_, _, value)| value)
+        self.entries().iter().find(|(name, ..)| name == key).map(|(_, _, value)| value)
     }
 
     /// The entries of a map; none of anything else.
@@ -66,9 +54,7 @@ impl Located {
             Content::Scalar(value) => value.clone(),
             Content::List(items) => items.iter().map(Self::to_json).collect(),
             Content::Map(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|(key, _, value)| (key.clone(), value.to_json()));
+                let entries = entries.iter().map(|(key, _, value)| (key.clone(), value.to_json()));
                 Value::Object(entries.collect::<Map<_, _>>())
             }
         }
@@ -80,28 +66,20 @@ impl Located {
             Content::Scalar(Value::String(text)) => see(text, self.place),
             Content::Scalar(_) => {}
             Content::List(items) => items.iter().for_each(|item| item.each_text(see)),
-            Content::Map(entries) => entries
-                .iter()
-                .for_each(|(_, _, value)| value.each_text(see)),
+            Content::Map(entries) => entries.iter().for_each(|(_, _, value)| value.each_text(see)),
         }
     }
 }
 
 fn place_of(location: serde_saphyr::Location) -> Place {
     let number = |n: u64| usize::try_from(n).unwrap_or(1).max(1);
-    Place {
-        line: number(location.line()),
-        column: number(location.column()),
-    }
+    Place { line: number(location.line()), column: number(location.column()) }
 }
 
 impl<'de> Deserialize<'de> for Located {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Content>::deserialize(deserializer)?;
-        Ok(Self {
-            place: place_of(spanned.referenced),
-            content: spanned.value,
-        })
+        Ok(Self { place: place_of(spanned.referenced), content: spanned.value })
     }
 }
 
@@ -184,9 +162,6 @@ mod tests {
         assert_eq!(value.to_json(), serde_json::json!([{"c": "yes please"}]));
         let mut texts = Vec::new();
         read.each_text(&mut |text, place| texts.push((text.to_owned(), place)));
-        assert_eq!(
-            texts,
-            [("yes please".to_owned(), Place { line: 3, column: 9 })]
-        );
+        assert_eq!(texts, [("yes please".to_owned(), Place { line: 3, column: 9 })]);
     }
 }

@@ -100,11 +100,7 @@ fn block(out: &mut String, value: &Value, depth: usize) {
             block(out, value, depth + 1);
         }
         scalar => {
-            let _ = writeln!(
-                out,
-                "{indent}{head} {}",
-                super::language::yaml_literal(scalar)
-            );
+            let _ = writeln!(out, "{indent}{head} {}", super::language::yaml_literal(scalar));
         }
     };
     match value {
@@ -114,9 +110,7 @@ fn block(out: &mut String, value: &Value, depth: usize) {
                 line(out, format!("{key}:"), value);
             }
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| line(out, "-".to_owned(), item)),
+        Value::Array(items) => items.iter().for_each(|item| line(out, "-".to_owned(), item)),
         _ => {}
     }
 }
@@ -148,10 +142,7 @@ mod tests {
 
     #[test]
     fn a_blob_has_the_id_that_git_gives_it() {
-        assert_eq!(
-            blob_id(b"hello\n"),
-            "ce013625030ba8dba906f756967f9e9ca394464a"
-        );
+        assert_eq!(blob_id(b"hello\n"), "ce013625030ba8dba906f756967f9e9ca394464a");
     }
 
     #[test]
@@ -167,9 +158,7 @@ mod tests {
 
     #[test]
     fn a_manifest_that_points_elsewhere_is_refused() {
-        let text = manifest(&json!(1))
-            .to_text()
-            .replace("main.tf", "../main.tf");
+        let text = manifest(&json!(1)).to_text().replace("main.tf", "../main.tf");
         assert!(Manifest::parse(".towpath.yml", &text).is_err());
         assert!(Manifest::parse(".towpath.yml", "template: x\n").is_err());
     }

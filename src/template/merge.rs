@@ -4,9 +4,7 @@
 pub(super) fn merge(base: &str, theirs: &str, new: &str) -> Result<String, String> {
     let mut options = diffy::MergeOptions::new();
     options.set_conflict_style(diffy::ConflictStyle::Merge);
-    options
-        .merge(base, theirs, new)
-        .map_err(|conflicted| lines(&conflicted, theirs))
+    options.merge(base, theirs, new).map_err(|conflicted| lines(&conflicted, theirs))
 }
 
 /// `line 4` or `lines 4-6 and 9`, in the person's file, from a text with conflict marks.
@@ -23,7 +21,7 @@ fn lines(conflicted: &str, theirs: &str) -> String {
                 ranges.push((line + 1, line));
             }
             Side::Theirs if text.starts_with("=======") && own.get(line) != Some(&text) => {
-                side = Side::New
+                side = Side::New;
             }
             Side::New if text.starts_with(">>>>>>>") => side = Side::Both,
             Side::New => {}
@@ -37,19 +35,9 @@ fn lines(conflicted: &str, theirs: &str) -> String {
     }
     let shown: Vec<String> = ranges
         .iter()
-        .map(|(from, to)| {
-            if to > from {
-                format!("{from}-{to}")
-            } else {
-                from.to_string()
-            }
-        })
+        .map(|(from, to)| if to > from { format!("{from}-{to}") } else { from.to_string() })
         .collect();
-    let word = if shown.len() == 1 && !shown[0].contains('-') {
-        "line"
-    } else {
-        "lines"
-    };
+    let word = if shown.len() == 1 && !shown[0].contains('-') { "line" } else { "lines" };
     format!("{word} {}", shown.join(" and "))
 }
 
@@ -69,10 +57,7 @@ mod tests {
         let base = "a = 1\n\nb = 2\n\nc = 3\n";
         let theirs = "# ours\na = 1\n\nb = 2\n\nc = 3\n";
         let new = "a = 1\n\nb = 2\n\nc = 4\n";
-        assert_eq!(
-            merge(base, theirs, new).unwrap(),
-            "# ours\na = 1\n\nb = 2\n\nc = 4\n"
-        );
+        assert_eq!(merge(base, theirs, new).unwrap(), "# ours\na = 1\n\nb = 2\n\nc = 4\n");
     }
 
     #[test]

@@ -47,10 +47,7 @@ pub struct RenderError {
 
 impl RenderError {
     fn shown_place(&self) -> String {
-        let expression = self
-            .expression
-            .as_ref()
-            .map(|text| format!("`{{{{ {text} }}}}`: "));
+        let expression = self.expression.as_ref().map(|text| format!("`{{{{ {text} }}}}`: "));
         let expression = expression.unwrap_or_default();
         match (&self.file, self.line) {
             (Some(file), Some(line)) => format!("{file}, line {line}: {expression}"),
@@ -60,23 +57,12 @@ impl RenderError {
     }
 
     fn new(message: impl Into<String>) -> Self {
-        Self {
-            file: None,
-            line: None,
-            expression: None,
-            message: message.into(),
-        }
+        Self { file: None, line: None, expression: None, message: message.into() }
     }
 
     fn of(fault: Fault) -> Self {
-        let help = fault
-            .help
-            .map(|help| format!("; {help}"))
-            .unwrap_or_default();
-        Self {
-            line: Some(fault.place.line),
-            ..Self::new(fault.message + &help)
-        }
+        let help = fault.help.map(|help| format!("; {help}")).unwrap_or_default();
+        Self { line: Some(fault.place.line), ..Self::new(fault.message + &help) }
     }
 
     fn of_expression(compiled: &Compiled, output: usize, message: String) -> Self {
@@ -89,22 +75,14 @@ impl RenderError {
     }
 
     fn in_file(self, file: &str) -> Self {
-        Self {
-            file: Some(file.to_owned()),
-            ..self
-        }
+        Self { file: Some(file.to_owned()), ..self }
     }
 }
 
 fn pieces(text: &str, context: &Value) -> Result<(Compiled, Vec<Piece>), RenderError> {
     let compiled = Compiled::new(text).map_err(RenderError::of)?;
     let pieces = compiled.render(context).map_err(|fault| RenderError {
-        expression: Some(
-            text.trim_start_matches("{{")
-                .trim_end_matches("}}")
-                .trim()
-                .to_owned(),
-        ),
+        expression: Some(text.trim_start_matches("{{").trim_end_matches("}}").trim().to_owned()),
         ..RenderError::of(fault)
     })?;
     Ok((compiled, pieces))
@@ -117,18 +95,13 @@ pub fn text(expression: &str, context: &Value) -> Result<String, RenderError> {
 
 /// Renders Markdown: values stand in it as the text that they are, without mentions, links or HTML.
 pub fn markdown(expression: &str, context: &Value) -> Result<String, RenderError> {
-    joined(expression, context, |text, _| {
-        Ok(language::markdown_text(&text))
-    })
+    joined(expression, context, |text, _| Ok(language::markdown_text(&text)))
 }
 
 /// Renders a title: one line, without control characters.
 pub fn line(expression: &str, context: &Value) -> Result<String, RenderError> {
     let text = text(expression, context)?;
-    let text: String = text
-        .chars()
-        .map(|c| if language::is_hidden(c) { ' ' } else { c })
-        .collect();
+    let text: String = text.chars().map(|c| if language::is_hidden(c) { ' ' } else { c }).collect();
     Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
@@ -145,10 +118,7 @@ pub fn value(value: &Value, context: &Value) -> Result<Value, RenderError> {
             }
             self::text(text, context).map(Value::String)
         }
-        Value::Array(items) => items
-            .iter()
-            .map(|item| self::value(item, context))
-            .collect(),
+        Value::Array(items) => items.iter().map(|item| self::value(item, context)).collect(),
         Value::Object(entries) => {
             let entries = entries.iter();
             let entries =
@@ -166,9 +136,7 @@ pub fn path(expression: &str, context: &Value) -> Result<String, RenderError> {
         None => Ok(text),
     })?;
     match path_fault(&path) {
-        Some(fault) => Err(RenderError::new(format!(
-            "the path `{path}` cannot be used: {fault}"
-        ))),
+        Some(fault) => Err(RenderError::new(format!("the path `{path}` cannot be used: {fault}"))),
         None => Ok(path),
     }
 }
@@ -183,11 +151,7 @@ fn joined(
     for piece in &pieces {
         match piece {
             Piece::Text(text) => out.push_str(text),
-            Piece::Value {
-                output,
-                value,
-                form,
-            } => {
+            Piece::Value { output, value, form } => {
                 let text = language::plain_text(value, *form).and_then(|text| write(text, *form));
                 let text = text
                     .map_err(|message| RenderError::of_expression(&compiled, *output, message))?;
@@ -207,10 +171,7 @@ fn segment_fault(text: &str) -> Option<&'static str> {
         _ if text.ends_with(['.', ' ']) || text.starts_with(' ') => {
             Some("it ends with `.` or a space")
         }
-        _ if text
-            .chars()
-            .any(|c| language::is_hidden(c) || "<>:\"|?*".contains(c)) =>
-        {
+        _ if text.chars().any(|c| language::is_hidden(c) || "<>:\"|?*".contains(c)) => {
             Some("it has a control character or one of `<>:\"|?*`")
         }
         _ if text.len() > MOST_SEGMENT => Some("it is longer than 255 bytes"),
@@ -243,14 +204,10 @@ pub fn files(
     target_path: &str,
 ) -> Result<Vec<RenderedFile>, RenderError> {
     if let Some(fault) = path_fault(target_path) {
-        return Err(RenderError::new(format!(
-            "the path `{target_path}` cannot be used: {fault}"
-        )));
+        return Err(RenderError::new(format!("the path `{target_path}` cannot be used: {fault}")));
     }
     if template.files.len() > MOST_FILES {
-        return Err(RenderError::new(format!(
-            "the template has more than {MOST_FILES} files"
-        )));
+        return Err(RenderError::new(format!("the template has more than {MOST_FILES} files")));
     }
     let mut rendered: Vec<RenderedFile> = Vec::with_capacity(template.files.len());
     let mut bytes = 0;
@@ -260,10 +217,7 @@ pub fn files(
         let fault = match () {
             () if done.contents.len() > MOST_FILE => Some("the file is larger than 1 MiB"),
             () if bytes > MOST_BYTES => Some("all files together are larger than 8 MiB"),
-            () if rendered
-                .iter()
-                .any(|other| other.path.eq_ignore_ascii_case(&done.path)) =>
-            {
+            () if rendered.iter().any(|other| other.path.eq_ignore_ascii_case(&done.path)) => {
                 Some("another file has this name too")
             }
             () => None,
@@ -280,20 +234,14 @@ pub fn files(
 fn one(file: &TemplateFile, context: &Value, target: &str) -> Result<RenderedFile, RenderError> {
     let name = path(&file.path, context)?;
     if name.eq_ignore_ascii_case(super::manifest::FILE_NAME) {
-        return Err(RenderError::new(format!(
-            "`{name}` is written by the program itself"
-        )));
+        return Err(RenderError::new(format!("`{name}` is written by the program itself")));
     }
     let path = format!("{target}/{name}");
     let contents = match &file.contents {
         FileContents::Copied(bytes) => bytes.clone(),
         FileContents::Rendered(compiled) => contents(compiled, &path, context)?.into_bytes(),
     };
-    Ok(RenderedFile {
-        path,
-        contents,
-        executable: file.executable,
-    })
+    Ok(RenderedFile { path, contents, executable: file.executable })
 }
 
 fn contents(compiled: &Compiled, path: &str, context: &Value) -> Result<String, RenderError> {
@@ -301,10 +249,9 @@ fn contents(compiled: &Compiled, path: &str, context: &Value) -> Result<String, 
     let written = language::write(FileKind::of(path), &pieces);
     let written = written.map_err(|fault| match (fault.output, fault.line) {
         (Some(output), _) => RenderError::of_expression(compiled, output, fault.message),
-        (None, Some(line)) => RenderError::new(format!(
-            "{} (line {line} of what was rendered)",
-            fault.message
-        )),
+        (None, Some(line)) => {
+            RenderError::new(format!("{} (line {line} of what was rendered)", fault.message))
+        }
         (None, None) => RenderError::new(fault.message),
     })?;
     let is_workflow = path.contains(".github/");
@@ -321,25 +268,14 @@ fn expression_of_actions(pieces: &[Piece]) -> Option<usize> {
     for piece in pieces {
         let (Piece::Text(text), output) = (match piece {
             Piece::Text(_) => (piece.clone(), None),
-            Piece::Value {
-                output,
-                value,
-                form,
-            } => (
-                Piece::Text(language::plain_text(value, *form).unwrap_or_default()),
-                Some(*output),
-            ),
+            Piece::Value { output, value, form } => {
+                (Piece::Text(language::plain_text(value, *form).unwrap_or_default()), Some(*output))
+            }
         }) else {
             continue;
         };
-        let tail: String = before
-            .chars()
-            .rev()
-            .take(2)
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-            .collect();
+        let tail: String =
+            before.chars().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
         let joined = tail + &text;
         if joined.contains("${{") && (output.is_some() || !text.contains("${{")) {
             return output.or(Some(0));

@@ -24,7 +24,9 @@ pub(super) fn until(
     let spread = TimeDelta::milliseconds((wait.num_milliseconds() as f64 * 0.25 * chance) as i64);
     match asked {
         // Not before, and a little apart from the others that were told the same moment.
-        Some(asked) if asked > now => asked + TimeDelta::milliseconds(spread.num_milliseconds() / 4),
+        Some(asked) if asked > now => {
+            asked + TimeDelta::milliseconds(spread.num_milliseconds() / 4)
+        }
         _ => now + wait + spread,
     }
 }

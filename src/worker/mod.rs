@@ -110,9 +110,7 @@ impl Worker {
             }
             Ok(Done::Reported(also)) => self.store.settle_report(claimed, &also).await,
             Err(StepError::Fail(reason)) => self.fail(claimed, reason).await,
-            Err(StepError::Retry { reason, until }) => {
-                self.postpone(claimed, &reason, until).await
-            }
+            Err(StepError::Retry { reason, until }) => self.postpone(claimed, &reason, until).await,
             Err(StepError::Unknown(reason)) => self.postpone(claimed, &reason, None).await,
         }
     }

@@ -2,4 +2,9 @@
 
 mod architecture;
 mod files_agree;
+mod http;
+mod intake;
 mod portal;
+mod store;
+mod support;
+mod templates;

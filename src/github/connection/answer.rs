@@ -44,9 +44,7 @@ impl Answer {
     /// is not ours to follow with a token.
     pub(in crate::github) fn next_cursor(&self) -> Option<String> {
         let links = self.text("link")?;
-        let next = links
-            .split(',')
-            .find(|link| link.contains("rel=\"next\""))?;
+        let next = links.split(',').find(|link| link.contains("rel=\"next\""))?;
         let (_, cursor) = next.split_once("cursor=")?;
         let end = cursor.find(['&', '>']).unwrap_or(cursor.len());
         Some(cursor[..end].to_owned())
@@ -81,29 +79,17 @@ impl Answer {
         match self.status.as_u16() {
             401 => Error::Unauthorized { doing, message },
             403 | 429 if self.status == 429 || self.is_rate_limit(&message, now) => {
-                Error::RateLimited {
-                    doing,
-                    until: self.wait(now),
-                }
+                Error::RateLimited { doing, until: self.wait(now) }
             }
             403 | 451 => {
-                let needs = self
-                    .text("x-accepted-github-permissions")
-                    .map(ToOwned::to_owned);
-                Error::Forbidden {
-                    doing,
-                    message,
-                    needs: needs.filter(|n| !n.trim().is_empty()),
-                }
+                let needs = self.text("x-accepted-github-permissions").map(ToOwned::to_owned);
+                Error::Forbidden { doing, message, needs: needs.filter(|n| !n.trim().is_empty()) }
             }
             404 | 410 => Error::NotFound { doing },
             409 => Error::Conflict { doing, message },
             400 | 413 | 422 => Error::Invalid { doing, message },
             408 | 500..=599 => lost(doing, effect, format!("GitHub answered {}", self.status)),
-            status => Error::Unexpected {
-                doing,
-                reason: format!("status {status}: {message}"),
-            },
+            status => Error::Unexpected { doing, reason: format!("status {status}: {message}") },
         }
     }
 
@@ -166,11 +152,7 @@ mod tests {
             map.insert(*name, HeaderValue::from_str(value).unwrap());
         }
         let status = StatusCode::from_u16(status).unwrap();
-        Answer {
-            status,
-            headers: map,
-            body: Bytes::from(body.to_owned()),
-        }
+        Answer { status, headers: map, body: Bytes::from(body.to_owned()) }
     }
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -187,35 +169,20 @@ mod tests {
     #[test]
     fn rate_limits_are_known_by_header_or_by_words_and_end_when_github_says() {
         let secondary = r#"{"message":"You have exceeded a secondary rate limit."}"#;
-        assert_eq!(
-            until(&answer(403, &[("retry-after", "7")], secondary)),
-            Some(at(7))
-        );
+        assert_eq!(until(&answer(403, &[("retry-after", "7")], secondary)), Some(at(7)));
         assert_eq!(until(&answer(403, &[], secondary)), Some(at(60)));
         assert_eq!(until(&answer(429, &[], "")), Some(at(60)));
-        let primary = [
-            ("x-ratelimit-remaining", "0"),
-            ("x-ratelimit-reset", "1800000900"),
-        ];
+        let primary = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1800000900")];
         assert_eq!(until(&answer(403, &primary, "{}")), Some(at(900)));
-        let plenty = [
-            ("x-ratelimit-remaining", "12"),
-            ("x-ratelimit-reset", "1800000900"),
-        ];
+        let plenty = [("x-ratelimit-remaining", "12"), ("x-ratelimit-reset", "1800000900")];
         assert_eq!(until(&answer(403, &plenty, r#"{"message":"no"}"#)), None);
     }
 
     #[test]
     fn a_server_error_leaves_a_write_unclear_and_a_read_repeatable() {
         let broken = answer(502, &[], "<html>");
-        assert!(matches!(
-            broken.refusal("x", Effect::Write, at(0)),
-            Error::Unclear { .. }
-        ));
-        assert!(matches!(
-            broken.refusal("x", Effect::Read, at(0)),
-            Error::Unavailable { .. }
-        ));
+        assert!(matches!(broken.refusal("x", Effect::Write, at(0)), Error::Unclear { .. }));
+        assert!(matches!(broken.refusal("x", Effect::Read, at(0)), Error::Unavailable { .. }));
     }
 
     #[test]
@@ -230,11 +197,7 @@ mod tests {
             message,
             "Validation Failed: A pull request already exists for a:b.: name missing: plain"
         );
-        let forbidden = answer(
-            403,
-            &[("x-accepted-github-permissions", "actions=write")],
-            "{}",
-        );
+        let forbidden = answer(403, &[("x-accepted-github-permissions", "actions=write")], "{}");
         let Error::Forbidden { needs, .. } = forbidden.refusal("x", Effect::Write, at(0)) else {
             panic!("not forbidden");
         };

@@ -66,12 +66,7 @@ impl Call {
         path: impl Into<String>,
         body: Value,
     ) -> Self {
-        Self {
-            method,
-            body: Some(body),
-            effect: Effect::Write,
-            ..Self::get(doing, path)
-        }
+        Self { method, body: Some(body), effect: Effect::Write, ..Self::get(doing, path) }
     }
 
     /// A GraphQL document, which is a POST even when it only reads.
@@ -127,10 +122,7 @@ mod tests {
 
     #[test]
     fn what_would_end_a_segment_is_encoded() {
-        assert_eq!(
-            encoded("a/b?c#d e[bot]>=ü"),
-            "a%2Fb%3Fc%23d%20e%5Bbot%5D%3E%3D%C3%BC"
-        );
+        assert_eq!(encoded("a/b?c#d e[bot]>=ü"), "a%2Fb%3Fc%23d%20e%5Bbot%5D%3E%3D%C3%BC");
         assert_eq!(encoded("deploy_v1.2-x~.yml"), "deploy_v1.2-x~.yml");
     }
 }

@@ -41,10 +41,7 @@ impl Graph {
     ) -> Result<Self, Error> {
         let graph: Self = answer.json(doing)?;
         if graph.errors.iter().any(GraphqlError::is_rate_limit) {
-            return Err(Error::RateLimited {
-                doing: doing.to_owned(),
-                until: answer.wait(now),
-            });
+            return Err(Error::RateLimited { doing: doing.to_owned(), until: answer.wait(now) });
         }
         // No data at all and no path: the document itself was refused.
         match graph.errors.first() {
@@ -57,9 +54,7 @@ impl Graph {
 
     /// The errors at or below a field of the document.
     pub(in crate::github) fn errors_at(&self, field: &str) -> impl Iterator<Item = &GraphqlError> {
-        self.errors
-            .iter()
-            .filter(move |error| error.field() == Some(field))
+        self.errors.iter().filter(move |error| error.field() == Some(field))
     }
 }
 
@@ -78,11 +73,7 @@ impl GraphqlError {
     pub(in crate::github) fn as_failure_of(&self, doing: &str) -> Error {
         let (doing, message) = (doing.to_owned(), self.message.clone());
         if self.is_forbidden() {
-            return Error::Forbidden {
-                doing,
-                message,
-                needs: None,
-            };
+            return Error::Forbidden { doing, message, needs: None };
         }
         match self.kind.as_str() {
             "NOT_FOUND" if self.is_unresolved_node() => Error::Conflict { doing, message },

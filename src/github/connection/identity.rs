@@ -43,16 +43,10 @@ impl Identity {
             key.replace("\\n", "\n").into_bytes()
         } else {
             let joined: String = key.split_whitespace().collect();
-            BASE64_STANDARD
-                .decode(joined)
-                .map_err(|_| SetupError::Key)?
+            BASE64_STANDARD.decode(joined).map_err(|_| SetupError::Key)?
         };
         let key = EncodingKey::from_rsa_pem(&pem).map_err(|_| SetupError::Key)?;
-        Ok(Self {
-            issuer: app.trim().to_owned(),
-            key,
-            signed: Mutex::new(None),
-        })
+        Ok(Self { issuer: app.trim().to_owned(), key, signed: Mutex::new(None) })
     }
 
     /// A JWT that is good for at least another minute.
@@ -100,10 +94,7 @@ mod tests {
         let later = identity.token(at(470)).unwrap();
         assert_eq!(later.expose_secret(), first.expose_secret());
         let renewed = identity.token(at(490)).unwrap();
-        assert_eq!(
-            claims_of(renewed.expose_secret())["exp"],
-            1_800_000_490 + 540
-        );
+        assert_eq!(claims_of(renewed.expose_secret())["exp"], 1_800_000_490 + 540);
     }
 
     #[test]
@@ -112,15 +103,8 @@ mod tests {
         for key in [KEY.to_owned(), one_line, BASE64_STANDARD.encode(KEY)] {
             assert!(Identity::new("1", &SecretString::from(key)).is_ok());
         }
-        for bad in [
-            "",
-            "not a key",
-            "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END",
-        ] {
-            assert!(
-                Identity::new("1", &SecretString::from(bad)).is_err(),
-                "{bad:?}"
-            );
+        for bad in ["", "not a key", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END"] {
+            assert!(Identity::new("1", &SecretString::from(bad)).is_err(), "{bad:?}");
         }
     }
 }

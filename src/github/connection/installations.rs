@@ -60,13 +60,7 @@ struct Minted {
 
 impl Installations {
     pub(in crate::github) fn new(transport: Transport, identity: Identity, clock: Clock) -> Self {
-        Self {
-            transport,
-            identity,
-            clock,
-            slots: Mutex::default(),
-            app_page: OnceCell::new(),
-        }
+        Self { transport, identity, clock, slots: Mutex::default(), app_page: OnceCell::new() }
     }
 
     /// A call as the App itself.
@@ -106,14 +100,8 @@ impl Installations {
             return Ok(token.clone());
         }
         let minted = self.mint(owner, &mut slot).await?;
-        let number = refused
-            .max(last.map(|token| token.number))
-            .map_or(0, |number| number + 1);
-        let token = Token {
-            secret: minted.token.into(),
-            until: minted.expires_at,
-            number,
-        };
+        let number = refused.max(last.map(|token| token.number)).map_or(0, |number| number + 1);
+        let token = Token { secret: minted.token.into(), until: minted.expires_at, number };
         slot.token = Some(token.clone());
         Ok(token)
     }
@@ -162,20 +150,12 @@ impl Installations {
             };
             let installation: Installation = answer.json(&call.doing)?;
             return match installation.suspended_at {
-                Some(_) => Err(Error::Suspended {
-                    owner: owner.to_owned(),
-                }),
+                Some(_) => Err(Error::Suspended { owner: owner.to_owned() }),
                 None => Ok(installation.id),
             };
         }
-        let install_url = self
-            .app_page()
-            .await
-            .map(|page| format!("{page}/installations/new"));
-        Err(Error::NotInstalled {
-            owner: owner.to_owned(),
-            install_url,
-        })
+        let install_url = self.app_page().await.map(|page| format!("{page}/installations/new"));
+        Err(Error::NotInstalled { owner: owner.to_owned(), install_url })
     }
 
     /// The App's public page. `None` while GitHub does not tell.
@@ -195,9 +175,9 @@ impl Installations {
 
 fn suspended(owner: &str, error: Error) -> Error {
     match error {
-        Error::Forbidden { message, .. } if message.contains("suspended") => Error::Suspended {
-            owner: owner.to_owned(),
-        },
+        Error::Forbidden { message, .. } if message.contains("suspended") => {
+            Error::Suspended { owner: owner.to_owned() }
+        }
         error => error,
     }
 }

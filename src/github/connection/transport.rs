@@ -52,12 +52,7 @@ impl Transport {
         if !with_scheme || uri.host().is_none() || uri.query().is_some() {
             return Err(bad());
         }
-        Ok(Self {
-            octocrab: stack()?,
-            graphql: graphql_address(&rest),
-            rest,
-            clock,
-        })
+        Ok(Self { octocrab: stack()?, graphql: graphql_address(&rest), rest, clock })
     }
 
     /// Sends a request once. An answer below 300 is `Ok`.
@@ -112,16 +107,13 @@ impl Transport {
 
     async fn exchange(&self, call: &Call, request: Request<OctoBody>) -> Result<Answer, Error> {
         let response =
-            self.octocrab
-                .send(request)
-                .await
-                .map_err(|error| match hyper_of(&error) {
-                    Some(hyper) if hyper.is_connect() => Error::Unavailable {
-                        doing: call.doing.clone(),
-                        reason: format!("no connection: {}", root_cause(hyper)),
-                    },
-                    _ => call.lost(root_cause(&error)),
-                })?;
+            self.octocrab.send(request).await.map_err(|error| match hyper_of(&error) {
+                Some(hyper) if hyper.is_connect() => Error::Unavailable {
+                    doing: call.doing.clone(),
+                    reason: format!("no connection: {}", root_cause(hyper)),
+                },
+                _ => call.lost(root_cause(&error)),
+            })?;
         let (head, mut body) = response.into_parts();
         let mut kept = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -130,11 +122,7 @@ impl Transport {
                 keep(&mut kept, data, call)?;
             }
         }
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body: kept.freeze(),
-        })
+        Ok(Answer { status: head.status, headers: head.headers, body: kept.freeze() })
     }
 }
 
@@ -144,10 +132,7 @@ impl Call {
     }
 
     fn unexpected(&self, reason: &impl ToString) -> Error {
-        Error::Unexpected {
-            doing: self.doing.clone(),
-            reason: reason.to_string(),
-        }
+        Error::Unexpected { doing: self.doing.clone(), reason: reason.to_string() }
     }
 }
 
@@ -218,10 +203,7 @@ fn hyper_of(error: &octocrab::Error) -> Option<&HyperError> {
 
 /// The innermost cause: the outer ones only say that a request failed.
 fn root_cause(error: Cause<'_>) -> String {
-    causes(error)
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -232,14 +214,8 @@ mod tests {
     fn graphql_is_where_each_kind_of_host_has_it() {
         for (rest, graphql) in [
             ("https://api.github.com", "https://api.github.com/graphql"),
-            (
-                "https://api.acme.ghe.com",
-                "https://api.acme.ghe.com/graphql",
-            ),
-            (
-                "https://git.acme.example/api/v3",
-                "https://git.acme.example/api/graphql",
-            ),
+            ("https://api.acme.ghe.com", "https://api.acme.ghe.com/graphql"),
+            ("https://git.acme.example/api/v3", "https://git.acme.example/api/graphql"),
             ("http://127.0.0.1:7000", "http://127.0.0.1:7000/graphql"),
         ] {
             assert_eq!(graphql_address(rest), graphql);
@@ -248,13 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_is_none_is_refused() {
-        for bad in [
-            "",
-            "api.github.com",
-            "ftp://x",
-            "https://",
-            "https://x/?a=b",
-        ] {
+        for bad in ["", "api.github.com", "ftp://x", "https://", "https://x/?a=b"] {
             assert!(Transport::new(bad, Clock::system()).is_err(), "{bad:?}");
         }
         assert!(Transport::new("https://git.acme.example/api/v3/", Clock::system()).is_ok());

@@ -41,9 +41,7 @@ pub(super) fn unpack(archive: &[u8], folder: &Path) -> Result<()> {
     let mut archive = ZipArchive::new(Cursor::new(archive))?;
     for at in 0..archive.len() {
         let mut entry = archive.by_index(at)?;
-        let name = entry
-            .enclosed_name()
-            .context("a name in the archive leaves the folder")?;
+        let name = entry.enclosed_name().context("a name in the archive leaves the folder")?;
         let target = folder.join(name);
         fs::create_dir_all(target.parent().unwrap_or(folder))?;
         let mut content = Vec::new();
@@ -64,10 +62,7 @@ fn find(root: &Path, patterns: &str) -> Result<Vec<PathBuf>> {
         let pattern = absolute(root, pattern);
         collect(&fixed_folder(&pattern), &pattern, &mut files)?;
     }
-    let excluded: Vec<String> = excluded
-        .iter()
-        .map(|line| absolute(root, &line[1..]))
-        .collect();
+    let excluded: Vec<String> = excluded.iter().map(|line| absolute(root, &line[1..])).collect();
     files.retain(|file| !excluded.iter().any(|pattern| is_named(pattern, file)));
     files.sort();
     files.dedup();
@@ -76,18 +71,14 @@ fn find(root: &Path, patterns: &str) -> Result<Vec<PathBuf>> {
 
 fn absolute(root: &Path, pattern: &str) -> String {
     let joined = root.join(pattern.trim_end_matches('/'));
-    let parts = joined
-        .components()
-        .filter(|part| !matches!(part, Component::CurDir));
+    let parts = joined.components().filter(|part| !matches!(part, Component::CurDir));
     parts.collect::<PathBuf>().to_string_lossy().into_owned()
 }
 
 /// The part of a pattern that is plain text: where the search starts.
 fn fixed_folder(pattern: &str) -> PathBuf {
     let parts = Path::new(pattern).components();
-    parts
-        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
-        .collect()
+    parts.take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '['])).collect()
 }
 
 /// A pattern names a file, or a folder and with it all that is inside.
@@ -117,17 +108,10 @@ fn collect(path: &Path, pattern: &str, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn common_folder(files: &[PathBuf], root: &Path, patterns: &str) -> PathBuf {
-    let mut lines = patterns
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty());
+    let mut lines = patterns.lines().map(str::trim).filter(|line| !line.is_empty());
     if let (Some(only), None) = (lines.next(), lines.next()) {
         let start = fixed_folder(&absolute(root, only));
-        return if start.is_file() {
-            start.parent().unwrap_or(root).to_owned()
-        } else {
-            start
-        };
+        return if start.is_file() { start.parent().unwrap_or(root).to_owned() } else { start };
     }
     let mut common = files[0].parent().unwrap_or(root).to_owned();
     while !files.iter().all(|file| file.starts_with(&common)) {
@@ -157,14 +141,8 @@ mod tests {
         }
         let packed = |patterns: &str| pack(root.path(), patterns).unwrap();
         assert_eq!(names(&packed("plan.json").unwrap()), ["plan.json"]);
-        assert_eq!(
-            names(&packed("out/").unwrap()),
-            ["a/x.txt", "b/y.txt", "b/z.log"]
-        );
-        assert_eq!(
-            names(&packed("out/**/*.txt").unwrap()),
-            ["a/x.txt", "b/y.txt"]
-        );
+        assert_eq!(names(&packed("out/").unwrap()), ["a/x.txt", "b/y.txt", "b/z.log"]);
+        assert_eq!(names(&packed("out/**/*.txt").unwrap()), ["a/x.txt", "b/y.txt"]);
         assert_eq!(
             names(&packed("out\n!**/*.log\nplan.json").unwrap()),
             ["out/a/x.txt", "out/b/y.txt", "plan.json"]
@@ -173,9 +151,6 @@ mod tests {
 
         let target = tempfile::tempdir().unwrap();
         unpack(&packed("out").unwrap(), target.path()).unwrap();
-        assert_eq!(
-            fs::read_to_string(target.path().join("b/y.txt")).unwrap(),
-            "out/b/y.txt"
-        );
+        assert_eq!(fs::read_to_string(target.path().join("b/y.txt")).unwrap(), "out/b/y.txt");
     }
 }

@@ -49,10 +49,7 @@ impl Checkout<'_> {
         fs::write(info.join("alternates"), format!("{}\n", objects.display()))?;
         // What the runner itself writes must not look like a change.
         fs::create_dir_all(repository.path().join("info"))?;
-        fs::write(
-            repository.path().join("info/exclude"),
-            super::terraform::WRITTEN_FILES,
-        )?;
+        fs::write(repository.path().join("info/exclude"), super::terraform::WRITTEN_FILES)?;
         if repository.find_remote("origin").is_err() {
             repository.remote("origin", &self.git_dir.to_string_lossy())?;
         }
@@ -64,18 +61,13 @@ impl Checkout<'_> {
         let bare = Repository::open_bare(self.git_dir).context("opening the repository")?;
         let Some(wanted) = self.wanted else {
             let commit = Oid::from_str(self.sha).context("reading the run's commit")?;
-            return Ok((
-                commit,
-                self.git_ref.strip_prefix("refs/heads/").map(str::to_owned),
-            ));
+            return Ok((commit, self.git_ref.strip_prefix("refs/heads/").map(str::to_owned)));
         };
         let name = wanted.strip_prefix("refs/heads/").unwrap_or(wanted);
         if let Ok(branch) = bare.find_branch(name, git2::BranchType::Local) {
             return Ok((branch.get().peel_to_commit()?.id(), Some(name.to_owned())));
         }
-        let found = bare
-            .revparse_single(wanted)
-            .and_then(|object| object.peel_to_commit());
+        let found = bare.revparse_single(wanted).and_then(|object| object.peel_to_commit());
         let commit =
             found.with_context(|| format!("the repository has no ref or commit `{wanted}`"))?;
         Ok((commit.id(), None))
@@ -83,9 +75,7 @@ impl Checkout<'_> {
 
     fn copy_refs(&self, repository: &Repository, commit: Oid, branch: Option<&str>) -> Result<()> {
         let set = |name: &str, target: Oid| {
-            repository
-                .reference(name, target, true, "checkout")
-                .map(drop)
+            repository.reference(name, target, true, "checkout").map(drop)
         };
         if let Some(branch) = branch {
             set(&format!("refs/heads/{branch}"), commit)?;

@@ -21,9 +21,8 @@ pub(super) fn entries(file: &str) -> Result<Vec<(String, String)>, String> {
             }
             entries.push((name.to_owned(), value.join("\n")));
         } else if !line.is_empty() {
-            let (name, value) = line
-                .split_once('=')
-                .ok_or_else(|| format!("Invalid format '{line}'"))?;
+            let (name, value) =
+                line.split_once('=').ok_or_else(|| format!("Invalid format '{line}'"))?;
             entries.push((name.to_owned(), value.to_owned()));
         }
     }
@@ -41,18 +40,13 @@ pub(super) enum Line {
 
 /// Reads a line of output as GitHub's runner does.
 pub(super) fn line(line: &str) -> Line {
-    let Some((command, message)) = line
-        .trim_start()
-        .strip_prefix("::")
-        .and_then(|rest| rest.split_once("::"))
+    let Some((command, message)) =
+        line.trim_start().strip_prefix("::").and_then(|rest| rest.split_once("::"))
     else {
         return Line::Text(line.to_owned());
     };
     let name = command.split_once(' ').map_or(command, |(name, _)| name);
-    let message = message
-        .replace("%0D", "\r")
-        .replace("%0A", "\n")
-        .replace("%25", "%");
+    let message = message.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
     match name {
         "add-mask" => Line::Mask(message),
         "error" | "warning" | "notice" | "debug" | "group" => {
@@ -71,16 +65,9 @@ mod tests {
     fn both_forms_of_entries_are_read() {
         let file = "folder=services/web\nempty=\nplan<<EOF\na=1\n\nb<<x\nEOF\nlast=1=2\n";
         let read = entries(file).unwrap();
-        let expected = [
-            ("folder", "services/web"),
-            ("empty", ""),
-            ("plan", "a=1\n\nb<<x"),
-            ("last", "1=2"),
-        ];
-        assert_eq!(
-            read,
-            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        );
+        let expected =
+            [("folder", "services/web"), ("empty", ""), ("plan", "a=1\n\nb<<x"), ("last", "1=2")];
+        assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
         assert!(entries("nothing").unwrap_err().contains("'nothing'"));
         assert!(entries("a<<EOF\nb").unwrap_err().contains("'EOF'"));
     }
@@ -91,10 +78,7 @@ mod tests {
             line("::error file=a.tf,line=1::broken"),
             Line::Text("##[error]broken".to_owned())
         );
-        assert_eq!(
-            line("::add-mask::hunter2"),
-            Line::Mask("hunter2".to_owned())
-        );
+        assert_eq!(line("::add-mask::hunter2"), Line::Mask("hunter2".to_owned()));
         assert_eq!(line("a::b::c"), Line::Text("a::b::c".to_owned()));
         assert_eq!(line("::unknown::x"), Line::Text("::unknown::x".to_owned()));
     }

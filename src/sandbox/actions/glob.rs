@@ -6,12 +6,10 @@ use std::str::Chars;
 /// Whether a list of patterns lets a text through: as on GitHub the last pattern that matches
 /// decides, and one that starts with `!` decides against it.
 pub(super) fn any_matches(patterns: &[String], text: &str) -> bool {
-    patterns
-        .iter()
-        .fold(false, |included, pattern| match pattern.strip_prefix('!') {
-            Some(excluded) => included && !matches(excluded, text),
-            None => included || matches(pattern, text),
-        })
+    patterns.iter().fold(false, |included, pattern| match pattern.strip_prefix('!') {
+        Some(excluded) => included && !matches(excluded, text),
+        None => included || matches(pattern, text),
+    })
 }
 
 /// Whether one pattern matches the whole text.
@@ -59,22 +57,14 @@ fn parse(pattern: &str) -> Vec<Part> {
                 continue;
             }
             '*' => {
-                parts.push(Part {
-                    class: star(&mut chars),
-                    least: 0,
-                    most: usize::MAX,
-                });
+                parts.push(Part { class: star(&mut chars), least: 0, most: usize::MAX });
                 continue;
             }
             '[' => Class::OneOf(ranges(&mut chars)),
             '\\' => Class::Exactly(chars.next().unwrap_or('\\')),
             other => Class::Exactly(other),
         };
-        parts.push(Part {
-            class,
-            least: 1,
-            most: 1,
-        });
+        parts.push(Part { class, least: 1, most: 1 });
     }
     parts
 }
@@ -92,10 +82,7 @@ fn star(chars: &mut Peekable<Chars<'_>>) -> Class {
 fn ranges(chars: &mut Peekable<Chars<'_>>) -> Vec<(char, char)> {
     let mut ranges = Vec::new();
     while let Some(from) = chars.next().filter(|c| *c != ']') {
-        let to = chars
-            .next_if_eq(&'-')
-            .and_then(|_| chars.next())
-            .unwrap_or(from);
+        let to = chars.next_if_eq(&'-').and_then(|_| chars.next()).unwrap_or(from);
         ranges.push((from, to));
     }
     ranges
@@ -105,11 +92,7 @@ fn matches_from(parts: &[Part], text: &[char]) -> bool {
     let Some((part, rest)) = parts.split_first() else {
         return text.is_empty();
     };
-    let taken = text
-        .iter()
-        .take(part.most)
-        .take_while(|c| part.class.takes(**c))
-        .count();
+    let taken = text.iter().take(part.most).take_while(|c| part.class.takes(**c)).count();
     (part.least..=taken).any(|n| {
         let whole = !matches!(part.class, Class::Folders) || n == 0 || text[n - 1] == '/';
         whole && matches_from(rest, &text[n..])

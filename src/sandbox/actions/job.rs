@@ -54,10 +54,7 @@ impl Log {
         }
         // An empty text is a line too.
         for line in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
-            self.run.report(Report::Log {
-                job: self.job.clone(),
-                line: line.to_owned(),
-            });
+            self.run.report(Report::Log { job: self.job.clone(), line: line.to_owned() });
         }
     }
 
@@ -80,11 +77,7 @@ impl Leg {
         scope: Scope,
     ) -> Self {
         let [work, temp, own] = ["work", "temp", "runner"].map(|part| folder.join(part));
-        let log = Log {
-            run: Arc::clone(&run),
-            job: name.clone(),
-            masks: Vec::new(),
-        };
+        let log = Log { run: Arc::clone(&run), job: name.clone(), masks: Vec::new() };
         Self {
             run,
             job,
@@ -102,9 +95,7 @@ impl Leg {
     /// Executes the job from its queueing to its end.
     pub(super) async fn execute(mut self) -> Ended {
         self.scope.standing = Standing::Well;
-        self.run.report(Report::JobQueued {
-            job: self.name.clone(),
-        });
+        self.run.report(Report::JobQueued { job: self.name.clone() });
         let ended = match self.start().await {
             Ok(true) => self.steps_in_time().await,
             Ok(false) => {
@@ -117,19 +108,14 @@ impl Leg {
             }
         };
         let conclusion = ended.conclusion;
-        self.run.report(Report::JobCompleted {
-            job: self.name.clone(),
-            conclusion,
-        });
+        self.run.report(Report::JobCompleted { job: self.name.clone(), conclusion });
         ended
     }
 
     /// Waits for the environment and prepares the folders. `false`: not approved.
     async fn start(&mut self) -> Result<bool> {
         let is_approved = self.approval().await?;
-        self.run.report(Report::JobStarted {
-            job: self.name.clone(),
-        });
+        self.run.report(Report::JobStarted { job: self.name.clone() });
         if !is_approved {
             return Ok(false);
         }
@@ -151,10 +137,7 @@ impl Leg {
         let Some(approval) = (self.run.request.approvals)(&environment) else {
             return Ok(true);
         };
-        self.run.report(Report::JobWaiting {
-            job: self.name.clone(),
-            environment,
-        });
+        self.run.report(Report::JobWaiting { job: self.name.clone(), environment });
         Ok(approval.await)
     }
 
@@ -163,17 +146,14 @@ impl Leg {
         if let Ok(ended) = tokio::time::timeout(minutes, self.steps()).await {
             return ended;
         }
-        self.log
-            .say("##[error]The job has exceeded its maximum execution time.");
+        self.log.say("##[error]The job has exceeded its maximum execution time.");
         Ended::without_outputs(Conclusion::Cancelled)
     }
 
     fn minutes(&self, given: Option<&Value>) -> Duration {
         let given = given.and_then(|given| expression::deep(given, &self.scope).ok());
         let minutes = given.and_then(|given| text(&given).parse::<f64>().ok());
-        let minutes = minutes
-            .unwrap_or(LONGEST_MINUTES)
-            .clamp(0.0, LONGEST_MINUTES);
+        let minutes = minutes.unwrap_or(LONGEST_MINUTES).clamp(0.0, LONGEST_MINUTES);
         Duration::from_secs_f64(minutes * 60.0)
     }
 
@@ -193,10 +173,7 @@ impl Leg {
             _ => Conclusion::Success,
         };
         match self.outputs() {
-            Ok(outputs) => Ended {
-                conclusion,
-                outputs,
-            },
+            Ok(outputs) => Ended { conclusion, outputs },
             Err(error) => {
                 self.log.say(&format!("##[error]{error}"));
                 Ended::without_outputs(Conclusion::Failure)
@@ -213,9 +190,9 @@ impl Leg {
                 self.path.insert(0, installed.folder);
                 self.log.say(&installed.notice);
             }
-            Err(error) => self
-                .log
-                .say(&format!("##[warning]Terraform is not available: {error:#}")),
+            Err(error) => {
+                self.log.say(&format!("##[warning]Terraform is not available: {error:#}"))
+            }
         }
         if !script::finds("git") {
             self.log.say(
@@ -234,12 +211,7 @@ impl Leg {
     }
 
     fn step_completed(&self, name: String, number: u32, conclusion: Conclusion) {
-        self.run.report(Report::StepCompleted {
-            job: self.name.clone(),
-            name,
-            number,
-            conclusion,
-        });
+        self.run.report(Report::StepCompleted { job: self.name.clone(), name, number, conclusion });
     }
 
     /// Executes one step and notes what it means for those after it.
@@ -262,10 +234,7 @@ impl Leg {
             Ok(None) => (Conclusion::Skipped, Map::new()),
             Err(error) => {
                 self.log.say(&format!("##[error]{error:#}"));
-                (
-                    Conclusion::Failure,
-                    self.read_outputs(number).unwrap_or_default(),
-                )
+                (Conclusion::Failure, self.read_outputs(number).unwrap_or_default())
             }
         };
         let may_fail = expression::deep(&step.continue_on_error, &self.scope)
@@ -292,11 +261,7 @@ impl Leg {
         let Some(id) = &step.id else {
             return;
         };
-        let known = self
-            .scope
-            .contexts
-            .entry("steps")
-            .or_insert_with(|| json!({}));
+        let known = self.scope.contexts.entry("steps").or_insert_with(|| json!({}));
         known[id] = json!({
             "outputs": outputs, "outcome": outcome.as_str(), "conclusion": conclusion.as_str(),
         });
@@ -305,11 +270,7 @@ impl Leg {
     /// What a step sees, with its variables evaluated in `env`.
     fn step_scope(&self, step: &Step) -> Result<Scope, String> {
         let mut scope = self.scope.clone();
-        let status = if self.scope.standing == Standing::Failed {
-            "failure"
-        } else {
-            "success"
-        };
+        let status = if self.scope.standing == Standing::Failed { "failure" } else { "success" };
         scope.set("job", json!({"status": status}));
         scope.set(
             "runner",
@@ -323,16 +284,10 @@ impl Leg {
             github.insert("workspace".to_owned(), json!(self.work));
             github.insert("event_path".to_owned(), json!(self.own.join("event.json")));
             github.insert("job".to_owned(), json!(self.job.id));
-            github.insert(
-                "action".to_owned(),
-                json!(step.id.as_deref().unwrap_or("__run")),
-            );
+            github.insert("action".to_owned(), json!(step.id.as_deref().unwrap_or("__run")));
         }
-        let exported = self
-            .exported
-            .iter()
-            .map(|(name, value)| (name.clone(), json!(value)))
-            .collect();
+        let exported =
+            self.exported.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         for variables in [&self.run.workflow.env, &self.job.env, &exported, &step.env] {
             let evaluated = expression::deep(&Value::Object(variables.clone()), &scope)?;
             let env = scope.contexts.entry("env").or_insert_with(|| json!({}));
@@ -357,9 +312,7 @@ impl Leg {
                 (None, None) => bail!("the step has neither `run` nor `uses`"),
             }
         });
-        done.await
-            .context("The step has exceeded its maximum execution time.")?
-            .map(Some)
+        done.await.context("The step has exceeded its maximum execution time.")?.map(Some)
     }
 
     /// A file of the runner for one step, such as the one behind `GITHUB_OUTPUT`.
@@ -375,9 +328,7 @@ impl Leg {
         scope: &Scope,
     ) -> Result<Map<String, Value>> {
         let fill = |template: &str| {
-            expression::value(template, scope)
-                .map(|value| text(&value))
-                .map_err(anyhow::Error::msg)
+            expression::value(template, scope).map(|value| text(&value)).map_err(anyhow::Error::msg)
         };
         let run = fill(run)?;
         let script_file = self.step_file("script", number);
@@ -386,11 +337,10 @@ impl Leg {
             fs::write(self.step_file(kind, number), "")?;
         }
         let defaults = [&self.job.defaults, &self.run.workflow.defaults.run];
-        let folder = step.working_directory.as_ref().or_else(|| {
-            defaults
-                .iter()
-                .find_map(|given| given.working_directory.as_ref())
-        });
+        let folder = step
+            .working_directory
+            .as_ref()
+            .or_else(|| defaults.iter().find_map(|given| given.working_directory.as_ref()));
         let folder = self.work.join(fill(folder.map_or("", String::as_str))?);
         if !folder.is_dir() {
             bail!(
@@ -398,26 +348,15 @@ impl Leg {
                 folder.strip_prefix(&self.work).unwrap_or(&folder).display()
             );
         }
-        let shell = step
-            .shell
-            .as_ref()
-            .or_else(|| defaults.iter().find_map(|given| given.shell.as_ref()));
+        let shell =
+            step.shell.as_ref().or_else(|| defaults.iter().find_map(|given| given.shell.as_ref()));
         let command = script::shell(shell.map(String::as_str), &script_file);
-        self.log.say(&format!(
-            "##[group]Run {}",
-            run.trim().lines().next().unwrap_or_default()
-        ));
+        self.log.say(&format!("##[group]Run {}", run.trim().lines().next().unwrap_or_default()));
         self.log.say(&run);
-        self.log
-            .say(&format!("shell: {}\n##[endgroup]", command.join(" ")));
+        self.log.say(&format!("shell: {}\n##[endgroup]", command.join(" ")));
         let env = self.variables(number, scope);
         let path = self.path.clone();
-        let script = Script {
-            command: &command,
-            folder: &folder,
-            env: &env,
-            path: &path,
-        };
+        let script = Script { command: &command, folder: &folder, env: &env, path: &path };
         let log = &mut self.log;
         let code = script.execute(|line| log.pass_on(&line)).await?;
         self.read_environment(number)?;
@@ -428,14 +367,8 @@ impl Leg {
     }
 
     fn variables(&self, number: u32, scope: &Scope) -> BTreeMap<String, String> {
-        let context = |name: &str| {
-            scope
-                .contexts
-                .get(name)
-                .and_then(Value::as_object)
-                .into_iter()
-                .flatten()
-        };
+        let context =
+            |name: &str| scope.contexts.get(name).and_then(Value::as_object).into_iter().flatten();
         let github = context("github")
             .filter(|(name, value)| {
                 !matches!(name.as_str(), "event" | "token") && !value.is_object()
@@ -444,10 +377,7 @@ impl Leg {
         let runner = context("runner")
             .map(|(name, value)| (format!("RUNNER_{}", name.to_uppercase()), text(value)));
         let file = |name: &str, kind: &str| {
-            (
-                name.to_owned(),
-                self.step_file(kind, number).to_string_lossy().into_owned(),
-            )
+            (name.to_owned(), self.step_file(kind, number).to_string_lossy().into_owned())
         };
         let files = [
             file("GITHUB_OUTPUT", "output"),
@@ -471,10 +401,7 @@ impl Leg {
         let entries = command_file::entries(&file)
             .map_err(anyhow::Error::msg)
             .context("reading GITHUB_OUTPUT")?;
-        Ok(entries
-            .into_iter()
-            .map(|(name, value)| (name, Value::String(value)))
-            .collect())
+        Ok(entries.into_iter().map(|(name, value)| (name, Value::String(value))).collect())
     }
 
     fn read_environment(&mut self, number: u32) -> Result<()> {
@@ -493,9 +420,7 @@ impl Leg {
     fn outputs(&self) -> Result<Map<String, Value>, String> {
         let evaluated = expression::deep(&Value::Object(self.job.outputs.clone()), &self.scope)?;
         let outputs = evaluated.as_object().into_iter().flatten();
-        Ok(outputs
-            .map(|(name, value)| (name.clone(), Value::String(text(value))))
-            .collect())
+        Ok(outputs.map(|(name, value)| (name.clone(), Value::String(text(value)))).collect())
     }
 
     async fn action(
@@ -508,8 +433,7 @@ impl Leg {
             .map_err(anyhow::Error::msg)?;
         let given = |name: &str| with.get(name).map(text).filter(|value| !value.is_empty());
         let name = action.split_once('@').map_or(action, |(name, _)| name);
-        self.log
-            .say(&format!("##[group]Run {action}\n##[endgroup]"));
+        self.log.say(&format!("##[group]Run {action}\n##[endgroup]"));
         match name {
             "actions/checkout" => self.checkout(&given).await,
             "hashicorp/setup-terraform" => {
@@ -535,19 +459,12 @@ impl Leg {
         if let Some(other) =
             given("repository").filter(|name| !name.eq_ignore_ascii_case(&request.repository))
         {
-            bail!(
-                "The sandbox checks out {} only, not {other}.",
-                request.repository
-            );
+            bail!("The sandbox checks out {} only, not {other}.", request.repository);
         }
         let depth = given("fetch-depth").unwrap_or_else(|| "1".to_owned());
-        let depth = depth
-            .parse()
-            .with_context(|| format!("fetch-depth '{depth}' is not a number"))?;
-        let (target, wanted) = (
-            self.work.join(given("path").unwrap_or_default()),
-            given("ref"),
-        );
+        let depth =
+            depth.parse().with_context(|| format!("fetch-depth '{depth}' is not a number"))?;
+        let (target, wanted) = (self.work.join(given("path").unwrap_or_default()), given("ref"));
         let commit = tokio::task::spawn_blocking(move || {
             let checkout = Checkout {
                 git_dir: &request.git_dir,
@@ -561,10 +478,7 @@ impl Leg {
         });
         let commit = commit.await??;
         self.log.say(&format!("HEAD is now at {commit}"));
-        Ok(Map::from_iter([(
-            "commit".to_owned(),
-            Value::String(commit),
-        )]))
+        Ok(Map::from_iter([("commit".to_owned(), Value::String(commit))]))
     }
 
     async fn upload(
@@ -593,8 +507,7 @@ impl Leg {
         if self.run.artifacts().contains_key(&name) && !may_overwrite {
             bail!("An artifact with the name {name} already exists on the workflow run.");
         }
-        self.log
-            .say(&format!("Artifact {name} is {} bytes.", zip.len()));
+        self.log.say(&format!("Artifact {name} is {} bytes.", zip.len()));
         self.run.artifacts().insert(name.clone(), zip.clone());
         self.run.report(Report::Artifact { name, zip });
         Ok(Map::new())
@@ -613,21 +526,15 @@ impl Leg {
         } else {
             let artifacts = self.run.artifacts();
             let all = artifacts.iter();
-            all.map(|(name, archive)| (target.join(name), archive.clone()))
-                .collect()
+            all.map(|(name, archive)| (target.join(name), archive.clone())).collect()
         };
         let count = found.len();
         let unpacked = tokio::task::spawn_blocking(move || {
-            found
-                .into_iter()
-                .try_for_each(|(folder, archive)| artifact::unpack(&archive, &folder))
+            found.into_iter().try_for_each(|(folder, archive)| artifact::unpack(&archive, &folder))
         });
         unpacked.await??;
         self.log.say(&format!("Artifacts downloaded: {count}."));
         let path = target.to_string_lossy().into_owned();
-        Ok(Map::from_iter([(
-            "download-path".to_owned(),
-            Value::String(path),
-        )]))
+        Ok(Map::from_iter([("download-path".to_owned(), Value::String(path))]))
     }
 }

@@ -19,9 +19,7 @@ pub(super) fn legs(matrix: &Value) -> Result<Vec<Map<String, Value>>, String> {
     match legs.len() {
         0 => Err("Matrix vector does not contain any values".to_owned()),
         1..=MOST_LEGS => Ok(legs),
-        many => Err(format!(
-            "the matrix has {many} variants, more than {MOST_LEGS}"
-        )),
+        many => Err(format!("the matrix has {many} variants, more than {MOST_LEGS}")),
     }
 }
 
@@ -38,25 +36,19 @@ pub(super) fn suffix(leg: &Map<String, Value>) -> String {
 }
 
 fn product(matrix: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, String> {
-    let axes = matrix
-        .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "include" | "exclude"));
+    let axes = matrix.iter().filter(|(name, _)| !matches!(name.as_str(), "include" | "exclude"));
     let mut legs = vec![Map::new()];
     let mut has_axes = false;
     for (name, values) in axes {
         has_axes = true;
-        let values = values
-            .as_array()
-            .ok_or_else(|| format!("`matrix.{name}` is not a list"))?;
+        let values = values.as_array().ok_or_else(|| format!("`matrix.{name}` is not a list"))?;
         let with = |leg: &Map<String, Value>, value: &Value| {
             let mut leg = leg.clone();
             leg.insert(name.clone(), value.clone());
             leg
         };
-        legs = legs
-            .iter()
-            .flat_map(|leg| values.iter().map(move |value| with(leg, value)))
-            .collect();
+        legs =
+            legs.iter().flat_map(|leg| values.iter().map(move |value| with(leg, value))).collect();
         if legs.len() > MOST_LEGS * MOST_LEGS {
             return Err(format!("the matrix has more than {MOST_LEGS} variants"));
         }
@@ -71,17 +63,13 @@ fn maps(value: Option<&Value>) -> Result<Vec<&Map<String, Value>>, String> {
     let entries = value.and_then(Value::as_array).into_iter().flatten();
     entries
         .map(|entry| {
-            entry
-                .as_object()
-                .ok_or_else(|| "`include` and `exclude` are lists of maps".to_owned())
+            entry.as_object().ok_or_else(|| "`include` and `exclude` are lists of maps".to_owned())
         })
         .collect()
 }
 
 fn contains(leg: &Map<String, Value>, entry: &Map<String, Value>) -> bool {
-    entry
-        .iter()
-        .all(|(name, value)| leg.get(name) == Some(value))
+    entry.iter().all(|(name, value)| leg.get(name) == Some(value))
 }
 
 /// Adds an entry to every combination whose own values it leaves alone, else as a new one.

@@ -32,10 +32,7 @@ pub(super) struct Ended {
 
 impl Ended {
     pub(super) fn without_outputs(conclusion: Conclusion) -> Self {
-        Self {
-            conclusion,
-            outputs: Map::new(),
-        }
+        Self { conclusion, outputs: Map::new() }
     }
 }
 
@@ -43,10 +40,7 @@ impl Ended {
 pub fn display_title(request: &Request) -> Option<String> {
     let workflow = Workflow::parse(&request.workflow).ok()?;
     let title = expression::value(workflow.run_name.as_ref()?, &scope(request, &workflow));
-    title
-        .ok()
-        .map(|title| text(&title))
-        .filter(|title| !title.trim().is_empty())
+    title.ok().map(|title| text(&title)).filter(|title| !title.trim().is_empty())
 }
 
 /// Executes all jobs, each as soon as those that it needs have ended.
@@ -58,12 +52,7 @@ pub(super) async fn execute(request: Request, sink: &UnboundedSender<Report>) ->
         Ok(readable) => readable,
         Err(error) => return refuse(&file, &error, sink),
     };
-    let run = Arc::new(Run {
-        request,
-        workflow,
-        artifacts: Mutex::default(),
-        sink: sink.clone(),
-    });
+    let run = Arc::new(Run { request, workflow, artifacts: Mutex::default(), sink: sink.clone() });
     let jobs: Vec<Arc<Job>> = jobs.into_iter().map(Arc::new).collect();
     let ended = run.jobs(&jobs).await;
     overall(&ended)
@@ -77,10 +66,7 @@ fn refuse(file: &str, error: &str, sink: &UnboundedSender<Report>) -> Conclusion
     let reports = [
         Report::JobQueued { job: job.clone() },
         Report::JobStarted { job: job.clone() },
-        Report::Log {
-            job: job.clone(),
-            line,
-        },
+        Report::Log { job: job.clone(), line },
         Report::JobCompleted { job, conclusion },
     ];
     for report in reports {
@@ -109,9 +95,7 @@ impl Run {
     }
 
     pub(super) fn artifacts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
-        self.artifacts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.artifacts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn jobs(self: &Arc<Self>, jobs: &[Arc<Job>]) -> BTreeMap<String, Ended> {
@@ -143,35 +127,27 @@ impl Run {
     /// What a job sees: the run, and the jobs that it needs.
     fn job_scope(&self, job: &Job, jobs: &[Arc<Job>], ended: &BTreeMap<String, Ended>) -> Scope {
         let mut scope = scope(&self.request, &self.workflow);
-        let needs = job
-            .needs
-            .iter()
-            .filter_map(|need| Some((need, ended.get(need)?)));
+        let needs = job.needs.iter().filter_map(|need| Some((need, ended.get(need)?)));
         let needs: Map<String, Value> = needs
             .map(|(need, ended)| {
                 let result = ended.conclusion.as_str();
-                (
-                    need.clone(),
-                    json!({"result": result, "outputs": ended.outputs}),
-                )
+                (need.clone(), json!({"result": result, "outputs": ended.outputs}))
             })
             .collect();
         scope.set("needs", Value::Object(needs));
         let ancestors = ancestors(job, jobs);
         let has = |wanted| {
-            ancestors
-                .iter()
-                .any(|id| ended.get(id).is_some_and(|job| job.conclusion == wanted))
+            ancestors.iter().any(|id| ended.get(id).is_some_and(|job| job.conclusion == wanted))
         };
         scope.standing = if has(Conclusion::Cancelled) {
             Standing::Cancelled
         } else if has(Conclusion::Failure) {
             Standing::Failed
-        } else if job.needs.iter().any(|id| {
-            ended
-                .get(id)
-                .is_some_and(|job| job.conclusion == Conclusion::Skipped)
-        }) {
+        } else if job
+            .needs
+            .iter()
+            .any(|id| ended.get(id).is_some_and(|job| job.conclusion == Conclusion::Skipped))
+        {
             Standing::Skipped
         } else {
             Standing::Well
@@ -186,10 +162,7 @@ impl Run {
             Ok(false) => {
                 let name = name(job, None, &scope).unwrap_or_else(|_| job.id.clone());
                 let conclusion = Conclusion::Skipped;
-                self.report(Report::JobCompleted {
-                    job: name,
-                    conclusion,
-                });
+                self.report(Report::JobCompleted { job: name, conclusion });
                 return Ended::without_outputs(conclusion);
             }
             Err(error) => Err(error),
@@ -221,14 +194,8 @@ fn ancestors(job: &Job, jobs: &[Arc<Job>]) -> Vec<String> {
     let mut found = job.needs.clone();
     let mut at = 0;
     while let Some(id) = found.get(at).cloned() {
-        let needs = jobs
-            .iter()
-            .filter(|job| job.id == id)
-            .flat_map(|job| &job.needs);
-        let new: Vec<String> = needs
-            .filter(|need| !found.contains(need))
-            .cloned()
-            .collect();
+        let needs = jobs.iter().filter(|job| job.id == id).flat_map(|job| &job.needs);
+        let new: Vec<String> = needs.filter(|need| !found.contains(need)).cloned().collect();
         found.extend(new);
         at += 1;
     }
@@ -244,9 +211,7 @@ fn legs(job: &Job, scope: &Scope) -> Result<Vec<NamedLeg>, String> {
         return Ok(vec![(name(job, None, scope)?, Map::new())]);
     };
     let legs = matrix::legs(&expression::deep(matrix, scope)?)?;
-    legs.into_iter()
-        .map(|leg| Ok((name(job, Some(&leg), scope)?, leg)))
-        .collect()
+    legs.into_iter().map(|leg| Ok((name(job, Some(&leg), scope)?, leg))).collect()
 }
 
 fn name(job: &Job, leg: Option<&Map<String, Value>>, scope: &Scope) -> Result<String, String> {
@@ -267,19 +232,14 @@ fn join(legs: Vec<Ended>, may_fail: bool) -> Ended {
         .find(|wanted| legs.iter().any(|leg| leg.conclusion == *wanted));
     let outputs = legs.into_iter().flat_map(|leg| leg.outputs).collect();
     let conclusion = worst.filter(|_| !may_fail).unwrap_or(Conclusion::Success);
-    Ended {
-        conclusion,
-        outputs,
-    }
+    Ended { conclusion, outputs }
 }
 
 /// What is known before the first job: the contexts `github`, `inputs` and `env`.
 fn scope(request: &Request, workflow: &Workflow) -> Scope {
     let mut scope = Scope::default();
     let triggers = trigger::triggers(&request.workflow).ok();
-    let dispatch = triggers
-        .and_then(|triggers| triggers.workflow_dispatch)
-        .unwrap_or_default();
+    let dispatch = triggers.and_then(|triggers| triggers.workflow_dispatch).unwrap_or_default();
     let inputs = match request.event_name.as_str() {
         "workflow_dispatch" => dispatch.typed(&request.inputs),
         _ => Map::new(),
@@ -294,10 +254,7 @@ fn github(request: &Request, workflow: &Workflow) -> Value {
     let of_event = |pointer: &str| request.event.pointer(pointer).cloned().unwrap_or_default();
     let reference = &request.git_ref;
     let short = ["refs/heads/", "refs/tags/", "refs/pull/"];
-    let short = short
-        .iter()
-        .find_map(|prefix| reference.strip_prefix(prefix))
-        .unwrap_or(reference);
+    let short = short.iter().find_map(|prefix| reference.strip_prefix(prefix)).unwrap_or(reference);
     let owner = request.repository.split('/').next().unwrap_or_default();
     json!({
         "event_name": request.event_name,

@@ -22,9 +22,7 @@ const LONGEST_LINE: u64 = 64 * 1024;
 const AFTERMATH: Duration = Duration::from_secs(2);
 /// What a script inherits from this program. Never more: the environment holds this program's
 /// credentials.
-const INHERITED: [&str; 8] = [
-    "HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL", "TMPDIR", "TZ", "USER",
-];
+const INHERITED: [&str; 8] = ["HOME", "LANG", "LC_ALL", "LOGNAME", "SHELL", "TMPDIR", "TZ", "USER"];
 
 /// A script, ready to run.
 pub(super) struct Script<'a> {
@@ -58,9 +56,7 @@ impl Script<'_> {
             .stderr(writer)
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("starting {program}"))?;
+        let mut child = command.spawn().with_context(|| format!("starting {program}"))?;
         // The command holds the pipe's other end; reading would never end.
         drop(command);
         let group = Group(child.id());
@@ -87,9 +83,7 @@ pub(super) fn shell(shell: Option<&str>, file: &Path) -> Vec<String> {
         Some(custom) => custom,
     };
     let file = file.to_string_lossy();
-    line.split_whitespace()
-        .map(|word| word.replace("{0}", &file))
-        .collect()
+    line.split_whitespace().map(|word| word.replace("{0}", &file)).collect()
 }
 
 /// Whether a program is on the search path of this one.
@@ -100,15 +94,11 @@ pub(super) fn finds(program: &str) -> bool {
 /// Where a program is on the search path of this one.
 pub(super) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
-    INHERITED
-        .into_iter()
-        .filter_map(|name| Some((name, env::var_os(name)?)))
+    INHERITED.into_iter().filter_map(|name| Some((name, env::var_os(name)?)))
 }
 
 fn search_path(first: &[PathBuf]) -> Result<OsString> {
@@ -126,9 +116,7 @@ impl Drop for Group {
             return;
         };
         let mut kill = std::process::Command::new("kill");
-        kill.args(["-KILL", "--", &format!("-{id}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        kill.args(["-KILL", "--", &format!("-{id}")]).stdout(Stdio::null()).stderr(Stdio::null());
         if let Err(error) = kill.status() {
             tracing::warn!(%error, "could not end the processes of a step");
         }
@@ -143,11 +131,7 @@ struct Output {
 
 impl Output {
     fn new(pipe: pipe::Receiver) -> Self {
-        Self {
-            reader: BufReader::new(pipe),
-            line: Vec::new(),
-            passed: 0,
-        }
+        Self { reader: BufReader::new(pipe), line: Vec::new(), passed: 0 }
     }
 
     /// Passes on line by line until the pipe is closed. May be dropped and called again: a line
@@ -155,10 +139,7 @@ impl Output {
     async fn pass_on(&mut self, log: &mut impl FnMut(String)) {
         loop {
             let room = LONGEST_LINE.saturating_sub(self.line.len() as u64);
-            let read = (&mut self.reader)
-                .take(room)
-                .read_until(b'\n', &mut self.line)
-                .await;
+            let read = (&mut self.reader).take(room).read_until(b'\n', &mut self.line).await;
             let is_over = !matches!(read, Ok(read) if read > 0) && room > 0;
             if is_over && self.line.is_empty() {
                 return;
@@ -204,10 +185,7 @@ mod tests {
     #[tokio::test]
     async fn both_outputs_arrive_in_order_and_the_exit_code_counts() {
         let (code, lines) = run("echo one; echo two >&2; echo $GREETING; printf end; exit 3").await;
-        assert_eq!(
-            (code, lines),
-            (3, ["one", "two", "hello", "end"].map(String::from).to_vec())
-        );
+        assert_eq!((code, lines), (3, ["one", "two", "hello", "end"].map(String::from).to_vec()));
     }
 
     #[tokio::test]
@@ -232,12 +210,8 @@ mod tests {
         std::fs::write(&file, "sleep 1000 & echo $!; wait").unwrap();
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let command = shell(Some("sh"), &file);
-        let script = Script {
-            command: &command,
-            folder: folder.path(),
-            env: &BTreeMap::new(),
-            path: &[],
-        };
+        let script =
+            Script { command: &command, folder: folder.path(), env: &BTreeMap::new(), path: &[] };
         let child = {
             let running = script.execute(move |line| sender.send(line).unwrap());
             tokio::select! {

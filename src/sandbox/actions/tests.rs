@@ -125,12 +125,9 @@ impl Told {
 
     fn steps(&self) -> Vec<(&str, u32, &str)> {
         let steps = self.0.iter().filter_map(|report| match report {
-            Report::StepCompleted {
-                name,
-                number,
-                conclusion,
-                ..
-            } => Some((name.as_str(), *number, conclusion.as_str())),
+            Report::StepCompleted { name, number, conclusion, .. } => {
+                Some((name.as_str(), *number, conclusion.as_str()))
+            }
             _ => None,
         });
         steps.collect()
@@ -143,11 +140,7 @@ impl Told {
         });
         let mut archive = zip::ZipArchive::new(Cursor::new(zip.unwrap())).unwrap();
         let mut text = String::new();
-        archive
-            .by_name(file)
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
+        archive.by_name(file).unwrap().read_to_string(&mut text).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 }
@@ -355,26 +348,17 @@ async fn terraforms_state_lives_on_to_the_next_run_and_to_the_destroy() {
     let sha = world.commit(&[(&path, MAIN)]);
     let first = Told::of(world.request(TERRAFORM, &sha)).await;
     assert_eq!(first.conclusion(), Conclusion::Success, "{}", first.log());
-    assert!(
-        first
-            .log()
-            .contains("Plan: 1 to add, 0 to change, 0 to destroy.")
-    );
+    assert!(first.log().contains("Plan: 1 to add, 0 to change, 0 to destroy."));
     assert!(first.log().contains("Apply complete! Resources: 1 added"));
     let plan = first.artifact("towpath-plan", "plan.json");
-    assert_eq!(
-        plan["resource_changes"][0]["change"]["actions"],
-        json!(["create"])
-    );
+    assert_eq!(plan["resource_changes"][0]["change"]["actions"], json!(["create"]));
     let outputs = first.artifact("towpath-outputs", "outputs.json");
     assert_eq!(outputs["endpoint"]["value"], "db.example.com");
 
     let sha = world.commit(&[(&path, &MAIN.replace("default = 2", "default = 3"))]);
     let second = Told::of(world.request(TERRAFORM, &sha)).await;
     assert!(
-        second
-            .log()
-            .contains("Plan: 0 to add, 1 to change, 0 to destroy."),
+        second.log().contains("Plan: 0 to add, 1 to change, 0 to destroy."),
         "{}",
         second.log()
     );
@@ -382,13 +366,7 @@ async fn terraforms_state_lives_on_to_the_next_run_and_to_the_destroy() {
     let sha = world.commit(&[("README.md", "gone")]);
     let third = Told::of(world.request(DESTROY, &sha)).await;
     assert_eq!(third.conclusion(), Conclusion::Success, "{}", third.log());
-    assert!(
-        third
-            .log()
-            .contains("Destroy complete! Resources: 1 destroyed."),
-        "{}",
-        third.log()
-    );
+    assert!(third.log().contains("Destroy complete! Resources: 1 destroyed."), "{}", third.log());
 }
 
 #[tokio::test]
@@ -403,13 +381,8 @@ async fn without_terraform_the_stand_in_is_called_with_the_folders_own_state() {
     request.stand_in = Some(program);
     let told = Told::of(request).await;
     assert!(told.log().contains("terraform is not installed"));
-    let state = std::fs::canonicalize(world.path("state"))
-        .unwrap()
-        .join(FOLDER);
-    let call = format!(
-        "called: sandbox-terraform {} -chdir={FOLDER} plan",
-        state.display()
-    );
+    let state = std::fs::canonicalize(world.path("state")).unwrap().join(FOLDER);
+    let call = format!("called: sandbox-terraform {} -chdir={FOLDER} plan", state.display());
     assert!(told.log().contains(&call), "{}", told.log());
 }
 

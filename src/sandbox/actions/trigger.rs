@@ -70,10 +70,7 @@ pub fn triggers(workflow: &str) -> Result<Triggers, String> {
     let workflow = Workflow::parse(workflow)?;
     let events = events(&workflow.on)?;
     let filter = |event: &str| events.get(event).map(Filter::read);
-    let dispatch = events
-        .get("workflow_dispatch")
-        .map(Dispatch::read)
-        .transpose()?;
+    let dispatch = events.get("workflow_dispatch").map(Dispatch::read).transpose()?;
     Ok(Triggers {
         name: workflow.name,
         push: filter("push"),
@@ -136,14 +133,10 @@ impl Filter {
 
     fn takes_paths(&self, changed: &[String]) -> bool {
         if !self.paths.is_empty() {
-            return changed
-                .iter()
-                .any(|path| glob::any_matches(&self.paths, path));
+            return changed.iter().any(|path| glob::any_matches(&self.paths, path));
         }
         self.paths_ignore.is_empty()
-            || changed
-                .iter()
-                .any(|path| !glob::any_matches(&self.paths_ignore, path))
+            || changed.iter().any(|path| !glob::any_matches(&self.paths_ignore, path))
     }
 }
 
@@ -156,9 +149,7 @@ impl Dispatch {
             return Err(format!("you may only define up to {MOST_INPUTS} inputs"));
         }
         let inputs = inputs.iter().map(|(name, input)| Input::read(name, input));
-        Ok(Self {
-            inputs: inputs.collect(),
-        })
+        Ok(Self { inputs: inputs.collect() })
     }
 
     /// What GitHub does with the inputs of a dispatch: refuses what does not fit the workflow,
@@ -174,10 +165,7 @@ impl Dispatch {
         let known = |name: &&String| self.inputs.iter().any(|input| input.name == **name);
         let unexpected: Vec<&String> = given.keys().filter(|name| !known(name)).collect();
         if !unexpected.is_empty() {
-            return Err(format!(
-                "Unexpected inputs provided: {}",
-                serde_json::json!(unexpected)
-            ));
+            return Err(format!("Unexpected inputs provided: {}", serde_json::json!(unexpected)));
         }
         let mut accepted = Map::new();
         for input in &self.inputs {
@@ -202,18 +190,12 @@ impl Dispatch {
 
 impl Input {
     fn read(name: &str, input: &Value) -> Self {
-        let is_required = input
-            .get("required")
-            .map(text)
-            .is_some_and(|text| text == "true");
+        let is_required = input.get("required").map(text).is_some_and(|text| text == "true");
         Self {
             name: name.to_owned(),
             kind: input.get("type").map_or_else(|| "string".to_owned(), text),
             required: is_required,
-            default: input
-                .get("default")
-                .filter(|value| !value.is_null())
-                .cloned(),
+            default: input.get("default").filter(|value| !value.is_null()).cloned(),
             options: texts(input.get("options")),
         }
     }
@@ -262,10 +244,9 @@ impl Input {
 fn events(on: &Value) -> Result<Map<String, Value>, String> {
     match on {
         Value::String(event) => Ok(Map::from_iter([(event.clone(), Value::Null)])),
-        Value::Array(_) => Ok(texts(Some(on))
-            .into_iter()
-            .map(|event| (event, Value::Null))
-            .collect()),
+        Value::Array(_) => {
+            Ok(texts(Some(on)).into_iter().map(|event| (event, Value::Null)).collect())
+        }
         Value::Object(events) => Ok(events.clone()),
         _ => Err("No event triggers defined in `on`".to_owned()),
     }
@@ -306,16 +287,8 @@ mod tests {
     #[test]
     fn every_form_of_on_is_read() {
         assert!(read("on: push").on_push("refs/heads/main", &[]));
-        assert!(
-            read("on: [push, workflow_dispatch]")
-                .workflow_dispatch
-                .is_some()
-        );
-        assert!(
-            read("on:\n  workflow_dispatch:")
-                .workflow_dispatch
-                .is_some()
-        );
+        assert!(read("on: [push, workflow_dispatch]").workflow_dispatch.is_some());
+        assert!(read("on:\n  workflow_dispatch:").workflow_dispatch.is_some());
         assert!(read("on: push").pull_request.is_none());
     }
 
@@ -357,10 +330,7 @@ mod tests {
             refused(json!({"version": "1", "size": "l"})),
             "Provided value 'l' for input 'size' not in the list of allowed values"
         );
-        assert_eq!(
-            refused(json!({"version": "x".repeat(65_535)})),
-            "inputs are too large."
-        );
+        assert_eq!(refused(json!({"version": "x".repeat(65_535)})), "inputs are too large.");
         let accepted = dispatch.accept(&given(&json!({"version": 7}))).unwrap();
         assert_eq!(
             Value::Object(accepted.clone()),

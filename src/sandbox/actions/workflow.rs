@@ -146,14 +146,8 @@ impl Job {
         }
         let steps = raw.steps.filter(|steps| !steps.is_empty());
         let steps = steps.ok_or_else(|| format!("job `{id}`: it has no steps"))?;
-        if let Some(at) = steps
-            .iter()
-            .position(|step| step.run.is_some() == step.uses.is_some())
-        {
-            return Err(format!(
-                "job `{id}`: step {} needs either `run` or `uses`",
-                at + 1
-            ));
+        if let Some(at) = steps.iter().position(|step| step.run.is_some() == step.uses.is_some()) {
+            return Err(format!("job `{id}`: step {} needs either `run` or `uses`", at + 1));
         }
         Ok(Self {
             id: id.to_owned(),
@@ -181,14 +175,8 @@ impl Job {
 impl Step {
     /// The name that GitHub shows where the step has none.
     pub(super) fn default_name(&self) -> String {
-        let script = self
-            .run
-            .as_deref()
-            .and_then(|run| run.trim().lines().next());
-        format!(
-            "Run {}",
-            self.uses.as_deref().or(script).unwrap_or_default()
-        )
+        let script = self.run.as_deref().and_then(|run| run.trim().lines().next());
+        format!("Run {}", self.uses.as_deref().or(script).unwrap_or_default())
     }
 }
 
@@ -218,10 +206,7 @@ mod tests {
     use super::*;
 
     fn refusal(jobs: &str) -> String {
-        Workflow::parse(&format!("on: push\njobs: {jobs}"))
-            .unwrap()
-            .jobs()
-            .unwrap_err()
+        Workflow::parse(&format!("on: push\njobs: {jobs}")).unwrap().jobs().unwrap_err()
     }
 
     #[test]

@@ -18,11 +18,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            message: message.into(),
-        }
+        Self { status, code, message: message.into() }
     }
 
     pub(super) fn not_found(what: &str, identifier: &str) -> Self {
@@ -36,11 +32,7 @@ impl Refusal {
 
     /// The run takes nothing more. 422 on reports, 400 on entities.
     pub(super) fn exhausted(status: StatusCode, run: &str) -> Self {
-        Self::new(
-            status,
-            "run_exhausted",
-            format!("the run \"{run}\" has already finished"),
-        )
+        Self::new(status, "run_exhausted", format!("the run \"{run}\" has already finished"))
     }
 }
 
@@ -52,10 +44,7 @@ impl IntoResponse for Refusal {
 }
 
 /// A success: the fields, and `ok`.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "every handler ends with an answer"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "every handler ends with an answer")]
 pub(super) fn ok(status: StatusCode, fields: Value) -> Answer {
     let mut body = Map::from_iter([("ok".to_owned(), Value::Bool(true))]);
     if let Value::Object(fields) = fields {
@@ -68,9 +57,7 @@ pub(super) fn ok(status: StatusCode, fields: Value) -> Answer {
 pub(super) fn object(body: &[u8], allowed: &[&str]) -> Result<Map<String, Value>, Refusal> {
     let object = any_object(body)?;
     match object.keys().find(|key| !allowed.contains(&key.as_str())) {
-        Some(unknown) => Err(Refusal::invalid(format!(
-            "\"{unknown}\" is not a field of the body"
-        ))),
+        Some(unknown) => Err(Refusal::invalid(format!("\"{unknown}\" is not a field of the body"))),
         None => Ok(object),
     }
 }
@@ -102,7 +89,5 @@ pub(super) fn needed_text(body: &Map<String, Value>, name: &str) -> Result<Strin
 pub(super) fn texts(body: &Map<String, Value>, name: &str) -> Result<Vec<String>, Refusal> {
     let wrong = || Refusal::invalid(format!("\"{name}\" is no list of strings"));
     let list = body.get(name).and_then(Value::as_array).ok_or_else(wrong)?;
-    list.iter()
-        .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
-        .collect()
+    list.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
 }

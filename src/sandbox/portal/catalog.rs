@@ -14,17 +14,11 @@ type App = State<Arc<Shared>>;
 
 pub(super) async fn blueprints(State(shared): App) -> Answer {
     let world = shared.world();
-    ok(
-        StatusCode::OK,
-        json!({"blueprints": world.blueprints.values().collect::<Vec<_>>()}),
-    )
+    ok(StatusCode::OK, json!({"blueprints": world.blueprints.values().collect::<Vec<_>>()}))
 }
 
 pub(super) async fn blueprint(State(shared): App, Path(id): Path<String>) -> Answer {
-    ok(
-        StatusCode::OK,
-        json!({"blueprint": shared.world().blueprint(&id)?}),
-    )
+    ok(StatusCode::OK, json!({"blueprint": shared.world().blueprint(&id)?}))
 }
 
 pub(super) async fn create_blueprint(State(shared): App, body: Bytes) -> Answer {
@@ -49,10 +43,7 @@ pub(super) async fn change_blueprint(
     let mut world = shared.world();
     world.blueprint(&id)?;
     body.insert("identifier".to_owned(), json!(id));
-    ok(
-        StatusCode::OK,
-        json!({"blueprint": world.put_blueprint(Value::Object(body))}),
-    )
+    ok(StatusCode::OK, json!({"blueprint": world.put_blueprint(Value::Object(body))}))
 }
 
 pub(super) async fn update_blueprint(
@@ -66,10 +57,7 @@ pub(super) async fn update_blueprint(
     for (name, value) in body {
         blueprint[name] = value;
     }
-    ok(
-        StatusCode::OK,
-        json!({"blueprint": world.put_blueprint(blueprint)}),
-    )
+    ok(StatusCode::OK, json!({"blueprint": world.put_blueprint(blueprint)}))
 }
 
 pub(super) async fn delete_blueprint(State(shared): App, Path(id): Path<String>) -> Answer {
@@ -77,11 +65,7 @@ pub(super) async fn delete_blueprint(State(shared): App, Path(id): Path<String>)
     world.blueprint(&id)?;
     if world.entities_of(&id).next().is_some() {
         let message = format!("the blueprint \"{id}\" has entities");
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "has_dependents",
-            message,
-        ));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "has_dependents", message));
     }
     world.blueprints.remove(&id);
     ok(StatusCode::OK, json!({}))
@@ -89,10 +73,7 @@ pub(super) async fn delete_blueprint(State(shared): App, Path(id): Path<String>)
 
 fn check_blueprint(body: &Map<String, Value>) -> Result<(), Refusal> {
     needed_text(body, "title")?;
-    match body
-        .get("schema")
-        .and_then(|schema| schema.get("properties"))
-    {
+    match body.get("schema").and_then(|schema| schema.get("properties")) {
         Some(Value::Object(_)) => Ok(()),
         _ => Err(Refusal::invalid("\"schema.properties\" is missing")),
     }
@@ -100,18 +81,12 @@ fn check_blueprint(body: &Map<String, Value>) -> Result<(), Refusal> {
 
 pub(super) async fn actions(State(shared): App) -> Answer {
     let world = shared.world();
-    ok(
-        StatusCode::OK,
-        json!({"actions": world.actions.values().collect::<Vec<_>>()}),
-    )
+    ok(StatusCode::OK, json!({"actions": world.actions.values().collect::<Vec<_>>()}))
 }
 
 pub(super) async fn action(State(shared): App, Path(id): Path<String>) -> Answer {
     let world = shared.world();
-    let action = world
-        .actions
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("Action", &id))?;
+    let action = world.actions.get(&id).ok_or_else(|| Refusal::not_found("Action", &id))?;
     ok(StatusCode::OK, json!({"action": action}))
 }
 
@@ -122,10 +97,7 @@ pub(super) async fn create_action(State(shared): App, body: Bytes) -> Answer {
     if world.actions.contains_key(&identifier) {
         return Err(taken("Action", &identifier));
     }
-    ok(
-        StatusCode::CREATED,
-        json!({"action": world.put_action(Value::Object(body))}),
-    )
+    ok(StatusCode::CREATED, json!({"action": world.put_action(Value::Object(body))}))
 }
 
 pub(super) async fn change_action(
@@ -139,10 +111,7 @@ pub(super) async fn change_action(
         return Err(Refusal::not_found("Action", &id));
     }
     body.insert("identifier".to_owned(), json!(id));
-    ok(
-        StatusCode::OK,
-        json!({"action": world.put_action(Value::Object(body))}),
-    )
+    ok(StatusCode::OK, json!({"action": world.put_action(Value::Object(body))}))
 }
 
 pub(super) async fn delete_action(State(shared): App, Path(id): Path<String>) -> Answer {
@@ -191,10 +160,7 @@ pub(super) async fn kafka_credentials() -> Answer {
 }
 
 pub(super) async fn organization(State(shared): App) -> Answer {
-    ok(
-        StatusCode::OK,
-        json!({"organization": shared.world().organization}),
-    )
+    ok(StatusCode::OK, json!({"organization": shared.world().organization}))
 }
 
 pub(super) async fn update_organization(State(shared): App, body: Bytes) -> Answer {

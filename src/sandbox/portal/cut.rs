@@ -32,13 +32,7 @@ impl axum::serve::Listener for Listener {
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        (
-            Cuttable {
-                stream,
-                cut: Connection(Arc::default()),
-            },
-            address,
-        )
+        (Cuttable { stream, cut: Connection(Arc::default()) }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {

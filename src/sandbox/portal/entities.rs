@@ -39,18 +39,12 @@ enum Meeting {
 pub(super) async fn list(State(shared): App, Path(blueprint): Path<String>) -> Answer {
     let world = shared.world();
     world.blueprint(&blueprint)?;
-    ok(
-        StatusCode::OK,
-        json!({"entities": world.entities_of(&blueprint).collect::<Vec<_>>()}),
-    )
+    ok(StatusCode::OK, json!({"entities": world.entities_of(&blueprint).collect::<Vec<_>>()}))
 }
 
 pub(super) async fn get(State(shared): App, Path((of, id)): Path<(String, String)>) -> Answer {
     let world = shared.world();
-    ok(
-        StatusCode::OK,
-        json!({"entity": existing(&world, &of, &id)?}),
-    )
+    ok(StatusCode::OK, json!({"entity": existing(&world, &of, &id)?}))
 }
 
 pub(super) async fn create(
@@ -63,11 +57,7 @@ pub(super) async fn create(
     let mut world = shared.world();
     check_run(&world, &parameters)?;
     let (entity, created) = create_one(&mut world, &blueprint, &parameters, body)?;
-    let status = if created {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     ok(status, json!({"entity": entity}))
 }
 
@@ -105,11 +95,7 @@ pub(super) async fn create_many(
             })),
         }
     }
-    let status = if errors.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::MULTI_STATUS
-    };
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::MULTI_STATUS };
     let mut answer = ok(status, json!({"entities": entities, "errors": errors}))?;
     *answer.status_mut() = status;
     Ok(answer)
@@ -142,37 +128,20 @@ fn overwrite(
 ) -> Answer {
     let body = object(
         body,
-        &[
-            "identifier",
-            "title",
-            "icon",
-            "team",
-            "properties",
-            "relations",
-            "blueprint",
-        ],
+        &["identifier", "title", "icon", "team", "properties", "relations", "blueprint"],
     )?;
     let mut world = shared.world();
     check_run(&world, parameters)?;
     let standing = existing(&world, &blueprint, &identifier)?.clone();
     let mut wanted = body;
-    let renamed = wanted
-        .get("identifier")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    wanted.insert(
-        "identifier".to_owned(),
-        json!(renamed.as_deref().unwrap_or(&identifier)),
-    );
+    let renamed = wanted.get("identifier").and_then(Value::as_str).map(str::to_owned);
+    wanted.insert("identifier".to_owned(), json!(renamed.as_deref().unwrap_or(&identifier)));
     let entity = meet(Some(&standing), wanted, meeting);
     check(&mut world, &blueprint, &entity, parameters)?;
     if renamed.is_some_and(|renamed| renamed != identifier) {
         world.entities.remove(&(blueprint.clone(), identifier));
     }
-    ok(
-        StatusCode::OK,
-        json!({"entity": world.put_entity(&blueprint, entity)}),
-    )
+    ok(StatusCode::OK, json!({"entity": world.put_entity(&blueprint, entity)}))
 }
 
 pub(super) async fn delete(
@@ -182,12 +151,7 @@ pub(super) async fn delete(
 ) -> Answer {
     let mut world = shared.world();
     check_run(&world, &parameters)?;
-    delete_one(
-        &mut world,
-        &blueprint,
-        &identifier,
-        parameters.delete_dependents,
-    )?;
+    delete_one(&mut world, &blueprint, &identifier, parameters.delete_dependents)?;
     ok(StatusCode::OK, json!({}))
 }
 
@@ -205,14 +169,7 @@ pub(super) async fn delete_many(
     check_run(&world, &parameters)?;
     let mut deleted = Vec::new();
     for identifier in identifiers {
-        if delete_one(
-            &mut world,
-            &blueprint,
-            &identifier,
-            parameters.delete_dependents,
-        )
-        .is_ok()
-        {
+        if delete_one(&mut world, &blueprint, &identifier, parameters.delete_dependents).is_ok() {
             deleted.push(identifier);
         }
     }
@@ -222,11 +179,8 @@ pub(super) async fn delete_many(
 pub(super) async fn search(State(shared): App, body: Bytes) -> Answer {
     let query = Value::Object(object(&body, &["combinator", "rules"])?);
     let world = shared.world();
-    let entities: Vec<&Value> = world
-        .entities
-        .values()
-        .filter(|entity| matches(&query, entity))
-        .collect();
+    let entities: Vec<&Value> =
+        world.entities.values().filter(|entity| matches(&query, entity)).collect();
     let mut blueprints: Vec<&Value> = entities.iter().map(|entity| &entity["blueprint"]).collect();
     blueprints.dedup();
     let found = json!({
@@ -244,13 +198,8 @@ pub(super) async fn search_blueprint(
     let world = shared.world();
     world.blueprint(&blueprint)?;
     let query = body.get("query").cloned().unwrap_or(Value::Null);
-    let found = world
-        .entities_of(&blueprint)
-        .filter(|entity| matches(&query, entity));
-    ok(
-        StatusCode::OK,
-        json!({"entities": found.collect::<Vec<_>>()}),
-    )
+    let found = world.entities_of(&blueprint).filter(|entity| matches(&query, entity));
+    ok(StatusCode::OK, json!({"entities": found.collect::<Vec<_>>()}))
 }
 
 /// Port takes `run_id` only while the run is in progress.
@@ -258,10 +207,7 @@ fn check_run(world: &World, parameters: &Parameters) -> Result<(), Refusal> {
     let Some(id) = &parameters.run_id else {
         return Ok(());
     };
-    let run = world
-        .runs
-        .get(id)
-        .ok_or_else(|| Refusal::not_found("Run", id))?;
+    let run = world.runs.get(id).ok_or_else(|| Refusal::not_found("Run", id))?;
     match run.status.as_str() {
         "IN_PROGRESS" => Ok(()),
         _ => Err(Refusal::exhausted(StatusCode::BAD_REQUEST, id)),
@@ -270,9 +216,7 @@ fn check_run(world: &World, parameters: &Parameters) -> Result<(), Refusal> {
 
 fn existing<'a>(world: &'a World, blueprint: &str, id: &str) -> Result<&'a Value, Refusal> {
     world.blueprint(blueprint)?;
-    world
-        .entity(blueprint, id)
-        .ok_or_else(|| Refusal::not_found("Entity", id))
+    world.entity(blueprint, id).ok_or_else(|| Refusal::not_found("Entity", id))
 }
 
 fn create_one(
@@ -290,18 +234,10 @@ fn create_one(
     let standing = world.entity(blueprint, &identifier).cloned();
     if standing.is_some() && !parameters.upsert {
         let message = format!("an entity with identifier \"{identifier}\" exists already");
-        return Err(Refusal::new(
-            StatusCode::CONFLICT,
-            "identifier_taken",
-            message,
-        ));
+        return Err(Refusal::new(StatusCode::CONFLICT, "identifier_taken", message));
     }
     wanted.insert("identifier".to_owned(), json!(identifier));
-    let meeting = if parameters.merge {
-        Meeting::Merge
-    } else {
-        Meeting::Replace
-    };
+    let meeting = if parameters.merge { Meeting::Merge } else { Meeting::Replace };
     let entity = meet(standing.as_ref(), wanted, meeting);
     check(world, blueprint, &entity, parameters)?;
     if parameters.validation_only {
@@ -326,6 +262,9 @@ fn meet(standing: Option<&Value>, wanted: Map<String, Value>, meeting: Meeting) 
                     entity[&name][key] = value;
                 }
             }
+            (_, Value::Null) => {
+                entity.as_object_mut().map(|entity| entity.remove(&name));
+            }
             (_, value) => entity[name] = value,
         }
     }
@@ -345,9 +284,7 @@ fn check(
     let given = entity["relations"].as_object().unwrap_or(&none);
     for (name, value) in given {
         let Some(relation) = defined.get(name) else {
-            return Err(mismatch(format!(
-                "\"{name}\" is no relation of the blueprint"
-            )));
+            return Err(mismatch(format!("\"{name}\" is no relation of the blueprint")));
         };
         let wants_many = relation["many"].as_bool().unwrap_or_default();
         if !value.is_null() && value.is_array() != wants_many {
@@ -373,11 +310,7 @@ fn check(
         None => Ok(()),
         Some((name, _)) => {
             let message = format!("the relation \"{name}\" is required");
-            Err(Refusal::new(
-                StatusCode::FORBIDDEN,
-                "required_relation",
-                message,
-            ))
+            Err(Refusal::new(StatusCode::FORBIDDEN, "required_relation", message))
         }
     }
 }
@@ -391,25 +324,15 @@ fn check_properties(blueprint: &Value, properties: &Value) -> Result<(), Refusal
         .map_err(|error| mismatch(format!("the blueprint's schema is wrong: {error}")))?;
     let mut properties = properties.as_object().cloned().unwrap_or_default();
     properties.retain(|_, value| !value.is_null());
-    validator
-        .validate(&Value::Object(properties))
-        .map_err(|error| mismatch(error.to_string()))
+    validator.validate(&Value::Object(properties)).map_err(|error| mismatch(error.to_string()))
 }
 
 fn mismatch(message: String) -> Refusal {
-    Refusal::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "blueprint_schema_mismatch",
-        message,
-    )
+    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "blueprint_schema_mismatch", message)
 }
 
 fn plural(many: bool) -> &'static str {
-    if many {
-        "a list of identifiers"
-    } else {
-        "one identifier"
-    }
+    if many { "a list of identifiers" } else { "one identifier" }
 }
 
 fn identifiers(value: &Value) -> Vec<&str> {
@@ -425,11 +348,7 @@ fn delete_one(world: &mut World, of: &str, id: &str, dependents: bool) -> Result
     let depending = depending_on(world, of, id);
     if !depending.is_empty() && !dependents {
         let message = format!("other entities depend on \"{id}\"");
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "has_dependents",
-            message,
-        ));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "has_dependents", message));
     }
     world.entities.remove(&(of.to_owned(), id.to_owned()));
     for (blueprint, identifier) in depending {
@@ -449,10 +368,7 @@ fn depending_on(world: &World, of: &str, id: &str) -> Vec<(String, String)> {
             .filter(|(_, relation)| relation["target"] == of && relation["required"] == json!(true))
             .any(|(name, _)| identifiers(&entity["relations"][name]).contains(&id))
     };
-    let entities = world
-        .entities
-        .iter()
-        .filter(|(key, entity)| depends(key, entity));
+    let entities = world.entities.iter().filter(|(key, entity)| depends(key, entity));
     entities.map(|(key, _)| key.clone()).collect()
 }
 
@@ -465,11 +381,7 @@ fn matches(query: &Value, entity: &Value) -> bool {
         Some(_) => matches(rule, entity),
         None => fits_rule(rule, entity),
     });
-    if query["combinator"] == "or" {
-        fits.any(|fits| fits)
-    } else {
-        fits.all(|fits| fits)
-    }
+    if query["combinator"] == "or" { fits.any(|fits| fits) } else { fits.all(|fits| fits) }
 }
 
 fn fits_rule(rule: &Value, entity: &Value) -> bool {

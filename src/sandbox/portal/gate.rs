@@ -39,20 +39,13 @@ pub(super) async fn gate(
         method: parts.method.to_string(),
         route: route.map_or_else(|| path.clone(), |route| route.as_str().to_owned()),
         query: parts.uri.query().unwrap_or_default().to_owned(),
-        body: body
-            .as_ref()
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(bytes).ok()),
+        body: body.as_ref().ok().and_then(|bytes| serde_json::from_slice(bytes).ok()),
         status: None,
         path,
     };
     let fault = shared.world().fault_for(&seen);
     let is_login = seen.route == "/v1/auth/access_token";
-    let index = shared.world().record(if is_login {
-        Request { body: None, ..seen }
-    } else {
-        seen
-    });
+    let index = shared.world().record(if is_login { Request { body: None, ..seen } } else { seen });
 
     let response = match (&fault, body) {
         (Some(FaultKind::LoseRequest), _) => {
@@ -72,10 +65,7 @@ pub(super) async fn gate(
             "the access token is missing or not valid",
         )
         .into_response(),
-        (_, Ok(body)) => {
-            next.run(HttpRequest::from_parts(parts, Body::from(body)))
-                .await
-        }
+        (_, Ok(body)) => next.run(HttpRequest::from_parts(parts, Body::from(body))).await,
     };
     shared.world().answered(index, response.status().as_u16());
     if matches!(fault, Some(FaultKind::LoseAnswer)) {
@@ -90,25 +80,18 @@ fn injected(status: u16, headers: &[(&'static str, String)]) -> Response {
         Refusal::new(status, "injected_fault", "this answer was ordered").into_response();
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::from_str(value) {
-            response
-                .headers_mut()
-                .insert(HeaderName::from_static(name), value);
+            response.headers_mut().insert(HeaderName::from_static(name), value);
         }
     }
     response
 }
 
 fn is_known(shared: &Shared, headers: &HeaderMap) -> bool {
-    let sent = headers
-        .get("authorization")
-        .and_then(|value| value.to_str().ok());
+    let sent = headers.get("authorization").and_then(|value| value.to_str().ok());
     let sent = sent.and_then(|value| value.strip_prefix("Bearer "));
     let world = shared.world();
     let now = world.clock.now();
-    world
-        .token
-        .as_ref()
-        .is_some_and(|token| now < token.until && sent == Some(&token.text))
+    world.token.as_ref().is_some_and(|token| now < token.until && sent == Some(&token.text))
 }
 
 fn with_rate_limit(shared: &Shared, mut response: Response) -> Response {
@@ -130,10 +113,7 @@ fn with_rate_limit(shared: &Shared, mut response: Response) -> Response {
 /// `POST /v1/auth/access_token`: the same token for as long as it is valid.
 pub(super) async fn access_token(State(shared): State<Arc<Shared>>, body: Bytes) -> Answer {
     let body = object(&body, &["clientId", "clientSecret"])?;
-    let (id, secret) = (
-        needed_text(&body, "clientId")?,
-        needed_text(&body, "clientSecret")?,
-    );
+    let (id, secret) = (needed_text(&body, "clientId")?, needed_text(&body, "clientSecret")?);
     if id != shared.options.client_id || secret != shared.options.client_secret {
         return Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
@@ -156,9 +136,5 @@ pub(super) async fn access_token(State(shared): State<Arc<Shared>>, body: Bytes)
 
 /// A path that Port does not have.
 pub(super) async fn unknown() -> Answer {
-    Err(Refusal::new(
-        StatusCode::NOT_FOUND,
-        "not_found",
-        "there is no such route",
-    ))
+    Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", "there is no such route"))
 }

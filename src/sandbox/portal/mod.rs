@@ -91,12 +91,7 @@ impl SandboxPort {
             .map_err(io::Error::other)?;
         let world = Mutex::new(World::new(options.clock.clone()));
         let tasks = TaskTracker::new();
-        let shared = Arc::new(Shared {
-            world,
-            options,
-            webhooks,
-            tasks: tasks.clone(),
-        });
+        let shared = Arc::new(Shared { world, options, webhooks, tasks: tasks.clone() });
         let stop = CancellationToken::new();
         let app = router(shared.clone()).into_make_service_with_connect_info::<cut::Connection>();
         let stopped = stop.clone().cancelled_owned();
@@ -107,11 +102,7 @@ impl SandboxPort {
                 () = stopped => {}
             }
         });
-        Ok(Self {
-            shared,
-            address,
-            _stop: stop.drop_guard(),
-        })
+        Ok(Self { shared, address, _stop: stop.drop_guard() })
     }
 
     /// The base of its API: `PORT_API_URL`.
@@ -151,11 +142,7 @@ impl SandboxPort {
 
     /// All entities of a blueprint, by identifier.
     pub fn entities(&self, blueprint: &str) -> Vec<Value> {
-        self.shared
-            .world()
-            .entities_of(blueprint)
-            .cloned()
-            .collect()
+        self.shared.world().entities_of(blueprint).cloned().collect()
     }
 
     /// A run of an action as its page shows it.
@@ -173,6 +160,11 @@ impl SandboxPort {
     /// A run of a workflow's node.
     pub fn node_run(&self, id: &str) -> Option<NodeRun> {
         self.shared.world().nodes.get(id).cloned()
+    }
+
+    /// The access token that was handed out last.
+    pub fn token(&self) -> Option<String> {
+        self.shared.world().token.as_ref().map(|token| token.text.clone())
     }
 
     /// The access token is no longer taken, and the next one is another.
@@ -200,10 +192,7 @@ fn router(shared: Arc<Shared>) -> Router {
     let entities = "/v1/blueprints/{blueprint}/entities";
     Router::new()
         .route("/v1/auth/access_token", post(gate::access_token))
-        .route(
-            "/v1/blueprints",
-            get(catalog::blueprints).post(catalog::create_blueprint),
-        )
+        .route("/v1/blueprints", get(catalog::blueprints).post(catalog::create_blueprint))
         .route(
             "/v1/blueprints/{blueprint}",
             get(catalog::blueprint)
@@ -211,27 +200,16 @@ fn router(shared: Arc<Shared>) -> Router {
                 .patch(catalog::update_blueprint)
                 .delete(catalog::delete_blueprint),
         )
-        .route(
-            "/v1/actions",
-            get(catalog::actions).post(catalog::create_action),
-        )
+        .route("/v1/actions", get(catalog::actions).post(catalog::create_action))
         .route(
             "/v1/actions/{action}",
-            get(catalog::action)
-                .put(catalog::change_action)
-                .delete(catalog::delete_action),
+            get(catalog::action).put(catalog::change_action).delete(catalog::delete_action),
         )
         .route("/v1/kafka-credentials", get(catalog::kafka_credentials))
-        .route(
-            "/v1/organization",
-            get(catalog::organization).patch(catalog::update_organization),
-        )
+        .route("/v1/organization", get(catalog::organization).patch(catalog::update_organization))
         .route(entities, get(entities::list).post(entities::create))
         .route(&format!("{entities}/bulk"), post(entities::create_many))
-        .route(
-            &format!("{entities}/search"),
-            post(entities::search_blueprint),
-        )
+        .route(&format!("{entities}/search"), post(entities::search_blueprint))
         .route(
             &format!("{entities}/{{entity}}"),
             get(entities::get)
@@ -239,33 +217,21 @@ fn router(shared: Arc<Shared>) -> Router {
                 .patch(entities::update)
                 .delete(entities::delete),
         )
-        .route(
-            "/v1/blueprints/{blueprint}/bulk/entities/delete",
-            post(entities::delete_many),
-        )
+        .route("/v1/blueprints/{blueprint}/bulk/entities/delete", post(entities::delete_many))
         .route("/v1/entities/search", post(entities::search))
         .route("/v1/actions/{action}/runs", post(runs::execute))
         .route("/v1/actions/runs", get(runs::list))
         .route("/v1/actions/runs/{run}", get(runs::get).patch(runs::update))
-        .route(
-            "/v1/actions/runs/{run}/logs",
-            get(runs::logs).post(runs::add_log),
-        )
+        .route("/v1/actions/runs/{run}/logs", get(runs::logs).post(runs::add_log))
         .route("/v1/actions/runs/{run}/approval", patch(runs::approve))
         .route("/v1/actions/runs/{run}/response", patch(runs::respond))
         .route("/v1/actions/runs/claim-pending", post(polling::claim))
         .route("/v1/actions/runs/ack", patch(polling::acknowledge))
-        .route(
-            "/v1/workflows/runs/claim-pending",
-            post(polling::claim_nodes),
-        )
+        .route("/v1/workflows/runs/claim-pending", post(polling::claim_nodes))
         .route("/v1/workflows/runs/ack", patch(polling::acknowledge_node))
         .route("/v1/workflows/nodes/runs", get(nodes::find))
         .route("/v1/workflows/nodes/runs/{node}", patch(nodes::update))
-        .route(
-            "/v1/workflows/nodes/runs/{node}/logs",
-            post(nodes::add_logs),
-        )
+        .route("/v1/workflows/nodes/runs/{node}/logs", post(nodes::add_logs))
         .fallback(gate::unknown)
         .layer(middleware::from_fn_with_state(shared.clone(), gate::gate))
         .with_state(shared)

@@ -21,13 +21,8 @@ impl SandboxPort {
     pub fn reach_node(&self, config: Value) -> String {
         let mut world = self.shared.world();
         let id = world.id("wfnr");
-        let installation = config["installationId"]
-            .as_str()
-            .unwrap_or(super::polling::AGENT);
-        let pending = world::Pending {
-            installation: installation.to_owned(),
-            claimed_until: None,
-        };
+        let installation = config["installationId"].as_str().unwrap_or(super::polling::AGENT);
+        let pending = world::Pending { installation: installation.to_owned(), claimed_until: None };
         let node = NodeRun {
             id: id.clone(),
             config,
@@ -68,9 +63,7 @@ pub(super) async fn find(
     check_reserved(&headers)?;
     let world = shared.world();
     let found = world.nodes.values().filter(|node| {
-        node.external_run_id
-            .as_ref()
-            .is_some_and(|id| *id == wanted.external_run_id)
+        node.external_run_id.as_ref().is_some_and(|id| *id == wanted.external_run_id)
     });
     let found = found.map(|node| {
         json!({
@@ -78,27 +71,14 @@ pub(super) async fn find(
             "node": {"config": node.config}, "output": node.output.clone().unwrap_or(json!({})),
         })
     });
-    ok(
-        StatusCode::OK,
-        json!({"nodeRuns": found.collect::<Vec<_>>()}),
-    )
+    ok(StatusCode::OK, json!({"nodeRuns": found.collect::<Vec<_>>()}))
 }
 
 pub(super) async fn update(State(shared): App, Path(id): Path<String>, body: Bytes) -> Answer {
-    let allowed = [
-        "status",
-        "result",
-        "output",
-        "links",
-        "externalRunId",
-        "statusLabel",
-    ];
+    let allowed = ["status", "result", "output", "links", "externalRunId", "statusLabel"];
     let body = object(&body, &allowed)?;
     let (status, result) = (text(&body, "status")?, text(&body, "result")?);
-    let links = body
-        .contains_key("links")
-        .then(|| texts(&body, "links"))
-        .transpose()?;
+    let links = body.contains_key("links").then(|| texts(&body, "links")).transpose()?;
     let (label, external) = (text(&body, "statusLabel")?, text(&body, "externalRunId")?);
     let mut world = shared.world();
     let node = open(world.nodes.get_mut(&id), &id)?;
@@ -108,34 +88,23 @@ pub(super) async fn update(State(shared): App, Path(id): Path<String>, body: Byt
     node.external_run_id = external.or(node.external_run_id.take());
     node.links = links.unwrap_or_else(|| std::mem::take(&mut node.links));
     node.output = body.get("output").cloned().or(node.output.take());
-    ok(
-        StatusCode::OK,
-        json!({"nodeRun": {"identifier": id, "status": node.status}}),
-    )
+    ok(StatusCode::OK, json!({"nodeRun": {"identifier": id, "status": node.status}}))
 }
 
 pub(super) async fn add_logs(State(shared): App, Path(id): Path<String>, body: Bytes) -> Answer {
     let body = object(&body, &["logs"])?;
     let wrong = || Refusal::invalid("\"logs\" is no list of {level, message}");
-    let lines = body
-        .get("logs")
-        .and_then(Value::as_array)
-        .filter(|lines| !lines.is_empty());
+    let lines = body.get("logs").and_then(Value::as_array).filter(|lines| !lines.is_empty());
     let lines = lines.ok_or_else(wrong)?;
     let parsed = lines.iter().map(|line| {
-        let message = line["message"]
-            .as_str()
-            .filter(|message| !message.is_empty());
+        let message = line["message"].as_str().filter(|message| !message.is_empty());
         let level = line["level"].as_str();
         let level = level.filter(|level| ["INFO", "WARN", "ERROR", "DEBUG"].contains(level));
         Some((level?.to_owned(), message?.to_owned()))
     });
     let parsed: Vec<_> = parsed.collect::<Option<_>>().ok_or_else(wrong)?;
     let mut world = shared.world();
-    let node = world
-        .nodes
-        .get_mut(&id)
-        .ok_or_else(|| Refusal::not_found("Node run", &id))?;
+    let node = world.nodes.get_mut(&id).ok_or_else(|| Refusal::not_found("Node run", &id))?;
     node.log.extend(parsed);
     ok(StatusCode::CREATED, json!({}))
 }

@@ -39,9 +39,7 @@ impl Claim {
             serde_json::from_slice(body).map_err(|error| Refusal::invalid(error.to_string()))?;
         let timeout = claim.visibility_timeout_ms.unwrap_or(60_000);
         if !(1..=1000).contains(&claim.limit) || !(1..=600_000).contains(&timeout) {
-            return Err(Refusal::invalid(
-                "\"limit\" or \"visibilityTimeoutMs\" is out of range",
-            ));
+            return Err(Refusal::invalid("\"limit\" or \"visibilityTimeoutMs\" is out of range"));
         }
         Ok(claim)
     }
@@ -60,10 +58,7 @@ impl Claim {
 
 /// Port keeps these calls for its own clients, and knows them by this header.
 pub(super) fn check_reserved(headers: &HeaderMap) -> Result<(), Refusal> {
-    match headers
-        .get("x-port-reserved-usage")
-        .and_then(|value| value.to_str().ok())
-    {
+    match headers.get("x-port-reserved-usage").and_then(|value| value.to_str().ok()) {
         Some("true") => Ok(()),
         _ => Err(Refusal::new(
             StatusCode::FORBIDDEN,
@@ -83,10 +78,7 @@ pub(super) async fn claim(State(shared): App, headers: HeaderMap, body: Bytes) -
         .filter(|run| run.status == "IN_PROGRESS" && claim.takes(run.pending.as_ref(), now))
         .filter(|run| !claim.exclude.contains(&run.action))
         .filter(|run| {
-            claim
-                .invocation_method
-                .as_ref()
-                .is_none_or(|method| run.payload["type"] == **method)
+            claim.invocation_method.as_ref().is_none_or(|method| run.payload["type"] == **method)
         })
         .collect();
     runs.sort_by_key(|run| run.number);
@@ -94,20 +86,14 @@ pub(super) async fn claim(State(shared): App, headers: HeaderMap, body: Bytes) -
     for run in &mut runs {
         hide(&mut run.pending, claim.hidden_until(now));
     }
-    ok(
-        StatusCode::OK,
-        json!({"runs": runs.iter().map(|run| run.shown()).collect::<Vec<_>>()}),
-    )
+    ok(StatusCode::OK, json!({"runs": runs.iter().map(|run| run.shown()).collect::<Vec<_>>()}))
 }
 
 pub(super) async fn claim_nodes(State(shared): App, headers: HeaderMap, body: Bytes) -> Answer {
     let claim = Claim::parse(&headers, &body)?;
     let mut world = shared.world();
     let now = world.clock.now();
-    let waiting = world
-        .nodes
-        .values_mut()
-        .filter(|node| claim.takes(node.pending.as_ref(), now));
+    let waiting = world.nodes.values_mut().filter(|node| claim.takes(node.pending.as_ref(), now));
     let mut claimed: Vec<Value> = Vec::new();
     for node in waiting.take(claim.limit) {
         hide(&mut node.pending, claim.hidden_until(now));
@@ -139,10 +125,7 @@ pub(super) async fn acknowledge_node(
     check_reserved(&headers)?;
     let id = needed_text(&object(&body, &["nodeRunIdentifier"])?, "nodeRunIdentifier")?;
     let mut world = shared.world();
-    let node = world
-        .nodes
-        .get_mut(&id)
-        .ok_or_else(|| Refusal::not_found("Node run", &id))?;
+    let node = world.nodes.get_mut(&id).ok_or_else(|| Refusal::not_found("Node run", &id))?;
     match node.pending.take() {
         Some(_) => ok(StatusCode::OK, json!({"acked": true})),
         None => Err(already(&id)),

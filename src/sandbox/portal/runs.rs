@@ -23,18 +23,11 @@ pub(super) async fn execute(State(shared): App, Path(action): Path<String>, body
     let Some(Value::Object(inputs)) = body.get("properties").cloned() else {
         return Err(Refusal::invalid("\"properties\" is no object"));
     };
-    let wanted = Trigger {
-        action,
-        inputs,
-        entity: text(&body, "entity")?,
-        ..Trigger::default()
-    };
+    let wanted = Trigger { action, inputs, entity: text(&body, "entity")?, ..Trigger::default() };
     let id = trigger::create(&mut shared.world(), &shared.options, wanted, "API")?;
     let run = shared.world().runs.get(&id).map(Run::shown);
     let sender = shared.clone();
-    shared
-        .tasks
-        .spawn(async move { trigger::deliver(&sender, &id).await });
+    shared.tasks.spawn(async move { trigger::deliver(&sender, &id).await });
     ok(StatusCode::ACCEPTED, json!({"run": run}))
 }
 
@@ -58,9 +51,7 @@ impl Filter {
             && same(&self.blueprint, run.blueprint.as_ref())
             && same(&self.action, Some(&run.action))
             && same(&self.external_run_id, run.external_run_id.as_ref())
-            && self
-                .active
-                .is_none_or(|active| active == run.ended_at.is_none())
+            && self.active.is_none_or(|active| active == run.ended_at.is_none())
     }
 }
 
@@ -68,31 +59,18 @@ pub(super) async fn list(State(shared): App, Query(filter): Query<Filter>) -> An
     let world = shared.world();
     let mut runs: Vec<&Run> = world.runs.values().filter(|run| filter.fits(run)).collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.number));
-    let shown = runs
-        .into_iter()
-        .take(filter.limit.unwrap_or(100))
-        .map(Run::shown);
+    let shown = runs.into_iter().take(filter.limit.unwrap_or(100)).map(Run::shown);
     ok(StatusCode::OK, json!({"runs": shown.collect::<Vec<_>>()}))
 }
 
 pub(super) async fn get(State(shared): App, Path(id): Path<String>) -> Answer {
     let world = shared.world();
-    let run = world
-        .runs
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("Run", &id))?;
+    let run = world.runs.get(&id).ok_or_else(|| Refusal::not_found("Run", &id))?;
     ok(StatusCode::OK, json!({"run": run.shown()}))
 }
 
 pub(super) async fn update(State(shared): App, Path(id): Path<String>, body: Bytes) -> Answer {
-    let allowed = [
-        "status",
-        "statusLabel",
-        "link",
-        "message",
-        "summary",
-        "externalRunId",
-    ];
+    let allowed = ["status", "statusLabel", "link", "message", "summary", "externalRunId"];
     let body = object(&body, &allowed)?;
     let (status, links) = (end_of(&body, "status")?, links_of(&body)?);
     let (label, summary) = (text(&body, "statusLabel")?, text(&body, "summary")?);
@@ -114,10 +92,7 @@ pub(super) async fn update(State(shared): App, Path(id): Path<String>, body: Byt
 pub(super) async fn add_log(State(shared): App, Path(id): Path<String>, body: Bytes) -> Answer {
     let body = object(&body, &["message", "terminationStatus", "statusLabel"])?;
     let message = needed_text(&body, "message")?;
-    let (end, label) = (
-        end_of(&body, "terminationStatus")?,
-        text(&body, "statusLabel")?,
-    );
+    let (end, label) = (end_of(&body, "terminationStatus")?, text(&body, "statusLabel")?);
     let mut world = shared.world();
     let (now, line_id) = (world.clock.now(), world.id("rl"));
     let run = world.open_run(&id)?;
@@ -127,10 +102,7 @@ pub(super) async fn add_log(State(shared): App, Path(id): Path<String>, body: By
     if let Some(end) = end {
         run.end(end, now);
     }
-    ok(
-        StatusCode::CREATED,
-        json!({"runLog": shown_line(&id, &line_id, &message, now)}),
-    )
+    ok(StatusCode::CREATED, json!({"runLog": shown_line(&id, &line_id, &message, now)}))
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,16 +121,10 @@ pub(super) async fn logs(
         return Err(Refusal::invalid("\"limit\" has to be 1 to 50"));
     }
     let world = shared.world();
-    let run = world
-        .runs
-        .get(&id)
-        .ok_or_else(|| Refusal::not_found("Run", &id))?;
+    let run = world.runs.get(&id).ok_or_else(|| Refusal::not_found("Run", &id))?;
     let lines = run.log.iter().skip(page.offset.unwrap_or(0)).take(limit);
     let lines = lines.map(|line| shown_line(&id, &line.id, &line.message, line.created_at));
-    ok(
-        StatusCode::OK,
-        json!({"runLogs": lines.collect::<Vec<_>>()}),
-    )
+    ok(StatusCode::OK, json!({"runLogs": lines.collect::<Vec<_>>()}))
 }
 
 fn shown_line(run: &str, id: &str, message: &str, at: chrono::DateTime<chrono::Utc>) -> Value {
@@ -181,15 +147,8 @@ pub(super) async fn approve(State(shared): App, Path(id): Path<String>, body: By
         let now = world.clock.now();
         let run = world.open_run(&id)?;
         if run.status != "WAITING_FOR_APPROVAL" {
-            let (status, code) = (
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "run_not_waiting_for_approval",
-            );
-            return Err(Refusal::new(
-                status,
-                code,
-                "the run does not wait for an approval",
-            ));
+            let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "run_not_waiting_for_approval");
+            return Err(Refusal::new(status, code, "the run does not wait for an approval"));
         }
         run.approval = Some(verdict);
         if approved {
@@ -201,9 +160,7 @@ pub(super) async fn approve(State(shared): App, Path(id): Path<String>, body: By
     };
     if approved {
         let sender = shared.clone();
-        shared
-            .tasks
-            .spawn(async move { trigger::deliver(&sender, &id).await });
+        shared.tasks.spawn(async move { trigger::deliver(&sender, &id).await });
     }
     ok(StatusCode::CREATED, json!({"run": shown}))
 }
@@ -219,9 +176,9 @@ pub(super) async fn respond(State(shared): App, Path(id): Path<String>, body: By
 
 fn end_of(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
     match text(body, name)? {
-        Some(end) if end != "SUCCESS" && end != "FAILURE" => Err(Refusal::invalid(format!(
-            "\"{name}\" is SUCCESS or FAILURE"
-        ))),
+        Some(end) if end != "SUCCESS" && end != "FAILURE" => {
+            Err(Refusal::invalid(format!("\"{name}\" is SUCCESS or FAILURE")))
+        }
         end => Ok(end),
     }
 }

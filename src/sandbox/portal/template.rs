@@ -11,26 +11,16 @@ pub(super) fn evaluate(template: &Value, context: &Value) -> Value {
         Value::Array(items) => items.iter().map(|item| evaluate(item, context)).collect(),
         Value::Object(fields) => {
             let fields = fields.iter().map(|(name, value)| {
-                (
-                    plain(&evaluate_text(name, context)),
-                    evaluate(value, context),
-                )
+                (plain(&evaluate_text(name, context)), evaluate(value, context))
             });
-            Value::Object(
-                fields
-                    .filter(|(_, value)| !value.is_null())
-                    .collect::<Map<_, _>>(),
-            )
+            Value::Object(fields.filter(|(_, value)| !value.is_null()).collect::<Map<_, _>>())
         }
         other => other.clone(),
     }
 }
 
 fn evaluate_text(text: &str, context: &Value) -> Value {
-    let whole = text
-        .trim()
-        .strip_prefix("{{")
-        .and_then(|rest| rest.strip_suffix("}}"));
+    let whole = text.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
     if let Some(expression) = whole.filter(|expression| !expression.contains("}}")) {
         return look_up(expression, context);
     }

@@ -43,12 +43,7 @@ impl SandboxPort {
     /// Presses a button. The run's id, and what its backend answered. The reasons for which Port
     /// refuses to run an action are told in its words.
     pub async fn trigger(&self, trigger: Trigger) -> Result<(String, Delivered), String> {
-        let made = create(
-            &mut self.shared.world(),
-            &self.shared.options,
-            trigger,
-            "UI",
-        );
+        let made = create(&mut self.shared.world(), &self.shared.options, trigger, "UI");
         let id = made.map_err(|refusal| refusal.message)?;
         let delivered = deliver(&self.shared, &id).await;
         Ok((id, delivered))
@@ -69,15 +64,8 @@ pub(super) fn create(
 ) -> Result<String, Refusal> {
     let action = world.actions.get(&trigger.action).cloned();
     let action = action.ok_or_else(|| Refusal::not_found("Action", &trigger.action))?;
-    let blueprint = action["trigger"]["blueprintIdentifier"]
-        .as_str()
-        .map(str::to_owned);
-    let entity = entity_of(
-        world,
-        blueprint.as_deref(),
-        &action,
-        trigger.entity.as_deref(),
-    )?;
+    let blueprint = action["trigger"]["blueprintIdentifier"].as_str().map(str::to_owned);
+    let entity = entity_of(world, blueprint.as_deref(), &action, trigger.entity.as_deref())?;
     let form = &action["trigger"]["userInputs"]["properties"];
     let encrypted = encrypted_inputs(form, &trigger.inputs);
     let mut inputs = trigger.inputs.clone();
@@ -108,12 +96,7 @@ pub(super) fn create(
         blueprint,
         entity: trigger.entity,
         properties: inputs,
-        status: if needs_approval {
-            "WAITING_FOR_APPROVAL"
-        } else {
-            "IN_PROGRESS"
-        }
-        .to_owned(),
+        status: if needs_approval { "WAITING_FOR_APPROVAL" } else { "IN_PROGRESS" }.to_owned(),
         label: None,
         links: Vec::new(),
         summary: None,
@@ -153,10 +136,7 @@ pub(super) async fn deliver(shared: &Shared, id: &str) -> Delivered {
         .post(url)
         .header("content-type", "application/json")
         .header("x-port-timestamp", timestamp)
-        .header(
-            "x-port-signature",
-            signature(&shared.options.client_secret, timestamp, &body),
-        );
+        .header("x-port-signature", signature(&shared.options.client_secret, timestamp, &body));
     for (name, value) in payload["headers"].as_object().into_iter().flatten() {
         request = request.header(name, value.as_str().unwrap_or_default());
     }
@@ -191,10 +171,7 @@ fn entity_of(
         };
     };
     let entity = world.entity(blueprint.unwrap_or_default(), identifier);
-    entity
-        .cloned()
-        .map(Some)
-        .ok_or_else(|| Refusal::not_found("Entity", identifier))
+    entity.cloned().map(Some).ok_or_else(|| Refusal::not_found("Entity", identifier))
 }
 
 fn trigger_of(world: &World, trigger: &Trigger, source: &str, operation: &Value) -> Value {
@@ -247,10 +224,7 @@ fn waits_for(payload: &Value) -> Option<Pending> {
         }
         _ => return None,
     };
-    Some(Pending {
-        installation: installation.to_owned(),
-        claimed_until: None,
-    })
+    Some(Pending { installation: installation.to_owned(), claimed_until: None })
 }
 
 fn encrypted_inputs(form: &Value, inputs: &Map<String, Value>) -> Vec<String> {
@@ -261,9 +235,7 @@ fn encrypted_inputs(form: &Value, inputs: &Map<String, Value>) -> Vec<String> {
 /// AES-256-GCM as Port does it: the first 32 bytes of the client secret are the key, a nonce of 16
 /// bytes, and base64 of nonce, ciphertext and tag. An object is encrypted as its JSON.
 fn encrypt(secret: &str, value: &Value) -> String {
-    let text = value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     seal(secret, fastrand::u128(..).to_be_bytes(), &text)
 }
 

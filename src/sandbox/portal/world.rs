@@ -154,21 +154,18 @@ impl World {
     }
 
     pub(super) fn put_blueprint(&mut self, blueprint: Value) -> Value {
-        put(&mut self.blueprints, written(self.clock.now()), blueprint)
+        put(&mut self.blueprints, &written(self.clock.now()), blueprint)
     }
 
     pub(super) fn put_action(&mut self, action: Value) -> Value {
-        put(&mut self.actions, written(self.clock.now()), action)
+        put(&mut self.actions, &written(self.clock.now()), action)
     }
 
     pub(super) fn put_entity(&mut self, blueprint: &str, mut entity: Value) -> Value {
         let now = self.now();
         let identifier = entity["identifier"].as_str().unwrap_or_default().to_owned();
         let key = (blueprint.to_owned(), identifier);
-        let known = self
-            .entities
-            .get(&key)
-            .map(|known| known["createdAt"].clone());
+        let known = self.entities.get(&key).map(|known| known["createdAt"].clone());
         entity["blueprint"] = json!(blueprint);
         entity["createdAt"] = known.unwrap_or_else(|| json!(now));
         entity["createdBy"] = json!("sandbox");
@@ -189,23 +186,16 @@ impl World {
     }
 
     pub(super) fn entity(&self, blueprint: &str, identifier: &str) -> Option<&Value> {
-        self.entities
-            .get(&(blueprint.to_owned(), identifier.to_owned()))
+        self.entities.get(&(blueprint.to_owned(), identifier.to_owned()))
     }
 
     pub(super) fn entities_of(&self, blueprint: &str) -> impl Iterator<Item = &Value> {
-        self.entities
-            .iter()
-            .filter(move |((of, _), _)| of == blueprint)
-            .map(|(_, entity)| entity)
+        self.entities.iter().filter(move |((of, _), _)| of == blueprint).map(|(_, entity)| entity)
     }
 
     /// The run, if it still takes reports.
     pub(super) fn open_run(&mut self, id: &str) -> Result<&mut Run, Refusal> {
-        let run = self
-            .runs
-            .get_mut(id)
-            .ok_or_else(|| Refusal::not_found("Run", id))?;
+        let run = self.runs.get_mut(id).ok_or_else(|| Refusal::not_found("Run", id))?;
         match run.ended_at {
             None => Ok(run),
             Some(_) => Err(Refusal::exhausted(StatusCode::UNPROCESSABLE_ENTITY, id)),
@@ -253,29 +243,14 @@ impl Run {
             "updatedAt": written(self.updated_at),
         });
         for (name, value) in [
-            (
-                "blueprint",
-                self.blueprint.as_ref().map(|id| json!({"identifier": id})),
-            ),
-            (
-                "entity",
-                self.entity.as_ref().map(|id| json!({"identifier": id})),
-            ),
+            ("blueprint", self.blueprint.as_ref().map(|id| json!({"identifier": id}))),
+            ("entity", self.entity.as_ref().map(|id| json!({"identifier": id}))),
             ("summary", self.summary.as_ref().map(|text| json!(text))),
             ("response", self.response.clone()),
             ("endedAt", self.ended_at.map(|at| json!(written(at)))),
-            (
-                "installationId",
-                self.pending.as_ref().map(|it| json!(it.installation)),
-            ),
-            (
-                "pendingExecution",
-                self.pending.as_ref().map(|_| json!(true)),
-            ),
-            (
-                "claimedUntil",
-                self.claimed_until().map(|at| json!(written(at))),
-            ),
+            ("installationId", self.pending.as_ref().map(|it| json!(it.installation))),
+            ("pendingExecution", self.pending.as_ref().map(|_| json!(true))),
+            ("claimedUntil", self.claimed_until().map(|at| json!(written(at)))),
         ] {
             if let Some(value) = value {
                 shown[name] = value;
@@ -290,11 +265,7 @@ impl Run {
 
     /// Adds a message to the log.
     pub(super) fn append(&mut self, id: String, message: String, now: DateTime<Utc>) {
-        self.log.push(LogLine {
-            id,
-            message,
-            created_at: now,
-        });
+        self.log.push(LogLine { id, message, created_at: now });
     }
 
     /// The end.
@@ -305,11 +276,7 @@ impl Run {
 
     /// All of its log as one text.
     pub fn log_text(&self) -> String {
-        self.log
-            .iter()
-            .map(|line| line.message.as_str())
-            .collect::<Vec<_>>()
-            .join("\n")
+        self.log.iter().map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -318,7 +285,7 @@ pub(super) fn written(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-fn put(all: &mut BTreeMap<String, Value>, now: String, mut thing: Value) -> Value {
+fn put(all: &mut BTreeMap<String, Value>, now: &str, mut thing: Value) -> Value {
     let identifier = thing["identifier"].as_str().unwrap_or_default().to_owned();
     let known = all.get(&identifier).map(|known| known["createdAt"].clone());
     thing["createdAt"] = known.unwrap_or_else(|| json!(now));

@@ -15,11 +15,7 @@ pub(super) struct Hcl {
 
 impl Default for Hcl {
     fn default() -> Self {
-        Self {
-            stack: Vec::new(),
-            previous: ' ',
-            opening: None,
-        }
+        Self { stack: Vec::new(), previous: ' ', opening: None }
     }
 }
 
@@ -54,7 +50,7 @@ impl Hcl {
                 '\\' => *is_escaped = true,
                 '"' => self.leave(),
                 '{' if matches!(previous, '$' | '%') => {
-                    self.stack.push(State::Inside { braces: 0 })
+                    self.stack.push(State::Inside { braces: 0 });
                 }
                 // `$${` is no template.
                 '$' | '%' if previous == c => self.previous = ' ',
@@ -67,7 +63,7 @@ impl Hcl {
                 '\n' if line.trim() == word.as_str() => self.leave(),
                 '\n' => line.clear(),
                 '{' if matches!(previous, '$' | '%') => {
-                    self.stack.push(State::Inside { braces: 0 })
+                    self.stack.push(State::Inside { braces: 0 });
                 }
                 '$' | '%' if previous == c => self.previous = ' ',
                 c => line.push(c),
@@ -115,11 +111,7 @@ impl Hcl {
             return false;
         }
         let is_indented = opening.starts_with('-');
-        self.stack.push(State::Heredoc {
-            word,
-            is_indented,
-            line: String::new(),
-        });
+        self.stack.push(State::Heredoc { word, is_indented, line: String::new() });
         self.previous = '\n';
         true
     }
@@ -142,9 +134,7 @@ impl Scanner for Hcl {
             Some(State::LineComment) => Spot::LineComment,
             Some(State::BlockComment) => Spot::BlockComment,
             // The indentation that `<<-` takes away would be taken from the value too.
-            Some(State::Heredoc {
-                is_indented: true, ..
-            }) => Spot::Block { indent: None },
+            Some(State::Heredoc { is_indented: true, .. }) => Spot::Block { indent: None },
             Some(State::Heredoc { .. }) => Spot::Block { indent: Some(0) },
         }
     }
@@ -174,9 +164,7 @@ impl Scanner for Hcl {
             Spot::LineComment => in_line_comment(text),
             Spot::BlockComment
                 if text.contains("*/")
-                    || text
-                        .chars()
-                        .any(|c| is_hidden(c) && !matches!(c, '\n' | '\t')) =>
+                    || text.chars().any(|c| is_hidden(c) && !matches!(c, '\n' | '\t')) =>
             {
                 Err("`*/` or a control character cannot stand in a comment".to_owned())
             }
@@ -224,7 +212,7 @@ pub(super) fn in_quotes(text: &str, before: Option<char>, after: Option<char>) -
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '$' | '%' if is_edge && may_be(right, &['{', '$', '%']) => {
-                out.push_str(&unicode_escape(c))
+                out.push_str(&unicode_escape(c));
             }
             '$' | '%' if !is_edge && right == Some('{') => {
                 if may_be(left, &['$', '%', '\\']) {
@@ -290,10 +278,7 @@ fn in_heredoc(
                 .to_owned(),
         );
     }
-    if text
-        .chars()
-        .any(|c| is_hidden(c) && !matches!(c, '\n' | '\t'))
-    {
+    if text.chars().any(|c| is_hidden(c) && !matches!(c, '\n' | '\t')) {
         return Err("a control character cannot stand in a heredoc; use quotes".to_owned());
     }
     in_template(text, before, after)

@@ -11,31 +11,23 @@ use super::node::Node;
 
 /// Reads a file.
 pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
-    parser::parse_body(text)
-        .map(|read| body(&read))
-        .map_err(|error| unreadable(&error))
+    parser::parse_body(text).map(|read| body(&read)).map_err(|error| unreadable(&error))
 }
 
 /// Reads a text that is a template.
 pub(super) fn parse_template(text: &str) -> Result<Node, Unreadable> {
-    parser::parse_template(text)
-        .map(|read| template(&read))
-        .map_err(|error| unreadable(&error))
+    parser::parse_template(text).map(|read| template(&read)).map_err(|error| unreadable(&error))
 }
 
 fn unreadable(error: &parser::Error) -> Unreadable {
-    Unreadable {
-        line: error.location().line(),
-        message: error.message().to_owned(),
-    }
+    Unreadable { line: error.location().line(), message: error.message().to_owned() }
 }
 
 fn body(body: &Body) -> Node {
     let parts = body.iter().map(|structure| match structure {
-        Structure::Attribute(attribute) => Node::Branch(
-            "attribute",
-            vec![word(&attribute.key), expression(&attribute.value)],
-        ),
+        Structure::Attribute(attribute) => {
+            Node::Branch("attribute", vec![word(&attribute.key), expression(&attribute.value)])
+        }
         Structure::Block(inner) => block(inner),
     });
     Node::Branch("body", parts.collect())
@@ -74,9 +66,8 @@ fn expression(expr: &Expression) -> Node {
         }
         Expression::Array(items) => Node::List(items.iter().map(expression).collect()),
         Expression::Object(object) => {
-            let entries = object
-                .iter()
-                .map(|(key, value)| (object_key(key), expression(value.expr())));
+            let entries =
+                object.iter().map(|(key, value)| (object_key(key), expression(value.expr())));
             Node::Map(entries.collect())
         }
         Expression::Parenthesis(inner) => {
@@ -85,19 +76,11 @@ fn expression(expr: &Expression) -> Node {
         Expression::Variable(name) => Node::Branch("variable", vec![word(name.value())]),
         Expression::Conditional(c) => Node::Branch(
             "conditional",
-            vec![
-                expression(&c.cond_expr),
-                expression(&c.true_expr),
-                expression(&c.false_expr),
-            ],
+            vec![expression(&c.cond_expr), expression(&c.true_expr), expression(&c.false_expr)],
         ),
         Expression::FuncCall(call) => {
             let name = &call.name;
-            let path = name
-                .namespace
-                .iter()
-                .chain([&name.name])
-                .map(|part| word(part.value()));
+            let path = name.namespace.iter().chain([&name.name]).map(|part| word(part.value()));
             let arguments = call.args.iter().map(expression);
             Node::Branch(
                 "call",
@@ -110,12 +93,7 @@ fn expression(expr: &Expression) -> Node {
         }
         Expression::Traversal(traversal) => {
             let mut parts = vec![expression(&traversal.expr)];
-            parts.extend(
-                traversal
-                    .operators
-                    .iter()
-                    .map(|operator| step(operator.value())),
-            );
+            parts.extend(traversal.operators.iter().map(|operator| step(operator.value())));
             Node::Branch("traversal", parts)
         }
         Expression::UnaryOp(operation) => {
@@ -149,15 +127,11 @@ fn unary(operator: UnaryOperator, operand: Node) -> Node {
     if let (UnaryOperator::Neg, Node::Number(value)) = (operator, &operand) {
         return number(&format!("-{value}"));
     }
-    Node::Branch(
-        "unary",
-        vec![Node::Word(operator.as_str().to_owned()), operand],
-    )
+    Node::Branch("unary", vec![Node::Word(operator.as_str().to_owned()), operand])
 }
 
 fn number(text: &str) -> Node {
-    text.parse::<Number>()
-        .map_or_else(|_| Node::Word(text.to_owned()), Node::Number)
+    text.parse::<Number>().map_or_else(|_| Node::Word(text.to_owned()), Node::Number)
 }
 
 /// A key without quotes says the same as one with them, but only an author can write it.
@@ -185,16 +159,15 @@ fn step(operator: &TraversalOperator) -> Node {
 fn template(template: &Template) -> Node {
     let mut parts = Vec::new();
     let mut text = String::new();
-    for element in template.iter() {
+    for element in template {
         let code = match element {
             Element::Literal(literal) => {
                 text.push_str(literal.as_str());
                 continue;
             }
-            Element::Interpolation(inner) => Node::Branch(
-                "interpolation",
-                vec![strip(&inner.strip), expression(&inner.expr)],
-            ),
+            Element::Interpolation(inner) => {
+                Node::Branch("interpolation", vec![strip(&inner.strip), expression(&inner.expr)])
+            }
             Element::Directive(inner) => directive(inner),
         };
         parts.push(Node::Text(std::mem::take(&mut text)));
@@ -219,25 +192,14 @@ fn directive(inner: &Directive) -> Node {
                 strip(&inner.if_expr.strip),
                 expression(&inner.if_expr.cond_expr),
                 template(&inner.if_expr.template),
-                optional(
-                    inner
-                        .else_expr
-                        .as_ref()
-                        .map(|other| template(&other.template)),
-                ),
+                optional(inner.else_expr.as_ref().map(|other| template(&other.template))),
             ],
         ),
         Directive::For(inner) => Node::Branch(
             "for",
             vec![
                 strip(&inner.for_expr.strip),
-                optional(
-                    inner
-                        .for_expr
-                        .key_var
-                        .as_ref()
-                        .map(|name| word(name.value())),
-                ),
+                optional(inner.for_expr.key_var.as_ref().map(|name| word(name.value()))),
                 word(inner.for_expr.value_var.value()),
                 expression(&inner.for_expr.collection_expr),
                 template(&inner.for_expr.template),

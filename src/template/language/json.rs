@@ -18,10 +18,7 @@ pub(super) struct Json {
 impl Json {
     /// With `${` and `%{` kept from being templates.
     pub(super) fn terraform() -> Self {
-        Self {
-            is_terraform: true,
-            ..Self::default()
-        }
+        Self { is_terraform: true, ..Self::default() }
     }
 
     fn value(&self, value: &Value) -> Result<String, String> {
@@ -74,11 +71,7 @@ impl Scanner for Json {
     }
 
     fn spot(&self, _: Option<char>) -> Spot {
-        if self.is_quoted {
-            Spot::Quoted
-        } else {
-            Spot::Bare
-        }
+        if self.is_quoted { Spot::Quoted } else { Spot::Bare }
     }
 
     fn pass(&mut self, _: Spot) {
@@ -133,10 +126,8 @@ pub(super) fn parse_terraform(text: &str) -> Result<Node, Unreadable> {
 }
 
 fn read(text: &str, as_text: &ReadText<'_>) -> Result<Node, Unreadable> {
-    let Strict(value) = serde_json::from_str(text).map_err(|error| Unreadable {
-        line: error.line(),
-        message: error.to_string(),
-    })?;
+    let Strict(value) = serde_json::from_str(text)
+        .map_err(|error| Unreadable { line: error.line(), message: error.to_string() })?;
     node_of(&value, as_text)
 }
 
@@ -148,12 +139,9 @@ fn node_of(value: &Value, as_text: &ReadText<'_>) -> Result<Node, Unreadable> {
         Value::Bool(value) => Node::Bool(*value),
         Value::Number(number) => Node::Number(number.clone()),
         Value::String(text) => as_text(text)?,
-        Value::Array(items) => Node::List(
-            items
-                .iter()
-                .map(|item| node_of(item, as_text))
-                .collect::<Result<_, _>>()?,
-        ),
+        Value::Array(items) => {
+            Node::List(items.iter().map(|item| node_of(item, as_text)).collect::<Result<_, _>>()?)
+        }
         Value::Object(entries) => {
             let entries = entries.iter();
             let entries = entries.map(|(key, value)| Ok((as_text(key)?, node_of(value, as_text)?)));

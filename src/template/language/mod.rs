@@ -171,22 +171,14 @@ pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritab
         let message = "the value would not be read back as it was given: it must stand alone, or \
                        within quotes"
             .to_owned();
-        Unwritable {
-            output,
-            line: None,
-            message,
-        }
+        Unwritable { output, line: None, message }
     })?;
     Ok(written)
 }
 
 fn unreadable(error: &Unreadable) -> Unwritable {
     let message = format!("the rendered file is not valid: {}", error.message);
-    Unwritable {
-        output: None,
-        line: Some(error.line),
-        message,
-    }
+    Unwritable { output: None, line: Some(error.line), message }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -203,22 +195,14 @@ fn fill(kind: FileKind, pieces: &[Piece], fill: Fill) -> Result<(String, Vec<Slo
         let (output, value, form) = match piece {
             Piece::Text(text) if text.contains(node::SLOT) => {
                 let message = format!("the word `{}` is kept for the program", node::SLOT);
-                return Err(Unwritable {
-                    output: None,
-                    line: None,
-                    message,
-                });
+                return Err(Unwritable { output: None, line: None, message });
             }
             Piece::Text(text) => {
                 scanner.read(text);
                 out.push_str(text);
                 continue;
             }
-            Piece::Value {
-                output,
-                value,
-                form,
-            } => (*output, value, *form),
+            Piece::Value { output, value, form } => (*output, value, *form),
         };
         let next = match pieces.get(at + 1) {
             Some(Piece::Text(text)) => first_of(text),
@@ -242,21 +226,13 @@ fn fill(kind: FileKind, pieces: &[Piece], fill: Fill) -> Result<(String, Vec<Slo
                 plain_text(value, form).and_then(|text| scanner.text(spot, &text, before, next))
             }
         };
-        let written = written.map_err(|message| Unwritable {
-            output: Some(output),
-            line: None,
-            message,
-        })?;
+        let written =
+            written.map_err(|message| Unwritable { output: Some(output), line: None, message })?;
         out.push_str(&written);
         scanner.pass(spot);
         let text = plain_text(value, form).unwrap_or_default();
         let is_unquoted = spot == Spot::Unquoted;
-        slots.push(Slot {
-            output,
-            value: value.clone(),
-            text,
-            is_unquoted,
-        });
+        slots.push(Slot { output, value: value.clone(), text, is_unquoted });
     }
     Ok((out, slots))
 }
@@ -277,14 +253,11 @@ const MARK_OF_VALUE: char = '\u{1}';
 pub(super) fn plain_text(value: &Value, form: Form) -> Result<String, String> {
     match (value, form) {
         (Value::String(_), Form::Identifier) => identifier(value),
-        (_, Form::Literal) => Ok(value.to_string()),
-        (Value::String(text), _) => Ok(text.clone()),
-        (Value::Number(_) | Value::Bool(_), _) => Ok(value.to_string()),
-        (Value::Null, _) => Err(
-            "the value is empty (null) within a text; give it a default with \
+        (Value::String(text), Form::Plain) => Ok(text.clone()),
+        (_, Form::Literal) | (Value::Number(_) | Value::Bool(_), _) => Ok(value.to_string()),
+        (Value::Null, _) => Err("the value is empty (null) within a text; give it a default with \
                                  `| default(value=…, boolean=true)`"
-                .to_owned(),
-        ),
+            .to_owned()),
         (Value::Array(_), _) => {
             Err("a list cannot stand within a text; use `| join(sep=…)` or `| json`".to_owned())
         }
@@ -299,10 +272,8 @@ fn identifier(value: &Value) -> Result<String, String> {
     if starts && text.len() <= 128 && text.chars().all(is_part) {
         return Ok(text.to_owned());
     }
-    Err(
-        "an identifier starts with a letter or `_` and has only letters, digits, `_` and `-`"
-            .to_owned(),
-    )
+    Err("an identifier starts with a letter or `_` and has only letters, digits, `_` and `-`"
+        .to_owned())
 }
 
 /// Characters that do not show, or that change how others show: written as escapes wherever the
@@ -317,11 +288,7 @@ pub(super) fn is_hidden(c: char) -> bool {
 /// `\uXXXX`, and `\UXXXXXXXX` beyond the first plane, as HCL and YAML have it.
 pub(super) fn unicode_escape(c: char) -> String {
     let code = u32::from(c);
-    if code > 0xffff {
-        format!("\\U{code:08x}")
-    } else {
-        format!("\\u{code:04x}")
-    }
+    if code > 0xffff { format!("\\U{code:08x}") } else { format!("\\u{code:04x}") }
 }
 
 /// Whether a value can stand in a comment to the end of its line.

@@ -54,27 +54,19 @@ pub(super) fn prove(expected: &Node, actual: &Node, slots: &[Slot]) -> Result<()
     match (expected, actual) {
         (Node::Number(number), _) if slot_of(number, slots).is_some() => {
             let slot = slot_of(number, slots).ok_or(None)?;
-            if stands_for(&slot.value, actual) {
-                Ok(())
-            } else {
-                Err(Some(slot.output))
-            }
+            if stands_for(&slot.value, actual) { Ok(()) } else { Err(Some(slot.output)) }
         }
         (Node::Text(expected), Node::Text(actual)) | (Node::Word(expected), Node::Word(actual)) => {
             let (filled, first) = filled(expected, slots);
             let is_clear = first.is_none_or(|slot| !slot.is_unquoted || reads_as_text(actual));
-            if filled == *actual && is_clear {
-                Ok(())
-            } else {
-                Err(first.map(|slot| slot.output))
-            }
+            if filled == *actual && is_clear { Ok(()) } else { Err(first.map(|slot| slot.output)) }
         }
         (Node::Branch(kind, parts), Node::Branch(other, others)) if kind == other => {
             prove_all(parts.iter(), others.iter(), slots)
         }
         (Node::List(parts), Node::List(others)) => prove_all(parts.iter(), others.iter(), slots),
         (Node::Map(parts), Node::Map(others)) => {
-            let flat = |entries| Vec::<&Node>::from_iter(flat(entries));
+            let flat = |entries| flat(entries).collect::<Vec<&Node>>();
             prove_all(flat(parts).into_iter(), flat(others).into_iter(), slots)
         }
         (expected, actual) if expected == actual => Ok(()),
@@ -128,10 +120,7 @@ fn filled<'a>(text: &str, slots: &'a [Slot]) -> (String, Option<&'a Slot>) {
     while let Some((before, after)) = rest.split_once(SLOT) {
         out.push_str(before);
         let (number, after) = after.split_once('z').unwrap_or(("", after));
-        let slot = number
-            .parse::<usize>()
-            .ok()
-            .and_then(|number| slots.get(number));
+        let slot = number.parse::<usize>().ok().and_then(|number| slots.get(number));
         if let Some(slot) = slot {
             first = first.or(Some(slot));
             out.push_str(&slot.text);
@@ -151,19 +140,13 @@ fn stands_for(value: &Value, node: &Node) -> bool {
         (Value::String(value), Node::Text(read)) => value == read,
         (Value::Array(values), Node::List(read)) => {
             values.len() == read.len()
-                && values
-                    .iter()
-                    .zip(read)
-                    .all(|(value, read)| stands_for(value, read))
+                && values.iter().zip(read).all(|(value, read)| stands_for(value, read))
         }
         (Value::Object(values), Node::Map(read)) => {
             values.len() == read.len()
-                && values
-                    .iter()
-                    .zip(read)
-                    .all(|((key, value), (read_key, read))| {
-                        *read_key == Node::Text(key.clone()) && stands_for(value, read)
-                    })
+                && values.iter().zip(read).all(|((key, value), (read_key, read))| {
+                    *read_key == Node::Text(key.clone()) && stands_for(value, read)
+                })
         }
         _ => false,
     }

@@ -7,10 +7,7 @@ use super::*;
 use crate::template::engine::Compiled;
 
 fn written(kind: FileKind, template: &str, value: &Value) -> Result<String, Unwritable> {
-    let pieces = Compiled::new(template)
-        .unwrap()
-        .render(&json!({ "v": value }))
-        .unwrap();
+    let pieces = Compiled::new(template).unwrap().render(&json!({ "v": value })).unwrap();
     write(kind, &pieces)
 }
 
@@ -72,11 +69,7 @@ fn text() -> impl Strategy<Value = String> {
         "=",
     ]);
     let nasty = prop::collection::vec(nasty, 0..8).prop_map(|parts| parts.concat());
-    prop_oneof![
-        nasty.clone(),
-        any::<String>(),
-        (nasty, any::<String>()).prop_map(|(a, b)| a + &b)
-    ]
+    prop_oneof![nasty.clone(), any::<String>(), (nasty, any::<String>()).prop_map(|(a, b)| a + &b)]
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -94,10 +87,7 @@ fn value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 12, 4, |inner| {
         let map = prop::collection::vec((text(), inner.clone()), 0..4);
         let map = map.prop_map(|entries| Value::Object(entries.into_iter().collect::<Map<_, _>>()));
-        prop_oneof![
-            prop::collection::vec(inner, 0..4).prop_map(Value::Array),
-            map
-        ]
+        prop_oneof![prop::collection::vec(inner, 0..4).prop_map(Value::Array), map]
     })
 }
 
@@ -121,9 +111,7 @@ fn same(a: &Value, b: &Value) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
         }
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
         }
         (a, b) => a == b,
     }
@@ -209,12 +197,7 @@ proptest! {
 #[test]
 fn what_is_written_is_what_a_person_would_write() {
     for (kind, template, value, expected) in [
-        (
-            FileKind::Hcl,
-            "x = \"{{ v }}\"\n",
-            json!("${a} is 5% é"),
-            "x = \"$${a} is 5% é\"\n",
-        ),
+        (FileKind::Hcl, "x = \"{{ v }}\"\n", json!("${a} is 5% é"), "x = \"$${a} is 5% é\"\n"),
         (
             FileKind::Hcl,
             "x = {{ v }}\n",
@@ -222,24 +205,9 @@ fn what_is_written_is_what_a_person_would_write() {
             "x = [1, \"a\", { \"k-1\" = true }]\n",
         ),
         (FileKind::Hcl, "x = {{ v }}\n", json!(-3), "x = -3\n"),
-        (
-            FileKind::Hcl,
-            "{{ v | identifier }} = 1\n",
-            json!("size"),
-            "size = 1\n",
-        ),
-        (
-            FileKind::Hcl,
-            "resource \"a\" \"{{ v }}\" {}\n",
-            json!("b"),
-            "resource \"a\" \"b\" {}\n",
-        ),
-        (
-            FileKind::Hcl,
-            "x = { (\"{{ v }}\") = 1 }\n",
-            json!("a b"),
-            "x = { (\"a b\") = 1 }\n",
-        ),
+        (FileKind::Hcl, "{{ v | identifier }} = 1\n", json!("size"), "size = 1\n"),
+        (FileKind::Hcl, "resource \"a\" \"{{ v }}\" {}\n", json!("b"), "resource \"a\" \"b\" {}\n"),
+        (FileKind::Hcl, "x = { (\"{{ v }}\") = 1 }\n", json!("a b"), "x = { (\"a b\") = 1 }\n"),
         (
             FileKind::Hcl,
             "x = \"${f(\"{{ v }}\", {{ v }})}\"\n",
@@ -247,76 +215,30 @@ fn what_is_written_is_what_a_person_would_write() {
             "x = \"${f(\"q\\\"\", \"q\\\"\")}\"\n",
         ),
         (FileKind::Yaml, "x: {{ v }}\n", json!("plain"), "x: plain\n"),
-        (
-            FileKind::Yaml,
-            "x: {{ v }}  # c\n",
-            json!("no"),
-            "x: \"no\"  # c\n",
-        ),
-        (
-            FileKind::Yaml,
-            "- {{ v }}: y\n",
-            json!("a b"),
-            "- \"a b\": y\n",
-        ),
-        (
-            FileKind::Yaml,
-            "x: svc-{{ v }}\n",
-            json!("db"),
-            "x: svc-db\n",
-        ),
-        (
-            FileKind::Yaml,
-            "x: |\n  {{ v }}\ny: 1\n",
-            json!("a\nb: c"),
-            "x: |\n  a\n  b: c\ny: 1\n",
-        ),
-        (
-            FileKind::TerraformJson,
-            "{\"x\": \"{{ v }}\"}",
-            json!("${a}"),
-            "{\"x\": \"$${a}\"}",
-        ),
+        (FileKind::Yaml, "x: {{ v }}  # c\n", json!("no"), "x: \"no\"  # c\n"),
+        (FileKind::Yaml, "- {{ v }}: y\n", json!("a b"), "- \"a b\": y\n"),
+        (FileKind::Yaml, "x: svc-{{ v }}\n", json!("db"), "x: svc-db\n"),
+        (FileKind::Yaml, "x: |\n  {{ v }}\ny: 1\n", json!("a\nb: c"), "x: |\n  a\n  b: c\ny: 1\n"),
+        (FileKind::TerraformJson, "{\"x\": \"{{ v }}\"}", json!("${a}"), "{\"x\": \"$${a}\"}"),
         (FileKind::Literal, "x={{ v }}", json!("a\n$b"), "x=a\n$b"),
-        (
-            FileKind::Markdown,
-            "# {{ v }}\n`{{ v }}`\n",
-            json!("a_b"),
-            "# a\\_b\n`a_b`\n",
-        ),
+        (FileKind::Markdown, "# {{ v }}\n`{{ v }}`\n", json!("a_b"), "# a\\_b\n`a_b`\n"),
     ] {
-        assert_eq!(
-            written(kind, template, &value).unwrap(),
-            expected,
-            "{template}"
-        );
+        assert_eq!(written(kind, template, &value).unwrap(), expected, "{template}");
     }
 }
 
 #[test]
 fn what_would_become_code_is_refused() {
     for (kind, template, value) in [
-        (
-            FileKind::Hcl,
-            "{{ v | identifier }} = 1\n",
-            json!("a = file(\"/etc/passwd\")\nb"),
-        ),
-        (
-            FileKind::Hcl,
-            "x = {{ v | identifier }}\n",
-            json!("var.secret"),
-        ),
+        (FileKind::Hcl, "{{ v | identifier }} = 1\n", json!("a = file(\"/etc/passwd\")\nb")),
+        (FileKind::Hcl, "x = {{ v | identifier }}\n", json!("var.secret")),
         (FileKind::Hcl, "x = {{ v | identifier }}\n", json!("true")),
         (FileKind::Hcl, "x = 5{{ v }}\n", json!(-3)),
         (FileKind::Hcl, "x = 5{{ v }}\n", json!(3)),
         (FileKind::Hcl, "x{{ v }} = 1\n", json!("y")),
         (FileKind::Hcl, "x = {{ v }}y\n", json!(true)),
         (FileKind::Hcl, "/* {{ v }}/ x = 1 */\n", json!("*")),
-        (
-            FileKind::Hcl,
-            "x = <<-EOT\n  {{ v }}\n  EOT\n",
-            json!("a\nb"),
-        ),
+        (FileKind::Hcl, "x = <<-EOT\n  {{ v }}\n  EOT\n", json!("a\nb")),
         (FileKind::Hcl, "x = \"\\{{ v }}\"\n", json!("n")),
         (FileKind::Hcl, "x = \"{{ v }}\"\n", json!([1])),
         (FileKind::Hcl, "x = \"{{ v }}\"\n", json!(null)),

@@ -70,7 +70,7 @@ impl Yaml {
     /// A quoted text has ended. What follows on the line is no new text, but for `:` and the like.
     fn end_quoted(&mut self) {
         self.state = State::Plain;
-        self.token = "\"".to_owned();
+        self.token = String::from("\"");
     }
 
     fn plain(&mut self, c: char) {
@@ -81,10 +81,7 @@ impl Yaml {
             || self.token.starts_with(['!', '&', '*']);
         match c {
             '\n' if self.token.starts_with(['|', '>']) => {
-                self.state = State::Block {
-                    parent: self.line_before,
-                    own: None,
-                };
+                self.state = State::Block { parent: self.line_before, own: None };
                 self.token.clear();
             }
             '\n' => self.token.clear(),
@@ -105,7 +102,7 @@ impl Yaml {
             }
             ']' | '}' if self.flow > 0 => {
                 self.flow -= 1;
-                self.token = "]".to_owned();
+                self.token = String::from("]");
             }
             ',' if self.flow > 0 => self.token.clear(),
             c => self.token.push(c),
@@ -123,10 +120,7 @@ impl Yaml {
             return;
         }
         self.has_begun = true;
-        self.state = State::Block {
-            parent,
-            own: own.or(Some(self.indent)),
-        };
+        self.state = State::Block { parent, own: own.or(Some(self.indent)) };
     }
 }
 
@@ -140,20 +134,14 @@ impl Scanner for Yaml {
             State::Double | State::Escaped => Spot::Quoted,
             State::Single => Spot::SingleQuoted,
             State::Comment => Spot::LineComment,
-            State::Block { own, .. } => Spot::Block {
-                indent: own.or(Some(self.indent)),
-            },
+            State::Block { own, .. } => Spot::Block { indent: own.or(Some(self.indent)) },
             State::Plain => {
                 let ends = match next {
                     None | Some('\n' | '\r' | ':') => true,
                     Some(c) => self.flow > 0 && matches!(c, ',' | ']' | '}'),
                 };
                 let is_mark = self.token.is_empty();
-                if ends && is_mark {
-                    Spot::Bare
-                } else {
-                    Spot::Unquoted
-                }
+                if ends && is_mark { Spot::Bare } else { Spot::Unquoted }
             }
         }
     }
@@ -163,10 +151,7 @@ impl Scanner for Yaml {
         match self.state {
             State::Escaped => self.state = State::Double,
             State::Block { parent, own } => {
-                self.state = State::Block {
-                    parent,
-                    own: own.or(Some(self.indent)),
-                };
+                self.state = State::Block { parent, own: own.or(Some(self.indent)) };
             }
             State::Plain => self.token.push(if spot == Spot::Bare { '"' } else { 'x' }),
             _ => {}
@@ -198,10 +183,7 @@ impl Scanner for Yaml {
             _ if self.token.starts_with(['!', '&', '*']) => {
                 Err("a value cannot be a part of a tag, an anchor or an alias".to_owned())
             }
-            _ if text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "_./@+-".contains(c)) =>
-            {
+            _ if text.chars().all(|c| c.is_ascii_alphanumeric() || "_./@+-".contains(c)) => {
                 Ok(text.to_owned())
             }
             _ => {
@@ -212,10 +194,7 @@ impl Scanner for Yaml {
 }
 
 fn in_block(text: &str, indent: usize) -> Result<String, String> {
-    if text
-        .chars()
-        .any(|c| is_hidden(c) && !matches!(c, '\n' | '\t'))
-    {
+    if text.chars().any(|c| is_hidden(c) && !matches!(c, '\n' | '\t')) {
         return Err("a control character cannot stand in a block; use double quotes".to_owned());
     }
     Ok(text.replace('\n', &format!("\n{}", " ".repeat(indent))))
@@ -258,17 +237,13 @@ fn in_quotes(text: &str) -> String {
 /// Whether every reader of YAML, old or new, takes this text for a text without quotes.
 fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_./-".contains(c))
         && reads_as_text(text)
 }
 
 /// Whether no reader takes it for a number, a truth value, a time or nothing.
 pub(super) fn reads_as_text(text: &str) -> bool {
-    const WORDS: [&str; 10] = [
-        "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~",
-    ];
+    const WORDS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~"];
     let is_word = WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let of_no_number =
@@ -282,15 +257,10 @@ pub(super) fn reads_as_text(text: &str) -> bool {
 pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
     serde_saphyr::from_multiple::<Read>(text)
         .map(|documents| {
-            Node::Branch(
-                "documents",
-                documents.into_iter().map(|read| read.0).collect(),
-            )
+            Node::Branch("documents", documents.into_iter().map(|read| read.0).collect())
         })
         .map_err(|error| Unreadable {
-            line: error
-                .location()
-                .map_or(1, |at| usize::try_from(at.line()).unwrap_or(1)),
+            line: error.location().map_or(1, |at| usize::try_from(at.line()).unwrap_or(1)),
             message: error.without_snippet().to_string(),
         })
 }

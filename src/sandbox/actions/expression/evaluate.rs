@@ -98,9 +98,7 @@ fn context(name: &str) -> Result<&str, String> {
 fn index(value: &Value, key: &Value) -> Value {
     let found = match value {
         Value::Object(entries) => entry(entries, &text(key)),
-        Value::Array(items) => key
-            .as_u64()
-            .and_then(|at| items.get(usize::try_from(at).ok()?)),
+        Value::Array(items) => key.as_u64().and_then(|at| items.get(usize::try_from(at).ok()?)),
         _ => None,
     };
     found.cloned().unwrap_or_default()
@@ -108,23 +106,14 @@ fn index(value: &Value, key: &Value) -> Value {
 
 /// Names are found whatever their case, as on GitHub.
 fn entry<'a>(entries: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    let any_case = || {
-        entries
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-    };
-    entries
-        .get(name)
-        .or_else(|| any_case().map(|(_, value)| value))
+    let any_case = || entries.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+    entries.get(name).or_else(|| any_case().map(|(_, value)| value))
 }
 
 /// `list.*.key`: the key of every member that has it.
 fn each(list: &Value, key: &Value) -> Value {
     let members = list.as_array().into_iter().flatten();
-    members
-        .map(|member| index(member, key))
-        .filter(|found| !found.is_null())
-        .collect()
+    members.map(|member| index(member, key)).filter(|found| !found.is_null()).collect()
 }
 
 fn members(value: Value) -> Vec<Value> {
@@ -182,9 +171,9 @@ fn as_number(value: &Value) -> f64 {
         Value::Bool(value) => f64::from(*value),
         Value::Number(value) => value.as_f64().unwrap_or(f64::NAN),
         Value::String(value) if value.trim().is_empty() => 0.0,
-        Value::String(value) => number(value.trim())
-            .and_then(|value| value.as_f64())
-            .unwrap_or(f64::NAN),
+        Value::String(value) => {
+            number(value.trim()).and_then(|value| value.as_f64()).unwrap_or(f64::NAN)
+        }
         Value::Array(_) | Value::Object(_) => f64::NAN,
     }
 }

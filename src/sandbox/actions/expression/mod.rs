@@ -31,9 +31,7 @@ pub(super) fn deep(template: &Value, scope: &Scope) -> Result<Value, String> {
         Value::String(text) => value(text, scope),
         Value::Array(items) => items.iter().map(|item| deep(item, scope)).collect(),
         Value::Object(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, item)| Ok((key.clone(), deep(item, scope)?)));
+            let entries = entries.iter().map(|(key, item)| Ok((key.clone(), deep(item, scope)?)));
             entries.collect::<Result<_, String>>().map(Value::Object)
         }
         plain => Ok(plain.clone()),
@@ -88,12 +86,8 @@ fn evaluate(source: &str, scope: &Scope) -> Result<Value, String> {
 /// A condition without the `${{ }}` that may stand around it.
 fn bare(source: &str) -> &str {
     let trimmed = source.trim();
-    let inner = trimmed
-        .strip_prefix("${{")
-        .and_then(|rest| rest.strip_suffix("}}"));
-    inner
-        .filter(|inner| !inner.contains("${{"))
-        .unwrap_or(trimmed)
+    let inner = trimmed.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
+    inner.filter(|inner| !inner.contains("${{")).unwrap_or(trimmed)
 }
 
 enum Piece<'a> {
@@ -135,10 +129,7 @@ mod tests {
             "env": {"NAME": "web"},
             "needs": {"find": {"outputs": {"folders": "[\"a\",\"b\"]"}, "result": "success"}},
         });
-        Scope {
-            contexts: contexts.as_object().unwrap().clone(),
-            standing: Standing::Well,
-        }
+        Scope { contexts: contexts.as_object().unwrap().clone(), standing: Standing::Well }
     }
 
     #[test]
@@ -163,17 +154,11 @@ mod tests {
             ("-1.5", json!(-1.5)),
             ("0x10", json!(16)),
             ("contains('Hello world', 'WORLD')", json!(true)),
-            (
-                "contains(fromJSON('[\"push\", \"x\"]'), 'push')",
-                json!(true),
-            ),
+            ("contains(fromJSON('[\"push\", \"x\"]'), 'push')", json!(true)),
             ("startsWith(github.ref, 'refs/heads/')", json!(true)),
             ("endsWith(github.ref, 'x')", json!(false)),
             ("format('{0} {{1}} {1}', 'a', 2)", json!("a {1} 2")),
-            (
-                "join(fromJSON(needs.find.outputs.folders), '+')",
-                json!("a+b"),
-            ),
+            ("join(fromJSON(needs.find.outputs.folders), '+')", json!("a+b")),
             ("fromJSON(toJSON(env)).NAME", json!("web")),
             ("toJSON('a')", json!("\"a\"")),
             ("success() && !failure() && always()", json!(true)),
@@ -206,18 +191,12 @@ mod tests {
     #[test]
     fn a_text_is_filled_and_a_lone_expression_keeps_its_type() {
         assert_eq!(value("${{ inputs.count }}", &scope()), Ok(json!(3)));
-        assert_eq!(
-            value("v${{ inputs.version }}-${{ '}}' }}", &scope()),
-            Ok(json!("v1.2-}}"))
-        );
+        assert_eq!(value("v${{ inputs.version }}-${{ '}}' }}", &scope()), Ok(json!("v1.2-}}")));
     }
 
     #[test]
     fn a_condition_holds_after_a_failure_only_if_it_asks_about_it() {
-        let failed = Scope {
-            standing: Standing::Failed,
-            ..scope()
-        };
+        let failed = Scope { standing: Standing::Failed, ..scope() };
         let holds = |source: &str| condition(Some(&json!(source)), &failed).unwrap();
         assert!(!condition(None, &failed).unwrap());
         assert!(!holds("github.ref != ''"));

@@ -52,10 +52,8 @@ impl Expression {
         match self {
             Self::Literal(_) | Self::Context(_) => false,
             Self::Call(name, arguments) => {
-                matches!(
-                    name.as_str(),
-                    "success" | "failure" | "always" | "cancelled"
-                ) || arguments.iter().any(Self::names_status)
+                matches!(name.as_str(), "success" | "failure" | "always" | "cancelled")
+                    || arguments.iter().any(Self::names_status)
             }
             Self::Each(value) | Self::Not(value) => value.names_status(),
             Self::Index(left, right) | Self::Binary(_, left, right) => {
@@ -67,10 +65,7 @@ impl Expression {
 
 /// Reads one expression, without the `${{ }}` around it.
 pub(super) fn parse(source: &str) -> Result<Expression, String> {
-    let mut parser = Parser {
-        rest: source,
-        depth: 0,
-    };
+    let mut parser = Parser { rest: source, depth: 0 };
     let expression = parser.binary(0)?;
     match parser.peek() {
         None => Ok(expression),
@@ -181,10 +176,7 @@ impl Parser<'_> {
         let mut value = String::new();
         self.expect("'")?;
         loop {
-            let (piece, rest) = self
-                .rest
-                .split_once('\'')
-                .ok_or("a quote is never closed")?;
+            let (piece, rest) = self.rest.split_once('\'').ok_or("a quote is never closed")?;
             value.push_str(piece);
             self.rest = rest;
             if !self.rest.starts_with('\'') {

@@ -44,21 +44,14 @@ impl Configuration {
         }
         let mut configuration = Self::default();
         for path in paths {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let body: Body = fs::read_to_string(&path)?
-                .parse()
-                .with_context(|| format!("reading {name}"))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let body: Body =
+                fs::read_to_string(&path)?.parse().with_context(|| format!("reading {name}"))?;
             if let Some(attribute) = body.attributes().next() {
                 bail!("{name}: `{}` is not expected here", attribute.key.as_str());
             }
             for block in body.blocks() {
-                configuration
-                    .add(block)
-                    .with_context(|| format!("on {name}"))?;
+                configuration.add(block).with_context(|| format!("on {name}"))?;
             }
         }
         Ok(configuration)
@@ -83,20 +76,11 @@ impl Configuration {
                 let value = attribute(&block.body, "value").context("an output needs a `value`")?;
                 let sensitive = attribute(&block.body, "sensitive");
                 let is_sensitive = sensitive.and_then(|value| value.as_bool()).unwrap_or(false);
-                self.outputs
-                    .insert(
-                        (*name).to_owned(),
-                        Output {
-                            value,
-                            is_sensitive,
-                        },
-                    )
-                    .is_none()
+                self.outputs.insert((*name).to_owned(), Output { value, is_sensitive }).is_none()
             }
-            ("resource", ["terraform_data", name]) => self
-                .resources
-                .insert((*name).to_owned(), Resource::read(&block.body)?)
-                .is_none(),
+            ("resource", ["terraform_data", name]) => {
+                self.resources.insert((*name).to_owned(), Resource::read(&block.body)?).is_none()
+            }
             (kind, labels) => bail!(
                 "the sandbox's own evaluator knows no `{kind} {}`, only terraform_data, variables, \
                  locals and outputs; install Terraform for the rest",
@@ -105,11 +89,7 @@ impl Configuration {
         };
         match is_new {
             true => Ok(()),
-            false => bail!(
-                "`{} {}` stands here twice",
-                block.ident.as_str(),
-                labels.join(" ")
-            ),
+            false => bail!("`{} {}` stands here twice", block.ident.as_str(), labels.join(" ")),
         }
     }
 }
@@ -117,19 +97,13 @@ impl Configuration {
 impl Resource {
     fn read(body: &Body) -> Result<Self> {
         let known = |name: &str| matches!(name, "input" | "triggers_replace" | "depends_on");
-        if let Some(other) = body
-            .attributes()
-            .find(|attribute| !known(attribute.key.as_str()))
-        {
+        if let Some(other) = body.attributes().find(|attribute| !known(attribute.key.as_str())) {
             bail!(
                 "the sandbox's own evaluator knows no `{}` of terraform_data",
                 other.key.as_str()
             );
         }
-        if let Some(other) = body
-            .blocks()
-            .find(|block| block.ident.as_str() != "lifecycle")
-        {
+        if let Some(other) = body.blocks().find(|block| block.ident.as_str() != "lifecycle") {
             bail!(
                 "the sandbox's own evaluator knows no `{}` in terraform_data",
                 other.ident.as_str()
@@ -137,14 +111,10 @@ impl Resource {
         }
         let [input, triggers_replace] =
             ["input", "triggers_replace"].map(|name| attribute(body, name));
-        Ok(Self {
-            input,
-            triggers_replace,
-        })
+        Ok(Self { input, triggers_replace })
     }
 }
 
 fn attribute(body: &Body, name: &str) -> Option<Expression> {
-    body.get_attribute(name)
-        .map(|attribute| attribute.value.clone())
+    body.get_attribute(name).map(|attribute| attribute.value.clone())
 }

@@ -71,15 +71,8 @@ impl<'a> Evaluator<'a> {
             None if self.phase == Phase::Apply => input.clone(),
             None => None,
         };
-        let instance = Instance {
-            id,
-            input,
-            output,
-            triggers_replace,
-        };
-        self.instances
-            .borrow_mut()
-            .insert(name.to_owned(), instance.clone());
+        let instance = Instance { id, input, output, triggers_replace };
+        self.instances.borrow_mut().insert(name.to_owned(), instance.clone());
         Ok(instance)
     }
 
@@ -118,9 +111,7 @@ impl<'a> Evaluator<'a> {
                     let entry = self.key(key)?.zip(self.value(value.expr())?);
                     Ok(entry)
                 });
-                Ok(entries
-                    .collect::<Result<Option<Map<_, _>>>>()?
-                    .map(Value::Object))
+                Ok(entries.collect::<Result<Option<Map<_, _>>>>()?.map(Value::Object))
             }
             Expression::StringTemplate(template) => self.template(template.iter()),
             Expression::HeredocTemplate(heredoc) => {
@@ -144,9 +135,7 @@ impl<'a> Evaluator<'a> {
                 }))
             }
             Expression::BinaryOp(operation) => {
-                let sides = self
-                    .value(&operation.lhs_expr)?
-                    .zip(self.value(&operation.rhs_expr)?);
+                let sides = self.value(&operation.lhs_expr)?.zip(self.value(&operation.rhs_expr)?);
                 sides
                     .map(|(left, right)| binary(*operation.operator.value(), &left, &right))
                     .transpose()
@@ -259,13 +248,9 @@ impl<'a> Evaluator<'a> {
             ("jsonencode", [value]) => Value::String(value.to_string()),
             ("lower", [value]) => Value::String(text(value).to_lowercase()),
             ("upper", [value]) => Value::String(text(value).to_uppercase()),
-            ("join", [separator, Value::Array(items)]) => Value::String(
-                items
-                    .iter()
-                    .map(text)
-                    .collect::<Vec<_>>()
-                    .join(&text(separator)),
-            ),
+            ("join", [separator, Value::Array(items)]) => {
+                Value::String(items.iter().map(text).collect::<Vec<_>>().join(&text(separator)))
+            }
             ("length", [Value::Array(items)]) => items.len().into(),
             ("length", [Value::Object(entries)]) => entries.len().into(),
             ("length", [Value::String(text)]) => text.chars().count().into(),
@@ -289,10 +274,8 @@ pub(super) fn kind(value: Option<&Value>) -> Value {
             Value::Array(vec!["tuple".into(), kinds])
         }
         Some(Value::Object(entries)) => {
-            let kinds: Map<String, Value> = entries
-                .iter()
-                .map(|(name, value)| (name.clone(), kind(Some(value))))
-                .collect();
+            let kinds: Map<String, Value> =
+                entries.iter().map(|(name, value)| (name.clone(), kind(Some(value)))).collect();
             Value::Array(vec!["object".into(), Value::Object(kinds)])
         }
     }
@@ -301,23 +284,15 @@ pub(super) fn kind(value: Option<&Value>) -> Value {
 fn member(value: &Value, key: &Value) -> Result<Value> {
     let found = match value {
         Value::Object(entries) => entries.get(&text(key)),
-        Value::Array(items) => key
-            .as_u64()
-            .and_then(|at| items.get(usize::try_from(at).ok()?)),
+        Value::Array(items) => key.as_u64().and_then(|at| items.get(usize::try_from(at).ok()?)),
         _ => None,
     };
-    found
-        .cloned()
-        .with_context(|| format!("the value has no member {key}"))
+    found.cloned().with_context(|| format!("the value has no member {key}"))
 }
 
 fn binary(operator: BinaryOperator, left: &Value, right: &Value) -> Result<Value> {
     let truth = |value: &Value| *value == Value::Bool(true);
-    let numbers = || {
-        left.as_f64()
-            .zip(right.as_f64())
-            .context("an operator needs two numbers")
-    };
+    let numbers = || left.as_f64().zip(right.as_f64()).context("an operator needs two numbers");
     Ok(match operator {
         BinaryOperator::Eq => Value::Bool(left == right),
         BinaryOperator::NotEq => Value::Bool(left != right),

@@ -59,11 +59,9 @@ pub(super) fn install(own: &Path, request: &Request) -> Result<Installed> {
         Some(real) => format!("Terraform: {}, its state is kept in {}", real.display(), state.display()),
         None => "terraform is not installed: the sandbox's own evaluator of terraform_data plays plan and apply".to_owned(),
     };
-    for (name, value) in [
-        ("terraform", real.unwrap_or_default()),
-        ("program", program),
-        ("state", state),
-    ] {
+    for (name, value) in
+        [("terraform", real.unwrap_or_default()), ("program", program), ("state", state)]
+    {
         fs::write(own.join(name), value.to_string_lossy().as_bytes())?;
     }
     Ok(Installed { folder, notice })
@@ -83,19 +81,14 @@ pub(super) fn variables(own: &Path) -> Vec<(String, String)> {
         ("TF_IN_AUTOMATION", "1".to_owned()),
         ("TF_INPUT", "0".to_owned()),
     ];
-    variables
-        .map(|(name, value)| (name.to_owned(), value))
-        .to_vec()
+    variables.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
 /// Plays Terraform. `main` calls it when the program's first argument is `sandbox-terraform`,
 /// with the arguments after that: the folder of the state, then Terraform's own arguments.
 pub fn terraform_main(args: &[String]) -> ExitCode {
     let Some((state, args)) = args.split_first() else {
-        let _ = writeln!(
-            io::stderr(),
-            "sandbox-terraform: the folder of the state is missing"
-        );
+        let _ = writeln!(io::stderr(), "sandbox-terraform: the folder of the state is missing");
         return ExitCode::FAILURE;
     };
     let variables = std::env::vars()

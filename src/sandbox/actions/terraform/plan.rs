@@ -54,12 +54,10 @@ impl Plan {
         let nothing = Configuration::default();
         let configuration = if is_destroy { &nothing } else { configuration };
         let after = future(configuration, &variables, state, Phase::Plan)?;
-        let names = after.resources.keys().chain(
-            state
-                .resources
-                .keys()
-                .filter(|name| !after.resources.contains_key(*name)),
-        );
+        let names = after
+            .resources
+            .keys()
+            .chain(state.resources.keys().filter(|name| !after.resources.contains_key(*name)));
         let changes = names.map(|name| {
             let (before, after) = (state.resources.get(name), after.resources.get(name));
             Change {
@@ -71,30 +69,18 @@ impl Plan {
         });
         let changes = changes.collect();
         let (outputs, outputs_before) = (after.outputs, state.outputs.clone());
-        Ok(Self {
-            serial: state.serial,
-            is_destroy,
-            variables,
-            changes,
-            outputs,
-            outputs_before,
-        })
+        Ok(Self { serial: state.serial, is_destroy, variables, changes, outputs, outputs_before })
     }
 
     pub(super) fn has_changes(&self) -> bool {
-        self.changes
-            .iter()
-            .any(|change| change.action != Action::NoOp)
+        self.changes.iter().any(|change| change.action != Action::NoOp)
             || self.outputs != self.outputs_before
     }
 
     /// How many resources are added, changed and destroyed.
     pub(super) fn counts(&self) -> [usize; 3] {
         let count = |wanted: &[Action]| {
-            self.changes
-                .iter()
-                .filter(|change| wanted.contains(&change.action))
-                .count()
+            self.changes.iter().filter(|change| wanted.contains(&change.action)).count()
         };
         [
             count(&[Action::Create, Action::Replace]),
@@ -106,10 +92,7 @@ impl Plan {
     /// The plan as Terraform prints it.
     pub(super) fn print(&self, out: &mut dyn Write) -> Result<()> {
         if !self.has_changes() {
-            writeln!(
-                out,
-                "\nNo changes. Your infrastructure matches the configuration.\n"
-            )?;
+            writeln!(out, "\nNo changes. Your infrastructure matches the configuration.\n")?;
             return Ok(());
         }
         writeln!(out, "\nTerraform will perform the following actions:\n")?;
@@ -117,10 +100,7 @@ impl Plan {
             change.print(out)?;
         }
         let [add, update, destroy] = self.counts();
-        writeln!(
-            out,
-            "Plan: {add} to add, {update} to change, {destroy} to destroy."
-        )?;
+        writeln!(out, "Plan: {add} to add, {update} to change, {destroy} to destroy.")?;
         for (name, output) in self
             .outputs
             .iter()
@@ -160,15 +140,9 @@ impl Change {
             Action::NoOp => return Ok(()),
         };
         writeln!(out, "  # terraform_data.{} {word}", self.name)?;
-        writeln!(
-            out,
-            "{sign} resource \"terraform_data\" \"{}\" {{",
-            self.name
-        )?;
+        writeln!(out, "{sign} resource \"terraform_data\" \"{}\" {{", self.name)?;
         for (side, instance) in [("-", &self.before), ("+", &self.after)] {
-            let input = instance
-                .as_ref()
-                .and_then(|instance| instance.input.as_ref());
+            let input = instance.as_ref().and_then(|instance| instance.input.as_ref());
             if let Some(input) = input.filter(|input| !input.is_null()) {
                 writeln!(out, "    {side} input = {input}")?;
             }
@@ -204,17 +178,11 @@ pub(super) fn future(
     phase: Phase,
 ) -> Result<State> {
     let evaluator = Evaluator::new(configuration, variables, state, phase);
-    let resources = configuration
-        .resources
-        .keys()
-        .map(|name| Ok((name.clone(), evaluator.instance(name)?)));
+    let resources =
+        configuration.resources.keys().map(|name| Ok((name.clone(), evaluator.instance(name)?)));
     let outputs = configuration.outputs.iter().map(|(name, output)| {
         let value = evaluator.value(&output.value)?;
-        let output = Output {
-            sensitive: output.is_sensitive,
-            kind: kind(value.as_ref()),
-            value,
-        };
+        let output = Output { sensitive: output.is_sensitive, kind: kind(value.as_ref()), value };
         Ok((name.clone(), output))
     });
     Ok(State {

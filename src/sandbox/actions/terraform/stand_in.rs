@@ -64,10 +64,7 @@ impl Arguments {
     }
 
     fn option(&self, name: &str) -> Option<&str> {
-        self.options
-            .iter()
-            .find(|(given, _)| given == name)
-            .map(|(_, value)| value.as_str())
+        self.options.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -101,10 +98,7 @@ impl Call<'_> {
         }
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "reads as one sentence with the other commands"
-    )]
+    #[expect(clippy::unused_self, reason = "reads as one sentence with the other commands")]
     fn say(&self, out: &mut dyn Write, line: &str) -> Result<u8> {
         writeln!(out, "{line}")?;
         Ok(0)
@@ -113,12 +107,7 @@ impl Call<'_> {
     fn make_plan(&self, folder: &Path, arguments: &Arguments, is_destroy: bool) -> Result<Plan> {
         let configuration = Configuration::read(folder)?;
         let variables = self.given_variables(folder, &configuration, arguments)?;
-        Plan::make(
-            &configuration,
-            variables,
-            &State::read(self.state)?,
-            is_destroy,
-        )
+        Plan::make(&configuration, variables, &State::read(self.state)?, is_destroy)
     }
 
     fn plan(&self, folder: &Path, arguments: &Arguments, out: &mut dyn Write) -> Result<u8> {
@@ -129,13 +118,7 @@ impl Call<'_> {
                 .context("saving the plan")?;
             writeln!(out, "\nSaved the plan to: {file}")?;
         }
-        Ok(
-            if arguments.has("detailed-exitcode") && plan.has_changes() {
-                2
-            } else {
-                0
-            },
-        )
+        Ok(if arguments.has("detailed-exitcode") && plan.has_changes() { 2 } else { 0 })
     }
 
     fn apply(
@@ -194,11 +177,7 @@ impl Call<'_> {
                     false => plan.print(out)?,
                 }
             }
-            None => writeln!(
-                out,
-                "{}",
-                serde_json::to_string_pretty(&State::read(self.state)?)?
-            )?,
+            None => writeln!(out, "{}", serde_json::to_string_pretty(&State::read(self.state)?)?)?,
         }
         Ok(0)
     }
@@ -214,9 +193,7 @@ impl Call<'_> {
             }
             return Ok(0);
         };
-        let output = outputs
-            .get(name)
-            .with_context(|| format!("Output \"{name}\" not found"))?;
+        let output = outputs.get(name).with_context(|| format!("Output \"{name}\" not found"))?;
         match output.value.as_ref() {
             Some(Value::String(text)) if arguments.has("raw") => write!(out, "{text}")?,
             Some(value) => writeln!(out, "{value}")?,
@@ -275,10 +252,8 @@ fn variable_files(folder: &Path) -> Result<Vec<PathBuf>> {
 fn read_variables(file: &Path) -> Result<BTreeMap<String, Value>> {
     use super::evaluate::Evaluator;
     let name = || format!("reading {}", file.display());
-    let body: hcl_edit::structure::Body = fs::read_to_string(file)
-        .with_context(name)?
-        .parse()
-        .with_context(name)?;
+    let body: hcl_edit::structure::Body =
+        fs::read_to_string(file).with_context(name)?.parse().with_context(name)?;
     let (nothing, none, empty) = (Configuration::default(), BTreeMap::new(), State::default());
     let evaluator = Evaluator::new(&nothing, &none, &empty, Phase::Apply);
     let values = body.attributes().map(|attribute| {
@@ -319,11 +294,7 @@ output "endpoint" { value = "${terraform_data.cluster.output.name}.example.com" 
 
         fn terraform(&self, line: &str) -> Result<(u8, String)> {
             let state = self.0.path().join("state");
-            let call = Call {
-                folder: self.0.path(),
-                state: &state,
-                variables: BTreeMap::new(),
-            };
+            let call = Call { folder: self.0.path(), state: &state, variables: BTreeMap::new() };
             let args: Vec<String> = line.split(' ').map(String::from).collect();
             let mut out = Vec::new();
             let code = call.execute(&args, &mut out)?;
@@ -338,20 +309,13 @@ output "endpoint" { value = "${terraform_data.cluster.output.name}.example.com" 
     #[test]
     fn a_folder_is_planned_applied_changed_and_destroyed() {
         let folder = Folder::new(MAIN);
-        let (code, text) = folder
-            .terraform("plan -no-color -detailed-exitcode -out=plan.bin")
-            .unwrap();
+        let (code, text) =
+            folder.terraform("plan -no-color -detailed-exitcode -out=plan.bin").unwrap();
         assert_eq!(code, 2);
-        assert!(
-            text.contains("Plan: 2 to add, 0 to change, 0 to destroy."),
-            "{text}"
-        );
+        assert!(text.contains("Plan: 2 to add, 0 to change, 0 to destroy."), "{text}");
         assert!(text.contains("endpoint = (known after apply)"), "{text}");
         let plan: Value = serde_json::from_str(&folder.says("show -json plan.bin")).unwrap();
-        assert_eq!(
-            plan["resource_changes"][0]["change"]["actions"],
-            json!(["create"])
-        );
+        assert_eq!(plan["resource_changes"][0]["change"]["actions"], json!(["create"]));
         assert!(
             folder
                 .says("apply plan.bin")
@@ -364,10 +328,7 @@ output "endpoint" { value = "${terraform_data.cluster.output.name}.example.com" 
         );
         assert_eq!(folder.terraform("plan -detailed-exitcode").unwrap().0, 0);
         let changed = folder.says("plan -var size=3");
-        assert!(
-            changed.contains("Plan: 1 to add, 1 to change, 1 to destroy."),
-            "{changed}"
-        );
+        assert!(changed.contains("Plan: 1 to add, 1 to change, 1 to destroy."), "{changed}");
         assert!(
             folder
                 .says("destroy -auto-approve")
@@ -381,13 +342,7 @@ output "endpoint" { value = "${terraform_data.cluster.output.name}.example.com" 
         let folder = Folder::new(MAIN);
         folder.says("plan -out plan.bin");
         folder.says("apply -auto-approve");
-        assert!(
-            folder
-                .terraform("apply plan.bin")
-                .unwrap_err()
-                .to_string()
-                .contains("stale")
-        );
+        assert!(folder.terraform("apply plan.bin").unwrap_err().to_string().contains("stale"));
     }
 
     #[test]

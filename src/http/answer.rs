@@ -1,0 +1,59 @@
+//! Answers that are no success: `{"error": {"message"}}`.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// A refusal, in a sentence.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    message: String,
+}
+
+impl Failure {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    pub(super) fn internal() -> Self {
+        let message = "Something went wrong here; the log says what.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+    }
+
+    pub(super) fn unavailable() -> Self {
+        let message = "The database does not answer; try again shortly.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({"error": {"message": self.message}}))).into_response()
+    }
+}
+
+impl From<crate::store::Error> for Failure {
+    fn from(error: crate::store::Error) -> Self {
+        let failure = if error.is_unavailable() { Self::unavailable() } else { Self::internal() };
+        tracing::error!(error = format!("{:#}", anyhow::Error::from(error)), "reading the store");
+        failure
+    }
+}
+
+pub(super) async fn unknown() -> Failure {
+    Failure::not_found("There is nothing at this address.")
+}
+
+pub(super) async fn wrong_method() -> Failure {
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method.")
+}

@@ -1,0 +1,67 @@
+//! Who may use the API: for now, whoever sits at this machine.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::answer::Failure;
+
+/// Headers by which a proxy on this machine tells that somebody else asks.
+const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
+
+pub(super) async fn only_this_machine(
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    if is_local(peer.ip(), request.headers()) {
+        return Ok(next.run(request).await);
+    }
+    let message = "The API answers on this machine only; ask from there, at 127.0.0.1.";
+    Err(Failure::new(StatusCode::UNAUTHORIZED, message))
+}
+
+/// From this machine, through no proxy, and to a name that cannot be a stranger's: a page elsewhere
+/// may have its own host name point here, to have a browser read for it.
+fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    peer.to_canonical().is_loopback() && !forwarded && is_own_name(host)
+}
+
+fn is_own_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(peer: &str, headers: &[(&'static str, &str)]) -> bool {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
+        is_local(peer.parse().unwrap(), &headers.collect())
+    }
+
+    #[test]
+    fn only_a_direct_caller_on_this_machine_is_local() {
+        let here = ("host", "127.0.0.1:8080");
+        assert!(local("127.0.0.1", &[here]));
+        assert!(local("::1", &[("host", "[::1]:8080")]));
+        assert!(local("::ffff:127.0.0.1", &[("host", "localhost")]));
+        assert!(!local("10.0.0.7", &[here]));
+        assert!(!local("127.0.0.1", &[here, ("x-forwarded-for", "10.0.0.7")]));
+        assert!(!local("127.0.0.1", &[("host", "evil.example:8080")]));
+        assert!(!local("127.0.0.1", &[]));
+    }
+}

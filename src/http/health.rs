@@ -1,0 +1,44 @@
+//! Whether the program lives, whether it can work, and its numbers.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::AppState;
+
+pub(super) async fn alive() -> Response {
+    Json(json!({"status": "alive"})).into_response()
+}
+
+/// Ready when the database answers and messages are taken in; else 503 with every reason.
+pub(super) async fn ready(State(state): State<AppState>) -> Response {
+    let mut reasons = state.intake.problems();
+    if state.store.ping().await.is_err() {
+        reasons.insert(0, "The database does not answer.".to_owned());
+    }
+    if reasons.is_empty() {
+        return Json(json!({"status": "ready", "reasons": []})).into_response();
+    }
+    let body = json!({"status": "not ready", "reasons": reasons});
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+}
+
+/// Prometheus' text form. What the store can count is counted now; if it cannot, the rest is shown.
+pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+    if let Ok(counts) = state.store.counts().await {
+        for (stage, number) in counts.runs {
+            gauge("towpath_runs", number, stage.as_str());
+        }
+        gauge("towpath_steps", counts.steps_waiting, "waiting");
+        gauge("towpath_steps", counts.steps_parked, "parked");
+    }
+    let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (text, state.metrics.render()).into_response()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 runs")]
+fn gauge(name: &'static str, number: u64, state: &'static str) {
+    metrics::gauge!(name, "state" => state).set(number as f64);
+}

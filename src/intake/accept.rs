@@ -1,0 +1,177 @@
+//! The door: a message is proved, read, and written down, in this order.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::github_event::{GitHubFact, parse_github_event};
+use super::portal_message::parse_portal_message;
+use super::signature::{Refusal, verify_github, verify_kafka, verify_portal};
+use crate::clock::Clock;
+use crate::domain::{ActionId, ActionRun, DeliveryId, RunId};
+use crate::seal::SealingKey;
+use crate::store::{Accepted, Recorded, Store};
+
+/// The names of an action's secret inputs, as its template has them.
+pub type SecretNames = Arc<dyn Fn(&ActionId) -> Vec<String> + Send + Sync>;
+
+/// Everything that comes in comes in here.
+#[derive(Clone)]
+pub struct Intake {
+    /// Where it is written down.
+    pub store: Store,
+    /// The time, to which a signature's is held.
+    pub clock: Clock,
+    /// GitHub's webhook secrets; more than one while they are being replaced. None: nothing of
+    /// GitHub is let in.
+    pub github_secrets: Vec<SecretString>,
+    /// The portal's client secret. None: nothing of the portal is let in.
+    pub portal_key: Option<SecretString>,
+    /// The names of an action's secret inputs.
+    pub secret_names: SecretNames,
+    /// Called when what the App may do, and where, has changed.
+    pub access_changed: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// The headers of a delivery of GitHub.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct GitHubHeaders<'a> {
+    /// `X-GitHub-Event`.
+    pub event: Option<&'a str>,
+    /// `X-GitHub-Delivery`.
+    pub delivery: Option<&'a str>,
+    /// `X-Hub-Signature-256`.
+    pub signature: Option<&'a str>,
+}
+
+/// The headers of a message of the portal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PortalHeaders<'a> {
+    /// `X-Port-Signature`.
+    pub signature: Option<&'a str>,
+    /// `X-Port-Timestamp`.
+    pub timestamp: Option<&'a str>,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// 202: this run is on disk, now or already.
+    Run(RunId),
+    /// 202: the delivery is on disk, now or already.
+    Recorded,
+    /// 202: it concerns nothing here.
+    Ignored,
+    /// 401: it is not proved.
+    Unproved,
+    /// 400: it is not what it should be. A full sentence for the sender.
+    NotUnderstood(String),
+    /// 503: it could not be written down; to be sent again.
+    Unavailable,
+}
+
+impl Intake {
+    /// A delivery of GitHub.
+    pub async fn github(&self, headers: GitHubHeaders<'_>, body: &[u8]) -> Answer {
+        if let Err(refusal) = verify_github(&self.github_secrets, headers.signature, body) {
+            return unproved("github", refusal);
+        }
+        let Some(event) = headers.event else {
+            return Answer::NotUnderstood("The header X-GitHub-Event is missing.".to_owned());
+        };
+        let observation = match parse_github_event(event, body) {
+            Ok(Some(GitHubFact::Seen(observation))) => observation,
+            Ok(Some(GitHubFact::AccessChanged)) => {
+                (self.access_changed)();
+                return Answer::Recorded;
+            }
+            Ok(None) => return Answer::Ignored,
+            Err(malformed) => return Answer::NotUnderstood(malformed.to_string()),
+        };
+        let delivery = match DeliveryId::new(headers.delivery.unwrap_or_default()) {
+            Ok(delivery) => delivery,
+            Err(error) => return Answer::NotUnderstood(format!("X-GitHub-Delivery: {error}.")),
+        };
+        match self.store.accept_observation(&delivery, &observation).await {
+            Ok(Recorded::Nothing) => Answer::Ignored,
+            Ok(recorded) => {
+                tracing::debug!(delivery.id = %delivery, event, ?recorded, "took in a delivery");
+                Answer::Recorded
+            }
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    /// A message of the portal, by webhook.
+    pub async fn portal(&self, headers: PortalHeaders<'_>, body: &[u8]) -> Answer {
+        let Some(key) = &self.portal_key else {
+            return unproved("portal", Refusal::NoSecret);
+        };
+        let PortalHeaders { signature, timestamp } = headers;
+        if let Err(refusal) = verify_portal(key, signature, timestamp, body, self.clock.now()) {
+            return unproved("portal", refusal);
+        }
+        self.message(body).await
+    }
+
+    /// A message of the portal, by Kafka.
+    pub async fn kafka(&self, body: &[u8]) -> Answer {
+        let Some(key) = &self.portal_key else {
+            return unproved("kafka", Refusal::NoSecret);
+        };
+        if let Err(refusal) = verify_kafka(key, body) {
+            return unproved("kafka", refusal);
+        }
+        self.message(body).await
+    }
+
+    async fn message(&self, body: &[u8]) -> Answer {
+        match parse_portal_message(body) {
+            Ok(run) => self.run(run).await,
+            Err(reason) => Answer::NotUnderstood(reason.to_string()),
+        }
+    }
+
+    /// An action run that was proved on its way: claimed from the portal's API, or asked for at
+    /// this program's own.
+    pub async fn run(&self, mut run: ActionRun) -> Answer {
+        if let Err(reason) = self.seal_secrets(&mut run) {
+            return Answer::NotUnderstood(reason);
+        }
+        match self.store.accept_run(&run).await {
+            Ok(accepted) => {
+                if accepted == Accepted::New {
+                    tracing::info!(run.id = %run.id, action = %run.action, "received a run");
+                }
+                Answer::Run(run.id)
+            }
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    /// No secret reaches the disk in clear; where it cannot be sealed, the run is not taken.
+    fn seal_secrets(&self, run: &mut ActionRun) -> Result<(), String> {
+        let secret = (self.secret_names)(&run.action);
+        if secret.is_empty() && run.encrypted.is_empty() {
+            return Ok(());
+        }
+        let Some(key) = &self.portal_key else {
+            return Err("The run has secret inputs, and no client secret of the portal is \
+                        configured to seal them with."
+                .to_owned());
+        };
+        SealingKey::of(key)
+            .and_then(|key| key.seal_inputs(run, &secret))
+            .map_err(|error| format!("The run's secret inputs cannot be kept: {error}."))
+    }
+}
+
+fn unproved(door: &'static str, refusal: Refusal) -> Answer {
+    tracing::warn!(door, %refusal, "refused a message");
+    Answer::Unproved
+}
+
+fn unavailable(error: &crate::store::Error) -> Answer {
+    tracing::error!(error = error as &dyn std::error::Error, "cannot write down a message");
+    Answer::Unavailable
+}

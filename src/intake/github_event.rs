@@ -1,0 +1,690 @@
+//! What a delivery of GitHub says, read as narrowly as it is used. Shapes: GitHub's webhook schemas.
+//!
+//! What comes from a fork is not heard: anybody can name a branch of a fork like one of ours, and
+//! run a workflow there that is called like ours.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::observation::{
+    Conclusion, PullRequestSeen, PullRequestState, PushSeen, ReviewSeen, RunPhase, SignalKind,
+    SignalSeen, Verdict, WorkflowJobSeen, WorkflowRunSeen,
+};
+use crate::domain::{
+    BranchName, CommitSha, Observation, PullRequestNumber, RepositoryName, WorkflowRunId,
+};
+
+/// What a delivery says that matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GitHubFact {
+    /// Something was seen that may concern a run.
+    Seen(Box<Observation>),
+    /// What the App may do, and where, has changed: what was remembered of it is out of date.
+    AccessChanged,
+}
+
+/// A delivery of a known event that cannot be read. A full sentence for the sender.
+#[derive(Debug, thiserror::Error)]
+#[error("This is no {event} event: {reason}.")]
+pub struct Malformed {
+    event: String,
+    reason: String,
+}
+
+/// Reads a delivery. `None` is an event or an action that nothing follows from.
+pub fn parse_github_event(event: &str, body: &[u8]) -> Result<Option<GitHubFact>, Malformed> {
+    let seen = match event {
+        "workflow_run" => read::<WorkflowRunEvent>(event, body)?.seen(),
+        "workflow_job" => Some(read::<WorkflowJobEvent>(event, body)?.seen()),
+        "pull_request" => read::<PullRequestEvent>(event, body)?.seen(),
+        "pull_request_review" => read::<ReviewEvent>(event, body)?.seen(),
+        "push" => read::<PushEvent>(event, body)?.seen(),
+        "status" => Some(read::<StatusEvent>(event, body)?.seen()),
+        "check_run" => read::<CheckRunEvent>(event, body)?.seen(),
+        "deployment_status" => read::<DeploymentStatusEvent>(event, body)?.seen(),
+        "installation" | "installation_repositories" => {
+            read::<serde::de::IgnoredAny>(event, body)?;
+            return Ok(Some(GitHubFact::AccessChanged));
+        }
+        _ => None,
+    };
+    Ok(seen.map(|seen| GitHubFact::Seen(Box::new(seen))))
+}
+
+fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, Malformed> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let place = error.path().to_string();
+        let reason = format!("{} (at `{place}`)", error.inner());
+        Malformed { event: event.to_owned(), reason }
+    })
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    full_name: RepositoryName,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    login: String,
+}
+
+/// The repository that a commit comes from, beside the one that the event is of.
+#[derive(Default, Deserialize)]
+#[serde(from = "Option<Repository>")]
+enum Origin {
+    /// Not said: older servers.
+    #[default]
+    Unsaid,
+    /// A fork that was deleted.
+    Gone,
+    Known(RepositoryName),
+}
+
+impl From<Option<Repository>> for Origin {
+    fn from(repository: Option<Repository>) -> Self {
+        repository.map_or(Self::Gone, |repository| Self::Known(repository.full_name))
+    }
+}
+
+impl Origin {
+    fn is_foreign_to(&self, repository: &RepositoryName) -> bool {
+        match self {
+            Self::Unsaid => false,
+            Self::Gone => true,
+            Self::Known(origin) => origin != repository,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct WorkflowRunEvent {
+    repository: Repository,
+    workflow_run: WorkflowRun,
+}
+
+#[derive(Deserialize)]
+struct WorkflowRun {
+    id: u64,
+    #[serde(default = "first")]
+    run_attempt: u32,
+    #[serde(default)]
+    status: Option<String>,
+    conclusion: Option<String>,
+    path: String,
+    name: Option<String>,
+    display_title: Option<String>,
+    event: String,
+    head_branch: Option<String>,
+    head_sha: CommitSha,
+    html_url: String,
+    actor: Option<Account>,
+    created_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    head_repository: Origin,
+}
+
+fn first() -> u32 {
+    1
+}
+
+impl WorkflowRunEvent {
+    fn seen(self) -> Option<Observation> {
+        let run = self.workflow_run;
+        let repository = self.repository.full_name;
+        if run.head_repository.is_foreign_to(&repository) {
+            return None;
+        }
+        Some(Observation::WorkflowRun(WorkflowRunSeen {
+            repository,
+            id: WorkflowRunId(run.id),
+            attempt: run.run_attempt,
+            status: RunPhase::parse(run.status.as_deref().unwrap_or_default()),
+            conclusion: run.conclusion.as_deref().map(Conclusion::parse),
+            file: file_name(&run.path),
+            title: run.display_title.or(run.name),
+            event: run.event,
+            branch: run.head_branch,
+            head_sha: run.head_sha,
+            html_url: run.html_url,
+            actor: run.actor.map(|account| account.login),
+            created_at: run.created_at,
+        }))
+    }
+}
+
+/// `.github/workflows/deploy.yml@main` is the file `deploy.yml`.
+fn file_name(path: &str) -> String {
+    let path = path.split('@').next().unwrap_or(path);
+    path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+#[derive(Deserialize)]
+struct WorkflowJobEvent {
+    repository: Repository,
+    workflow_job: WorkflowJob,
+    deployment: Option<Deployment>,
+}
+
+#[derive(Deserialize)]
+struct WorkflowJob {
+    id: u64,
+    run_id: u64,
+    #[serde(default = "first")]
+    run_attempt: u32,
+    name: String,
+    status: String,
+    conclusion: Option<String>,
+}
+
+impl WorkflowJobEvent {
+    fn seen(self) -> Observation {
+        let job = self.workflow_job;
+        Observation::WorkflowJob(WorkflowJobSeen {
+            repository: self.repository.full_name,
+            workflow_run: WorkflowRunId(job.run_id),
+            attempt: job.run_attempt,
+            job: job.id,
+            name: job.name,
+            status: RunPhase::parse(&job.status),
+            conclusion: job.conclusion.as_deref().map(Conclusion::parse),
+            environment: self.deployment.and_then(|deployment| deployment.environment),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct PullRequestEvent {
+    action: String,
+    repository: Repository,
+    pull_request: PullRequest,
+    sender: Option<Account>,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    number: u64,
+    node_id: Option<String>,
+    html_url: String,
+    state: String,
+    #[serde(default)]
+    draft: Option<bool>,
+    #[serde(default)]
+    merged: Option<bool>,
+    merged_by: Option<Account>,
+    merge_commit_sha: Option<CommitSha>,
+    head: Head,
+    base: Base,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "ref")]
+    branch: BranchName,
+    sha: CommitSha,
+    #[serde(default)]
+    repo: Origin,
+}
+
+#[derive(Deserialize)]
+struct Base {
+    #[serde(rename = "ref")]
+    branch: BranchName,
+}
+
+impl PullRequestEvent {
+    fn seen(self) -> Option<Observation> {
+        let telling = matches!(
+            self.action.as_str(),
+            "opened"
+                | "edited"
+                | "reopened"
+                | "closed"
+                | "synchronize"
+                | "ready_for_review"
+                | "converted_to_draft"
+                | "enqueued"
+                | "dequeued"
+        );
+        let pull = self.pull_request;
+        let repository = self.repository.full_name;
+        if !telling || pull.head.repo.is_foreign_to(&repository) {
+            return None;
+        }
+        let is_merged = pull.merged == Some(true);
+        let state = match (is_merged, pull.state.as_str(), self.action.as_str()) {
+            (true, ..) => PullRequestState::Merged,
+            (_, "closed", _) => PullRequestState::Closed,
+            (_, _, "enqueued") => PullRequestState::Queued,
+            _ => PullRequestState::Open,
+        };
+        let closed_by = self.sender.filter(|_| self.action == "closed");
+        Some(Observation::PullRequest(PullRequestSeen {
+            repository,
+            number: PullRequestNumber(pull.number),
+            node_id: pull.node_id,
+            html_url: pull.html_url,
+            state,
+            draft: pull.draft == Some(true),
+            head: pull.head.branch,
+            head_sha: pull.head.sha,
+            base: pull.base.branch,
+            // Of a pull request that is not merged, this is only GitHub's try at a merge.
+            merge_commit: pull.merge_commit_sha.filter(|_| is_merged),
+            ended_by: pull.merged_by.or(closed_by).map(|account| account.login),
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+struct ReviewEvent {
+    repository: Repository,
+    pull_request: Reviewed,
+    review: Review,
+}
+
+#[derive(Deserialize)]
+struct Reviewed {
+    number: u64,
+}
+
+#[derive(Deserialize)]
+struct Review {
+    id: u64,
+    state: String,
+    user: Option<Account>,
+    html_url: String,
+}
+
+impl ReviewEvent {
+    fn seen(self) -> Option<Observation> {
+        let verdict = match self.review.state.to_ascii_lowercase().as_str() {
+            "approved" => Verdict::Approved,
+            "changes_requested" => Verdict::ChangesRequested,
+            "commented" => Verdict::Commented,
+            "dismissed" => Verdict::Dismissed,
+            _ => return None,
+        };
+        Some(Observation::Review(ReviewSeen {
+            repository: self.repository.full_name,
+            number: PullRequestNumber(self.pull_request.number),
+            review: self.review.id,
+            verdict,
+            // GitHub's own name for an account that was deleted.
+            reviewer: self.review.user.map_or_else(|| "ghost".to_owned(), |user| user.login),
+            html_url: self.review.html_url,
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+struct PushEvent {
+    #[serde(rename = "ref")]
+    reference: String,
+    after: String,
+    #[serde(default)]
+    deleted: bool,
+    repository: Repository,
+    sender: Option<Account>,
+}
+
+impl PushEvent {
+    fn seen(self) -> Option<Observation> {
+        let branch = self.reference.strip_prefix("refs/heads/")?;
+        let is_deleted = self.deleted || self.after.bytes().all(|digit| digit == b'0');
+        let after = if is_deleted { None } else { Some(CommitSha::new(self.after).ok()?) };
+        Some(Observation::Push(PushSeen {
+            repository: self.repository.full_name,
+            branch: BranchName::new(branch).ok()?,
+            after,
+            by: self.sender.map(|account| account.login),
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+struct StatusEvent {
+    id: u64,
+    sha: CommitSha,
+    context: String,
+    state: String,
+    target_url: Option<String>,
+    description: Option<String>,
+    repository: Repository,
+}
+
+impl StatusEvent {
+    fn seen(self) -> Observation {
+        Observation::Signal(SignalSeen {
+            repository: self.repository.full_name,
+            sha: self.sha,
+            kind: SignalKind::Status,
+            name: self.context,
+            conclusion: match self.state.as_str() {
+                "pending" => None,
+                ended => Some(Conclusion::parse(ended)),
+            },
+            url: self.target_url,
+            description: self.description,
+            id: self.id,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct CheckRunEvent {
+    action: String,
+    repository: Repository,
+    check_run: CheckRun,
+}
+
+#[derive(Deserialize)]
+struct CheckRun {
+    id: u64,
+    name: String,
+    head_sha: CommitSha,
+    status: String,
+    conclusion: Option<String>,
+    html_url: Option<String>,
+    output: Option<CheckOutput>,
+    #[serde(default)]
+    check_suite: CheckSuite,
+}
+
+#[derive(Deserialize)]
+struct CheckOutput {
+    title: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct CheckSuite {
+    #[serde(default)]
+    head_branch: HeadBranch,
+}
+
+/// GitHub names no branch where the commit was pushed to a fork.
+#[derive(Default, Deserialize, PartialEq, Eq)]
+#[serde(from = "Option<serde::de::IgnoredAny>")]
+enum HeadBranch {
+    #[default]
+    Unsaid,
+    None,
+    Some,
+}
+
+impl From<Option<serde::de::IgnoredAny>> for HeadBranch {
+    fn from(branch: Option<serde::de::IgnoredAny>) -> Self {
+        if branch.is_some() { Self::Some } else { Self::None }
+    }
+}
+
+impl CheckRunEvent {
+    fn seen(self) -> Option<Observation> {
+        let check = self.check_run;
+        let telling = matches!(self.action.as_str(), "created" | "completed");
+        if !telling || check.check_suite.head_branch == HeadBranch::None {
+            return None;
+        }
+        let conclusion = check.conclusion.as_deref().filter(|_| check.status == "completed");
+        Some(Observation::Signal(SignalSeen {
+            repository: self.repository.full_name,
+            sha: check.head_sha,
+            kind: SignalKind::Check,
+            name: check.name,
+            conclusion: conclusion.map(Conclusion::parse),
+            url: check.html_url,
+            description: check.output.and_then(|output| output.title),
+            id: check.id,
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+struct DeploymentStatusEvent {
+    repository: Repository,
+    deployment: Deployment,
+    deployment_status: DeploymentStatus,
+}
+
+#[derive(Deserialize)]
+struct Deployment {
+    sha: Option<CommitSha>,
+    environment: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DeploymentStatus {
+    id: u64,
+    state: String,
+    description: Option<String>,
+    log_url: Option<String>,
+    target_url: Option<String>,
+}
+
+impl DeploymentStatusEvent {
+    fn seen(self) -> Option<Observation> {
+        let status = self.deployment_status;
+        let conclusion = match status.state.as_str() {
+            // A newer deployment has taken its place: says nothing of how this one went.
+            "inactive" => return None,
+            "success" => Some(Conclusion::Success),
+            "failure" | "error" => Some(Conclusion::Failure),
+            _ => None,
+        };
+        let urls = [status.log_url, status.target_url];
+        Some(Observation::Signal(SignalSeen {
+            repository: self.repository.full_name,
+            sha: self.deployment.sha?,
+            kind: SignalKind::Deployment,
+            name: self.deployment.environment?,
+            conclusion,
+            url: urls.into_iter().flatten().find(|url| !url.is_empty()),
+            description: status.description,
+            id: status.id,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const SHA: &str = "6dcb09b5b57875f334f61aebed695e2e4193db5e";
+
+    fn seen(event: &str, body: &Value) -> Option<Observation> {
+        match parse_github_event(event, body.to_string().as_bytes()).unwrap() {
+            Some(GitHubFact::Seen(observation)) => Some(*observation),
+            other => {
+                assert_eq!(other, None);
+                None
+            }
+        }
+    }
+
+    fn repository() -> Value {
+        json!({"id": 1, "name": "infra", "full_name": "acme/infra", "owner": {"login": "acme"}})
+    }
+
+    fn workflow_run() -> Value {
+        json!({"action": "completed", "repository": repository(), "workflow": null, "workflow_run": {
+            "id": 30_433_642, "run_attempt": 2, "status": "completed", "conclusion": "success",
+            "path": ".github/workflows/deploy.yml@refs/heads/main", "name": null,
+            "display_title": "Deploy", "event": "workflow_dispatch", "head_branch": "main",
+            "head_sha": SHA, "html_url": "https://github.com/acme/infra/actions/runs/30433642",
+            "actor": {"login": "towpath[bot]"}, "created_at": "2026-01-02T03:04:05Z",
+            "head_repository": {"full_name": "Acme/Infra"}}})
+    }
+
+    fn pull_request(action: &str) -> Value {
+        json!({"action": action, "repository": repository(), "sender": {"login": "octocat"},
+            "pull_request": {"number": 7, "node_id": "PR_x", "html_url": "https://github.com/acme/infra/pull/7",
+            "state": "open", "draft": false, "merged": false, "merged_by": null, "merge_commit_sha": SHA,
+            "head": {"ref": "towpath/a/r_1", "sha": SHA, "repo": {"full_name": "acme/infra"}},
+            "base": {"ref": "main", "sha": SHA, "repo": {"full_name": "acme/infra"}}}})
+    }
+
+    #[test]
+    fn a_workflow_run_is_read_with_its_bare_file_name() {
+        let Some(Observation::WorkflowRun(run)) = seen("workflow_run", &workflow_run()) else {
+            panic!()
+        };
+        assert_eq!(
+            (run.file.as_str(), run.attempt, run.id),
+            ("deploy.yml", 2, WorkflowRunId(30_433_642))
+        );
+        assert_eq!((run.status, run.conclusion), (RunPhase::Completed, Some(Conclusion::Success)));
+        assert_eq!(run.actor.as_deref(), Some("towpath[bot]"));
+    }
+
+    #[test]
+    fn what_comes_from_a_fork_is_not_heard() {
+        for fork in [json!({"full_name": "mallory/infra"}), Value::Null] {
+            let mut run = workflow_run();
+            run["workflow_run"]["head_repository"] = fork.clone();
+            assert_eq!(seen("workflow_run", &run), None);
+            let mut pull = pull_request("closed");
+            pull["pull_request"]["head"]["repo"] = fork;
+            assert_eq!(seen("pull_request", &pull), None);
+        }
+        let mut check = check_run();
+        check["check_run"]["check_suite"] = json!({"head_branch": null});
+        assert_eq!(seen("check_run", &check), None);
+        check["check_run"]["check_suite"] = json!({"head_branch": "main"});
+        assert!(seen("check_run", &check).is_some());
+    }
+
+    #[test]
+    fn a_pull_request_is_merged_only_if_it_says_so() {
+        use PullRequestState::{Closed, Merged, Open, Queued};
+        let state = |action: &str, state: &str, merged: bool| {
+            let mut event = pull_request(action);
+            event["pull_request"]["state"] = json!(state);
+            event["pull_request"]["merged"] = json!(merged);
+            match seen("pull_request", &event) {
+                Some(Observation::PullRequest(pull)) => (pull.state, pull.merge_commit.is_some()),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(state("closed", "closed", true), (Merged, true));
+        assert_eq!(state("closed", "closed", false), (Closed, false));
+        assert_eq!(state("enqueued", "open", false), (Queued, false));
+        assert_eq!(state("dequeued", "open", false), (Open, false));
+        assert_eq!(seen("pull_request", &pull_request("labeled")), None);
+    }
+
+    #[test]
+    fn a_job_that_waits_names_its_environment() {
+        let event = json!({"action": "waiting", "repository": repository(),
+            "deployment": {"sha": SHA, "environment": "production"},
+            "workflow_job": {"id": 2, "run_id": 3, "run_attempt": 1, "name": "apply", "status": "waiting", "conclusion": null}});
+        let Some(Observation::WorkflowJob(job)) = seen("workflow_job", &event) else { panic!() };
+        assert_eq!(
+            (job.status, job.environment.as_deref()),
+            (RunPhase::Waiting, Some("production"))
+        );
+    }
+
+    #[test]
+    fn a_push_may_delete_a_branch_and_may_be_of_a_tag() {
+        let push = |reference: &str, after: &str| {
+            seen(
+                "push",
+                &json!({"ref": reference, "after": after, "repository": repository(), "sender": null}),
+            )
+        };
+        let after = |seen| match seen {
+            Some(Observation::Push(push)) => push.after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(after(push("refs/heads/main", SHA)), CommitSha::new(SHA).ok());
+        assert_eq!(after(push("refs/heads/main", &"0".repeat(40))), None);
+        assert_eq!(push("refs/tags/v1", SHA), None);
+    }
+
+    fn check_run() -> Value {
+        json!({"action": "completed", "repository": repository(), "check_run": {"id": 4, "name": "plan",
+            "head_sha": SHA, "status": "completed", "conclusion": "failure", "html_url": "https://x",
+            "output": {"title": "1 to add"}}})
+    }
+
+    #[test]
+    fn marks_on_a_commit_are_one_kind_of_thing() {
+        let status = |state: &str| {
+            json!({"id": 4, "sha": SHA, "context": "atlantis/apply", "state": state,
+            "target_url": null, "description": "Apply: 1 added", "repository": repository()})
+        };
+        let deployment = |state: &str| {
+            json!({"action": "created", "repository": repository(),
+            "deployment": {"sha": SHA, "environment": "production"},
+            "deployment_status": {"id": 4, "state": state, "description": "", "log_url": "", "target_url": "https://x"}})
+        };
+        let read = |event: &str, body: &Value| match seen(event, body) {
+            Some(Observation::Signal(signal)) => (signal.name, signal.conclusion),
+            other => panic!("{other:?}"),
+        };
+        let named = |name: &str, conclusion| (name.to_owned(), conclusion);
+        assert_eq!(
+            read("status", &status("success")),
+            named("atlantis/apply", Some(Conclusion::Success))
+        );
+        assert_eq!(
+            read("status", &status("error")),
+            named("atlantis/apply", Some(Conclusion::Failure))
+        );
+        assert_eq!(read("status", &status("pending")), named("atlantis/apply", None));
+        assert_eq!(read("check_run", &check_run()), named("plan", Some(Conclusion::Failure)));
+        assert_eq!(
+            read("deployment_status", &deployment("success")),
+            named("production", Some(Conclusion::Success))
+        );
+        assert_eq!(read("deployment_status", &deployment("queued")), named("production", None));
+        assert_eq!(seen("deployment_status", &deployment("inactive")), None);
+    }
+
+    #[test]
+    fn a_review_is_read_without_regard_to_case() {
+        let event = json!({"action": "submitted", "repository": repository(), "pull_request": {"number": 7},
+            "review": {"id": 1, "state": "APPROVED", "user": null, "html_url": "https://x"}});
+        let Some(Observation::Review(review)) = seen("pull_request_review", &event) else {
+            panic!()
+        };
+        assert_eq!((review.verdict, review.reviewer.as_str()), (Verdict::Approved, "ghost"));
+    }
+
+    #[test]
+    fn other_events_mean_nothing_and_installations_mean_that_access_has_changed() {
+        for event in ["ping", "issues", "star"] {
+            assert_eq!(parse_github_event(event, b"not even json").unwrap(), None);
+        }
+        let changed = parse_github_event("installation_repositories", b"{\"action\": \"added\"}");
+        assert_eq!(changed.unwrap(), Some(GitHubFact::AccessChanged));
+    }
+
+    #[test]
+    fn a_body_that_cannot_be_read_is_refused_with_the_place() {
+        let mut event = workflow_run();
+        event["workflow_run"]["head_sha"] = json!("nope");
+        let refused = parse_github_event("workflow_run", event.to_string().as_bytes()).unwrap_err();
+        assert!(refused.to_string().contains("`workflow_run.head_sha`"), "{refused}");
+        for event in [
+            "workflow_run",
+            "workflow_job",
+            "pull_request",
+            "pull_request_review",
+            "push",
+            "status",
+            "check_run",
+            "deployment_status",
+            "installation",
+        ] {
+            for body in [&b"{"[..], b"", b"[]", b"{}", b"\xff"] {
+                let answer = parse_github_event(event, body);
+                assert!(answer.is_err() || event == "installation", "{event}");
+            }
+        }
+    }
+}

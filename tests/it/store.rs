@@ -1,0 +1,663 @@
+//! What the store promises, on SQLite and, where it is there, on PostgreSQL.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+use towpath::clock::Clock;
+use towpath::domain::action_run::RunKind;
+use towpath::domain::observation::{Conclusion, PushSeen, RunPhase, WorkflowRunSeen};
+use towpath::domain::{
+    ActionId, ActionRun, BranchName, CommitSha, DeliveryId, EntityRef, EntityUpsert, Event,
+    Invocation, Link, Observation, RepositoryName, Run, RunId, Stage, Status, User, WorkflowRunId,
+};
+use towpath::plan::step::{Lane, Progress};
+use towpath::plan::{Decision, Step};
+use towpath::store::{
+    Accepted, ClaimedStep, EntityChange, Error, Place, Recorded, RunFilter, StepState, Store,
+};
+
+use crate::support::postgres::new_database;
+
+const LEASE: Duration = Duration::from_secs(60);
+
+/// A database that outlives the stores that are opened on it.
+struct Database {
+    url: String,
+    clock: Clock,
+    _folder: Option<TempDir>,
+}
+
+impl Database {
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("towpath.db").display());
+        Self { url, clock: Clock::system(), _folder: Some(folder) }
+    }
+
+    fn postgres() -> Option<Self> {
+        let url = new_database()?;
+        Some(Self { url, clock: Clock::system(), _folder: None })
+    }
+
+    async fn open(&self) -> Store {
+        Store::open(&self.url, self.clock.clone()).await.unwrap()
+    }
+}
+
+/// Each story as a test on either database.
+macro_rules! stories {
+    ($($story:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $story() {
+                super::$story(super::Database::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $story() {
+                if let Some(database) = super::Database::postgres() {
+                    super::$story(database).await;
+                }
+            })*
+        }
+    };
+}
+
+stories! {
+    the_same_run_five_times_at_once_is_accepted_once,
+    many_messages_at_once_are_all_accepted,
+    what_was_accepted_is_there_after_a_restart,
+    steps_of_a_lane_go_one_after_another,
+    the_two_lanes_of_a_run_do_not_wait_for_each_other,
+    two_workers_never_hold_the_same_step,
+    a_step_whose_lease_has_ended_is_given_to_somebody_else,
+    a_postponed_step_comes_back_at_its_time_with_the_next_attempt,
+    a_released_step_comes_back_at_once_as_the_same_attempt,
+    a_parked_step_holds_up_nothing_and_can_be_replayed,
+    reports_that_wait_together_are_handed_out_together,
+    a_report_does_not_overwrite_what_the_work_has_written,
+    a_delivery_that_concerns_nobody_leaves_no_trace,
+    a_repeated_delivery_is_recorded_once,
+    what_was_seen_before_the_dispatch_answered_is_adopted,
+    an_observation_and_the_link_it_waits_for_never_miss_each_other,
+    what_waits_too_long_is_swept_away,
+    a_run_that_ended_well_awaits_no_apply,
+    runs_are_listed_by_page_and_filter,
+    an_entity_keeps_what_is_not_named,
+    a_silent_run_comes_up_for_a_look_until_it_has_ended,
+    a_database_of_a_newer_version_is_refused,
+    listeners_hear_of_a_run_after_the_commit,
+    what_is_kept_is_found_again,
+}
+
+fn request(id: &str) -> ActionRun {
+    let mut inputs = Map::new();
+    inputs.insert("name".to_owned(), json!("orders"));
+    ActionRun {
+        id: RunId::new(id).unwrap(),
+        kind: RunKind::Action,
+        action: ActionId::new("add_documentdb").unwrap(),
+        action_title: None,
+        operation: None,
+        inputs,
+        entity: None,
+        user: User::default(),
+        organization: None,
+        encrypted: Vec::new(),
+        invocation: Invocation::Template,
+    }
+}
+
+fn repository() -> RepositoryName {
+    "acme/infrastructure".parse().unwrap()
+}
+
+fn delivery(name: &str) -> DeliveryId {
+    DeliveryId::new(name).unwrap()
+}
+
+fn workflow_run(id: u64) -> WorkflowRunSeen {
+    WorkflowRunSeen {
+        repository: repository(),
+        id: WorkflowRunId(id),
+        attempt: 1,
+        status: RunPhase::Completed,
+        conclusion: Some(Conclusion::Success),
+        file: "deploy.yml".to_owned(),
+        title: None,
+        event: "workflow_dispatch".to_owned(),
+        branch: Some("main".to_owned()),
+        head_sha: CommitSha::new("a".repeat(40)).unwrap(),
+        html_url: "https://github.example/run".to_owned(),
+        actor: None,
+        created_at: None,
+    }
+}
+
+fn pushed() -> Observation {
+    let branch = BranchName::new("main").unwrap();
+    Observation::Push(PushSeen { repository: repository(), branch, after: None, by: None })
+}
+
+fn pushed_link() -> Link {
+    Link::branch(&repository(), &BranchName::new("main").unwrap())
+}
+
+fn progress(line: &str) -> Step {
+    Step::Progress(Progress { log: vec![line.to_owned()], ..Progress::default() })
+}
+
+/// A decision that adds steps and links and changes nothing else.
+fn decision(run: &Run, steps: Vec<Step>, links: Vec<Link>) -> Decision {
+    Decision { steps, links, ..Decision::unchanged(run.clone()) }
+}
+
+/// A store with one run whose first step decided this.
+async fn store_with(database: &Database, steps: Vec<Step>, links: Vec<Link>) -> (Store, RunId) {
+    let store = database.open().await;
+    let run = begun(&store, "r_1", steps, links).await;
+    (store, run)
+}
+
+async fn begun(store: &Store, id: &str, steps: Vec<Step>, links: Vec<Link>) -> RunId {
+    store.accept_run(&request(id)).await.unwrap();
+    let begin = claim_one(store, Lane::Work).await;
+    assert_eq!(begin.step, Step::Begin);
+    store.settle(&begin, &decision(&begin.run, steps, links), None).await.unwrap();
+    begin.run.id
+}
+
+async fn claim(store: &Store, lane: Lane) -> Vec<ClaimedStep> {
+    store.claim(lane, 100, LEASE).await.unwrap()
+}
+
+async fn claim_one(store: &Store, lane: Lane) -> ClaimedStep {
+    let mut claimed = claim(store, lane).await;
+    assert_eq!(claimed.len(), 1, "{claimed:?}");
+    claimed.remove(0)
+}
+
+async fn the_same_run_five_times_at_once_is_accepted_once(database: Database) {
+    let store = database.open().await;
+    let accepts = (0..5).map(|n| {
+        let store = store.clone();
+        async move {
+            let mut request = request("r_1");
+            request.inputs.insert("name".to_owned(), json!(n));
+            (n, store.accept_run(&request).await.unwrap())
+        }
+    });
+    let accepted = futures_util::future::join_all(accepts).await;
+    let new: Vec<_> = accepted.iter().filter(|(_, one)| *one == Accepted::New).collect();
+    assert_eq!(new.len(), 1, "{accepted:?}");
+
+    let run = store.run(&RunId::new("r_1").unwrap()).await.unwrap().unwrap();
+    assert_eq!(run.request.inputs["name"], json!(new[0].0), "the first body counts");
+    assert_eq!(store.steps_of(&run.id).await.unwrap().len(), 1);
+    assert_eq!(store.events(&run.id, 0).await.unwrap().len(), 1);
+}
+
+async fn many_messages_at_once_are_all_accepted(database: Database) {
+    let (store, watcher) = store_with(&database, vec![], vec![pushed_link()]).await;
+    let accepts = (0..150).map(|n| {
+        let store = store.clone();
+        async move {
+            let delivery = delivery(&format!("d-{n}"));
+            let (request, pushed) = (request(&format!("r_many_{n}")), pushed());
+            let (run, seen) = tokio::join!(
+                store.accept_run(&request),
+                store.accept_observation(&delivery, &pushed)
+            );
+            assert_eq!(run.unwrap(), Accepted::New);
+            assert_eq!(seen.unwrap(), Recorded::Concerns(1));
+        }
+    });
+    futures_util::future::join_all(accepts).await;
+    assert_eq!(store.counts().await.unwrap().runs, [(Stage::Received, 151)]);
+    assert_eq!(store.steps_of(&watcher).await.unwrap().len(), 151);
+}
+
+async fn what_was_accepted_is_there_after_a_restart(database: Database) {
+    let store = database.open().await;
+    store.accept_run(&request("r_1")).await.unwrap();
+    drop(store);
+
+    let store = database.open().await;
+    assert_eq!(store.accept_run(&request("r_1")).await.unwrap(), Accepted::Known);
+    let begin = claim_one(&store, Lane::Work).await;
+    assert_eq!(begin.run.request, request("r_1"));
+    let mut run = begin.run.clone();
+    run.label = "Waiting for review".to_owned();
+    let links = vec![pushed_link()];
+    let events = vec![Event::progress("Opened a pull request.")];
+    let settled = Decision { run, events, links, unlinks: Vec::new(), steps: vec![Step::Look] };
+    store.settle(&begin, &settled, None).await.unwrap();
+    store.close().await;
+
+    let store = database.open().await;
+    let run = store.run(&begin.run.id).await.unwrap().unwrap();
+    assert_eq!(run.label, "Waiting for review");
+    let events = store.events(&run.id, 1).await.unwrap();
+    assert_eq!((events[0].seq, events[0].message.as_str()), (2, "Opened a pull request."));
+    assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Look);
+    let seen = store.accept_observation(&delivery("d-1"), &pushed()).await.unwrap();
+    assert_eq!(seen, Recorded::Concerns(1));
+}
+
+async fn steps_of_a_lane_go_one_after_another(database: Database) {
+    let (store, _) = store_with(&database, vec![Step::Dispatch, Step::Look], vec![]).await;
+    let dispatch = claim_one(&store, Lane::Work).await;
+    assert_eq!(dispatch.step, Step::Dispatch);
+    assert!(claim(&store, Lane::Work).await.is_empty(), "the second waits for the first");
+    store.settle(&dispatch, &Decision::unchanged(dispatch.run.clone()), None).await.unwrap();
+    assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Look);
+}
+
+async fn the_two_lanes_of_a_run_do_not_wait_for_each_other(database: Database) {
+    let steps = vec![Step::Dispatch, progress("a"), progress("b")];
+    let (store, _) = store_with(&database, steps, vec![]).await;
+    let work = claim_one(&store, Lane::Work).await;
+    let report = claim_one(&store, Lane::Report).await;
+    assert_eq!((&work.step, &report.step), (&Step::Dispatch, &progress("a")));
+    assert!(claim(&store, Lane::Report).await.is_empty());
+}
+
+async fn two_workers_never_hold_the_same_step(database: Database) {
+    let store = database.open().await;
+    for n in 0..40 {
+        store.accept_run(&request(&format!("r_{n}"))).await.unwrap();
+    }
+    let worker = || async {
+        let mut ids = Vec::new();
+        loop {
+            let claimed = store.claim(Lane::Work, 3, LEASE).await.unwrap();
+            // On PostgreSQL, rows that somebody else is just claiming are passed over.
+            if claimed.is_empty() {
+                return ids;
+            }
+            ids.extend(claimed.into_iter().map(|step| step.id));
+        }
+    };
+    let workers = (0..8).map(|_| worker());
+    let mut ids: Vec<_> = futures_util::future::join_all(workers).await.concat();
+    ids.extend(worker().await);
+    ids.sort();
+    let claimed = ids.len();
+    ids.dedup();
+    assert_eq!((ids.len(), claimed), (40, 40));
+}
+
+async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Database) {
+    let store = database.open().await;
+    store.accept_run(&request("r_1")).await.unwrap();
+    let lost = claim_one(&store, Lane::Work).await;
+    let before = database.clock.now();
+    assert!(store.next_due().await.unwrap().unwrap() > before, "due when the lease ends");
+    database.clock.advance(LEASE);
+
+    let held = claim_one(&store, Lane::Work).await;
+    assert_eq!((held.id, lost.attempt, held.attempt), (lost.id, 1, 2));
+
+    // Whoever held it before writes nothing any more.
+    let late = decision(&lost.run, vec![Step::Look], vec![pushed_link()]);
+    assert!(matches!(store.settle(&lost, &late, None).await, Err(Error::LeaseLost)));
+    assert!(matches!(store.park(&lost, "late").await, Err(Error::LeaseLost)));
+    assert!(matches!(store.release(&lost).await, Err(Error::LeaseLost)));
+    let put_off = store.postpone(&lost, database.clock.now(), "late").await;
+    assert!(matches!(put_off, Err(Error::LeaseLost)));
+    let seen = store.accept_observation(&delivery("d-1"), &pushed()).await.unwrap();
+    assert_eq!(seen, Recorded::Nothing, "the late settle left no link");
+
+    let done = Decision::unchanged(held.run.clone());
+    store.settle(&held, &done, None).await.unwrap();
+    assert!(matches!(store.settle(&held, &done, None).await, Err(Error::LeaseLost)));
+    assert_eq!(store.steps_of(&held.run.id).await.unwrap().len(), 1);
+}
+
+async fn a_postponed_step_comes_back_at_its_time_with_the_next_attempt(database: Database) {
+    let (store, run) = store_with(&database, vec![Step::Dispatch, Step::Look], vec![]).await;
+    let first = claim_one(&store, Lane::Work).await;
+    let until = database.clock.now() + Duration::from_secs(300);
+    store.postpone(&first, until, "GitHub is away").await.unwrap();
+
+    assert!(claim(&store, Lane::Work).await.is_empty(), "nothing overtakes it");
+    assert_eq!(store.next_due().await.unwrap(), Some(until));
+    let steps = store.steps_of(&run).await.unwrap();
+    assert_eq!(steps[1].last_error.as_deref(), Some("GitHub is away"));
+
+    database.clock.advance(Duration::from_secs(301));
+    let second = claim_one(&store, Lane::Work).await;
+    assert_eq!((second.id, second.attempt), (first.id, 2));
+}
+
+async fn a_released_step_comes_back_at_once_as_the_same_attempt(database: Database) {
+    let (store, _) = store_with(&database, vec![Step::Dispatch], vec![]).await;
+    let first = claim_one(&store, Lane::Work).await;
+    store.release(&first).await.unwrap();
+    let again = claim_one(&store, Lane::Work).await;
+    assert_eq!((again.id, again.attempt), (first.id, 1));
+}
+
+async fn a_parked_step_holds_up_nothing_and_can_be_replayed(database: Database) {
+    let (store, _) = store_with(&database, vec![Step::Dispatch, Step::Look], vec![]).await;
+    let parked = claim_one(&store, Lane::Work).await;
+    store.park(&parked, "no way").await.unwrap();
+    assert_eq!(store.counts().await.unwrap().steps_parked, 1);
+    let look = claim_one(&store, Lane::Work).await;
+    assert_eq!(look.step, Step::Look);
+
+    assert!(store.replay(parked.id).await.unwrap());
+    assert!(!store.replay(parked.id).await.unwrap(), "once");
+    assert!(claim(&store, Lane::Work).await.is_empty(), "it waits for the step under way");
+    store.settle(&look, &Decision::unchanged(look.run.clone()), None).await.unwrap();
+    assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Dispatch);
+    assert_eq!(store.counts().await.unwrap().steps_parked, 0);
+}
+
+async fn reports_that_wait_together_are_handed_out_together(database: Database) {
+    let steps = vec![progress("a"), progress("b"), progress("c")];
+    let (store, run) = store_with(&database, steps, vec![]).await;
+    let first = claim_one(&store, Lane::Report).await;
+    let behind: Vec<_> = first.following.iter().map(|(_, step)| step.clone()).collect();
+    assert_eq!(behind, [progress("b"), progress("c")]);
+
+    store.settle_report(&first, &[first.following[0].0]).await.unwrap();
+    let last = claim_one(&store, Lane::Report).await;
+    assert_eq!((&last.step, last.following.len()), (&progress("c"), 0));
+    let states: Vec<_> =
+        store.steps_of(&run).await.unwrap().into_iter().map(|step| step.state).collect();
+    use StepState::{Claimed, Done};
+    assert_eq!(states, [Done, Done, Done, Claimed]);
+}
+
+async fn a_report_does_not_overwrite_what_the_work_has_written(database: Database) {
+    let steps = vec![Step::Dispatch, progress("a")];
+    let (store, id) = store_with(&database, steps, vec![]).await;
+    let report = claim_one(&store, Lane::Report).await;
+    let work = claim_one(&store, Lane::Work).await;
+    let mut run = work.run.clone();
+    run.stage = Stage::Dispatched;
+    store.settle(&work, &Decision::unchanged(run), None).await.unwrap();
+    store.settle_report(&report, &[]).await.unwrap();
+    assert_eq!(store.run(&id).await.unwrap().unwrap().stage, Stage::Dispatched);
+}
+
+async fn a_delivery_that_concerns_nobody_leaves_no_trace(database: Database) {
+    let store = database.open().await;
+    for _ in 0..2 {
+        let seen = Observation::WorkflowRun(workflow_run(7));
+        let recorded = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
+        assert_eq!(recorded, Recorded::Nothing);
+    }
+}
+
+async fn a_repeated_delivery_is_recorded_once(database: Database) {
+    let (store, run) = store_with(&database, vec![], vec![pushed_link()]).await;
+    let once = delivery("d-1");
+    let both = futures_util::future::join_all((0..5).map(|_| {
+        let (store, once) = (store.clone(), once.clone());
+        async move { store.accept_observation(&once, &pushed()).await.unwrap() }
+    }));
+    let recorded = both.await;
+    let concerned = recorded.iter().filter(|one| **one == Recorded::Concerns(1)).count();
+    let repeated = recorded.iter().filter(|one| **one == Recorded::Repeated).count();
+    assert_eq!((concerned, repeated), (1, 4), "{recorded:?}");
+    assert_eq!(store.steps_of(&run).await.unwrap().len(), 2);
+}
+
+async fn what_was_seen_before_the_dispatch_answered_is_adopted(database: Database) {
+    let awaited = vec![Link::awaited_dispatch(&repository(), "deploy.yml")];
+    let (store, run) = store_with(&database, vec![Step::Dispatch], awaited).await;
+    let dispatch = claim_one(&store, Lane::Work).await;
+    let ours = Observation::WorkflowRun(workflow_run(7));
+    let other = Observation::WorkflowRun(WorkflowRunSeen {
+        head_sha: CommitSha::new("b".repeat(40)).unwrap(),
+        ..workflow_run(8)
+    });
+    for (id, seen) in [("d-7", &ours), ("d-8", &other)] {
+        let recorded = store.accept_observation(&delivery(id), seen).await.unwrap();
+        assert_eq!(recorded, Recorded::Waiting);
+        let again = store.accept_observation(&delivery(id), seen).await.unwrap();
+        assert_eq!(again, Recorded::Repeated);
+    }
+
+    // Found under both links, taken over once.
+    let links = vec![
+        Link::workflow_run(&repository(), WorkflowRunId(7)),
+        Link::commit(&repository(), &CommitSha::new("a".repeat(40)).unwrap()),
+    ];
+    store.settle(&dispatch, &decision(&dispatch.run, vec![], links), None).await.unwrap();
+    assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Observe(ours));
+    assert_eq!(store.steps_of(&run).await.unwrap().len(), 3);
+}
+
+async fn an_observation_and_the_link_it_waits_for_never_miss_each_other(database: Database) {
+    let awaited = Link::awaited_dispatch(&repository(), "deploy.yml");
+    let (store, run) = store_with(&database, vec![Step::Look], vec![awaited]).await;
+    for n in 1..=120 {
+        let step = claim_one(&store, Lane::Work).await;
+        let seen = Observation::WorkflowRun(WorkflowRunSeen {
+            head_sha: CommitSha::new(format!("{n:040x}")).unwrap(),
+            ..workflow_run(n)
+        });
+        let link = Link::workflow_run(&repository(), WorkflowRunId(n));
+        let settle = async {
+            // Sometimes before, sometimes after, mostly in between.
+            for _ in 0..n % 7 {
+                tokio::task::yield_now().await;
+            }
+            store.settle(&step, &decision(&step.run, vec![], vec![link]), None).await.unwrap();
+        };
+        let delivery = delivery(&format!("d-{n}"));
+        let observe = async {
+            for _ in 0..n % 5 {
+                tokio::task::yield_now().await;
+            }
+            store.accept_observation(&delivery, &seen).await.unwrap()
+        };
+        let (recorded, ()) = tokio::join!(observe, settle);
+        assert!(matches!(recorded, Recorded::Waiting | Recorded::Concerns(1)), "{recorded:?}");
+
+        let observe = claim_one(&store, Lane::Work).await;
+        assert_eq!(observe.step, Step::Observe(seen), "round {n}: {recorded:?}");
+        let next = decision(&observe.run, vec![Step::Look], vec![]);
+        store.settle(&observe, &next, None).await.unwrap();
+    }
+    assert_eq!(store.steps_of(&run).await.unwrap().len(), 242);
+}
+
+async fn what_waits_too_long_is_swept_away(database: Database) {
+    let awaited = vec![Link::awaited_dispatch(&repository(), "deploy.yml")];
+    let (store, _) = store_with(&database, vec![Step::Dispatch], awaited).await;
+    let seen = Observation::WorkflowRun(workflow_run(7));
+    store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
+    database.clock.advance(Duration::from_secs(2 * 60 * 60));
+    store.sweep_house().await.unwrap();
+    let dispatch = claim_one(&store, Lane::Work).await;
+    let links = vec![Link::workflow_run(&repository(), WorkflowRunId(7))];
+    store.settle(&dispatch, &decision(&dispatch.run, vec![], links), None).await.unwrap();
+    assert!(claim(&store, Lane::Work).await.is_empty());
+
+    // The delivery is remembered for longer than GitHub would repeat it, and not for ever.
+    let again = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
+    assert_eq!(again, Recorded::Repeated);
+    database.clock.advance(Duration::from_secs(20 * 24 * 60 * 60));
+    store.sweep_house().await.unwrap();
+    let again = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
+    assert_eq!(again, Recorded::Concerns(1));
+}
+
+async fn a_run_that_ended_well_awaits_no_apply(database: Database) {
+    let links = vec![
+        Link::apply(&repository(), "main", "deploy.yml"),
+        Link::workflow_run(&repository(), WorkflowRunId(7)),
+    ];
+    let (store, _) = store_with(&database, vec![Step::Look], links).await;
+    let last = claim_one(&store, Lane::Work).await;
+    let mut run = last.run.clone();
+    run.status = Status::Success;
+    store.settle(&last, &Decision::unchanged(run), None).await.unwrap();
+
+    let run = store.run(&last.run.id).await.unwrap().unwrap();
+    assert!(run.ended_at.is_some());
+    let later = Observation::WorkflowRun(workflow_run(8));
+    let recorded = store.accept_observation(&delivery("d-8"), &later).await.unwrap();
+    assert_eq!(recorded, Recorded::Nothing);
+    let rerun = Observation::WorkflowRun(workflow_run(7));
+    let recorded = store.accept_observation(&delivery("d-7"), &rerun).await.unwrap();
+    assert_eq!(recorded, Recorded::Concerns(1), "a re-run of its own is still heard");
+}
+
+async fn runs_are_listed_by_page_and_filter(database: Database) {
+    let store = database.open().await;
+    for n in 0..5 {
+        store.accept_run(&request(&format!("r_{n}"))).await.unwrap();
+    }
+    let ids = |runs: Vec<Run>| runs.into_iter().map(|run| run.id.to_string()).collect::<Vec<_>>();
+    let page = RunFilter { limit: 2, ..RunFilter::default() };
+    let first = store.runs(&page).await.unwrap();
+    let before = Some(first[1].id.clone());
+    let second = store.runs(&RunFilter { before, ..page.clone() }).await.unwrap();
+    assert_eq!([ids(first), ids(second)].concat(), ["r_4", "r_3", "r_2", "r_1"]);
+
+    let filter = |text: &str| RunFilter { text: Some(text.to_owned()), ..page.clone() };
+    assert_eq!(ids(store.runs(&filter("R_3")).await.unwrap()), ["r_3"]);
+    assert!(store.runs(&filter("r%3")).await.unwrap().is_empty(), "% is no wildcard");
+    let action = Some(ActionId::new("other").unwrap());
+    assert!(store.runs(&RunFilter { action, ..page.clone() }).await.unwrap().is_empty());
+    let status = Some(Status::InProgress);
+    assert_eq!(store.runs(&RunFilter { status, limit: 9, ..page }).await.unwrap().len(), 5);
+}
+
+async fn an_entity_keeps_what_is_not_named(database: Database) {
+    let (store, run) = store_with(&database, vec![Step::Look, Step::Look], vec![]).await;
+    let entity: EntityRef =
+        serde_json::from_value(json!({"blueprint": "database", "identifier": "orders"})).unwrap();
+    let upsert = |title: Option<&str>, properties: Value| -> Box<EntityUpsert> {
+        let text = json!({"blueprint": "database", "identifier": "orders", "title": title,
+                          "properties": properties});
+        Box::new(serde_json::from_value(text).unwrap())
+    };
+    let place = Some(Place { repository: repository(), path: "databases/orders".to_owned() });
+    let made = upsert(Some("Orders"), json!({"engine": "DocumentDB", "instances": 1}));
+    let changed = upsert(None, json!({"instances": 3}));
+
+    let work = claim_one(&store, Lane::Work).await;
+    let change = EntityChange::Put { entity: made, place: place.clone() };
+    store.settle(&work, &Decision::unchanged(work.run.clone()), Some(&change)).await.unwrap();
+    let work = claim_one(&store, Lane::Work).await;
+    let change = EntityChange::Put { entity: changed, place: None };
+    store.settle(&work, &Decision::unchanged(work.run.clone()), Some(&change)).await.unwrap();
+
+    let stands = store.entity(&entity).await.unwrap().unwrap();
+    assert_eq!((stands.place, stands.run), (place, run.clone()));
+    let all = upsert(Some("Orders"), json!({"engine": "DocumentDB", "instances": 3}));
+    assert_eq!(stands.entity, *all);
+    assert_eq!(store.entities(&entity.blueprint).await.unwrap().len(), 1);
+
+    let removing = begun(&store, "r_2", vec![Step::Look], vec![]).await;
+    let work = claim_one(&store, Lane::Work).await;
+    assert_eq!(work.run.id, removing);
+    let change = EntityChange::Remove(entity.clone());
+    store.settle(&work, &Decision::unchanged(work.run.clone()), Some(&change)).await.unwrap();
+    assert_eq!(store.entity(&entity).await.unwrap(), None);
+}
+
+async fn a_silent_run_comes_up_for_a_look_until_it_has_ended(database: Database) {
+    let (store, id) = store_with(&database, vec![], vec![]).await;
+    let due = store.runs_to_look_at(10).await.unwrap();
+    assert_eq!(due.iter().map(|run| &run.id).collect::<Vec<_>>(), [&id]);
+    for _ in 0..2 {
+        store.request_look(std::slice::from_ref(&id)).await.unwrap();
+    }
+    let later = database.clock.now() + Duration::from_secs(60);
+    store.look_again_at(&id, later).await.unwrap();
+    assert!(store.runs_to_look_at(10).await.unwrap().is_empty());
+    database.clock.advance(Duration::from_secs(61));
+    assert_eq!(store.runs_to_look_at(10).await.unwrap().len(), 1);
+
+    let look = claim_one(&store, Lane::Work).await;
+    assert_eq!(look.step, Step::Look);
+    let mut run = look.run.clone();
+    run.status = Status::Failure;
+    store.settle(&look, &Decision::unchanged(run), None).await.unwrap();
+    assert!(store.runs_to_look_at(10).await.unwrap().is_empty());
+    assert!(claim(&store, Lane::Work).await.is_empty(), "asked for twice, added once");
+}
+
+async fn a_database_of_a_newer_version_is_refused(database: Database) {
+    let store = database.open().await;
+    store.close().await;
+    support_sql(
+        &database.url,
+        "INSERT INTO _sqlx_migrations
+           (version, description, installed_on, success, checksum, execution_time)
+         SELECT 9000, 'later', installed_on, success, checksum, 0 FROM _sqlx_migrations",
+    )
+    .await;
+    let refused = Store::open(&database.url, database.clock.clone()).await.err().unwrap();
+    assert!(refused.to_string().contains("newer version of Towpath"), "{refused}");
+}
+
+/// What a newer version would have done to the database.
+async fn support_sql(url: &str, statement: &'static str) {
+    let pool = sqlx::AnyPool::connect(url).await.unwrap();
+    sqlx::query(statement).execute(&pool).await.unwrap();
+    pool.close().await;
+}
+
+async fn listeners_hear_of_a_run_after_the_commit(database: Database) {
+    let store = database.open().await;
+    let (mut changes, mut wake) = (store.changes(), store.wake());
+    store.accept_run(&request("r_1")).await.unwrap();
+    let run = changes.recv().await.unwrap();
+    assert!(store.run(&run).await.unwrap().is_some());
+    assert!(wake.has_changed().unwrap());
+    wake.mark_unchanged();
+    store.accept_run(&request("r_1")).await.unwrap();
+    assert!(!wake.has_changed().unwrap(), "nothing new, nobody woken");
+}
+
+async fn what_is_kept_is_found_again(database: Database) {
+    let store = database.open().await;
+    assert_eq!(store.kept("cursor").await.unwrap(), None);
+    store.keep("cursor", "1").await.unwrap();
+    store.keep("cursor", "2").await.unwrap();
+    assert_eq!(store.kept("cursor").await.unwrap().as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn the_database_file_is_readable_by_nobody_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let database = Database::sqlite();
+    let store = database.open().await;
+    store.accept_run(&request("r_1")).await.unwrap();
+    let folder = database._folder.as_ref().unwrap().path();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_work_is_refused_with_the_reason() {
+    for (url, reason) in [
+        ("sqlite:///nowhere/at/all/towpath.db", "the folder /nowhere/at/all does not exist"),
+        ("sqlite::memory:", "names no file"),
+        ("mysql://localhost/towpath", "must begin with"),
+    ] {
+        let refused = Store::open(url, Clock::system()).await.err().unwrap();
+        assert!(refused.to_string().contains(reason), "{refused}");
+        assert!(!refused.is_unavailable());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_unavailable() {
+    let url = "postgres://nobody@localhost/none?host=/nowhere";
+    let refused = Store::open(url, Clock::system()).await.err().unwrap();
+    assert!(refused.is_unavailable(), "{refused:?}");
+}
