@@ -51,7 +51,7 @@ pub(super) async fn start(
         encrypted: Vec::new(),
         invocation: Invocation::Template,
     };
-    Ok(answered("api", state.intake.action(request).await).into_response())
+    Ok(answered("api", state.intake.run(request).await).into_response())
 }
 
 fn entity(given: Value) -> Result<Value, Failure> {

@@ -29,16 +29,19 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     if let Ok(counts) = state.store.counts().await {
         for (stage, number) in counts.runs {
-            gauge("towpath_runs", number, stage.as_str());
+            metrics::gauge!("towpath_runs", "stage" => stage.as_str()).set(float(number));
         }
-        gauge("towpath_steps", counts.steps_waiting, "waiting");
-        gauge("towpath_steps", counts.steps_parked, "parked");
+        metrics::gauge!("towpath_steps_ready").set(float(counts.steps_waiting));
+        metrics::gauge!("towpath_steps_parked").set(float(counts.steps_parked));
+        let oldest = counts.oldest_due.map(|due| state.intake.clock.now() - due);
+        let oldest = oldest.map_or(0.0, |age| age.as_seconds_f64().max(0.0));
+        metrics::gauge!("towpath_oldest_step_seconds").set(oldest);
     }
     let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (text, state.metrics.render()).into_response()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 runs")]
-fn gauge(name: &'static str, number: u64, state: &'static str) {
-    metrics::gauge!(name, "state" => state).set(number as f64);
+fn float(number: u64) -> f64 {
+    number as f64
 }

@@ -6,10 +6,11 @@ use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::answer::Failure;
-use super::{Answer, AppState};
+use super::AppState;
+use crate::intake::{Answer, GitHubHeaders, PortalHeaders};
 
 type Body = Result<Bytes, BytesRejection>;
 
@@ -18,8 +19,13 @@ pub(super) async fn github(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let proofs = GitHubHeaders {
+        event: text(&headers, "x-github-event"),
+        delivery: text(&headers, "x-github-delivery"),
+        signature: text(&headers, "x-hub-signature-256"),
+    };
     match body {
-        Ok(body) => answered("github", state.intake.github(&headers, body).await),
+        Ok(body) => answered("github", state.intake.github(proofs, &body).await),
         Err(rejection) => unreadable(&rejection).into_response(),
     }
 }
@@ -29,28 +35,39 @@ pub(super) async fn port(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    let proofs = PortalHeaders {
+        signature: text(&headers, "x-port-signature"),
+        timestamp: text(&headers, "x-port-timestamp"),
+    };
     match body {
-        Ok(body) => answered("port", state.intake.portal(&headers, body).await),
+        Ok(body) => answered("port", state.intake.portal(proofs, &body).await),
         Err(rejection) => unreadable(&rejection).into_response(),
     }
 }
 
+/// A header that is text and there once.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
+}
+
 /// The HTTP form of what became of a message.
-pub(super) fn answered(from: &'static str, answer: Answer) -> Response {
-    let (response, outcome) = match answer {
-        Answer::Accepted(Some(run)) => {
-            ((StatusCode::ACCEPTED, Json(json!({"run": run}))).into_response(), "accepted")
+pub(super) fn answered(source: &'static str, answer: Answer) -> Response {
+    let accepted = |body: Value| (StatusCode::ACCEPTED, Json(body)).into_response();
+    let (outcome, response) = match answer {
+        Answer::Run(run) => ("accepted", accepted(json!({ "run": run }))),
+        Answer::Recorded => ("accepted", accepted(json!({}))),
+        Answer::Ignored => ("ignored", accepted(json!({}))),
+        Answer::Unproved => {
+            let reason = "The signature is wrong, missing or stale, or no secret is configured.";
+            ("refused", Failure::new(StatusCode::UNAUTHORIZED, reason).into_response())
         }
-        Answer::Accepted(None) => {
-            ((StatusCode::ACCEPTED, Json(json!({}))).into_response(), "accepted")
-        }
-        Answer::Unauthorized(reason) => {
-            (Failure::new(StatusCode::UNAUTHORIZED, reason).into_response(), "unauthorized")
-        }
-        Answer::Invalid(reason) => (Failure::invalid(reason).into_response(), "invalid"),
-        Answer::Unavailable => (Failure::unavailable().into_response(), "unavailable"),
+        Answer::NotUnderstood(reason) => ("invalid", Failure::invalid(reason).into_response()),
+        Answer::Unavailable => ("unavailable", Failure::unavailable().into_response()),
     };
-    metrics::counter!("towpath_messages_total", "from" => from, "outcome" => outcome).increment(1);
+    metrics::counter!("towpath_deliveries_total", "source" => source, "outcome" => outcome)
+        .increment(1);
     response
 }
 

@@ -10,21 +10,18 @@ mod hooks;
 mod runs;
 
 use std::any::Any;
-use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::domain::{ActionRun, RunId};
+use crate::intake::Intake;
 use crate::store::Store;
 
 /// GitHub's largest delivery, in bytes (25 MB, by GitHub's documentation of webhooks).
@@ -34,38 +31,13 @@ const GITHUB_BODY: usize = 25 * 1024 * 1024;
 /// message also carries the entity and the action.
 const PORT_BODY: usize = 5 * 1024 * 1024;
 
-/// What becomes of a message that came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// It is on disk, or is known to concern nobody. The run, where the message is one.
-    Accepted(Option<RunId>),
-    /// Its signature is wrong, missing or stale, or no secret is configured.
-    Unauthorized(String),
-    /// It is not what it should be, with the reason.
-    Invalid(String),
-    /// It could not be written down: the sender should send it again.
-    Unavailable,
-}
-
-/// Where messages go: verified, understood, and written down before it answers.
-pub trait Intake: Send + Sync {
-    /// A delivery of GitHub.
-    fn github<'a>(&'a self, headers: &'a HeaderMap, body: Bytes) -> BoxFuture<'a, Answer>;
-    /// An action run of the portal.
-    fn portal<'a>(&'a self, headers: &'a HeaderMap, body: Bytes) -> BoxFuture<'a, Answer>;
-    /// An action run of somebody at this program's own pages.
-    fn action(&self, request: ActionRun) -> BoxFuture<'_, Answer>;
-    /// Why messages are not taken in now, in sentences; empty when they are.
-    fn problems(&self) -> Vec<String>;
-}
-
 /// What the routes work with.
 #[derive(Clone)]
 pub struct AppState {
     /// What is remembered.
     pub store: Store,
     /// Where messages go.
-    pub intake: Arc<dyn Intake>,
+    pub intake: Intake,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// Cancelled when the program is to stop: event streams end then.
@@ -123,7 +95,10 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
     use serde_json::Value;
+    use tower::ServiceExt as _;
 
     use super::*;
 
@@ -136,5 +111,20 @@ mod tests {
         described.sort_unstable();
         routed.sort_unstable();
         assert_eq!(described, routed);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_without_its_text() {
+        let panics = || async {
+            if true {
+                panic!("secret");
+            }
+        };
+        let app: Router =
+            Router::new().route("/", get(panics)).layer(CatchPanicLayer::custom(panicked));
+        let answer = app.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 1000).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("secret"));
     }
 }

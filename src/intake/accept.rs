@@ -27,6 +27,8 @@ pub struct Intake {
     pub github_secrets: Vec<SecretString>,
     /// The portal's client secret. None: nothing of the portal is let in.
     pub portal_key: Option<SecretString>,
+    /// What secret inputs that come in clear are sealed with. None: such a run is not taken.
+    pub sealing_key: Option<SealingKey>,
     /// The names of an action's secret inputs.
     pub secret_names: SecretNames,
     /// Called when what the App may do, and where, has changed.
@@ -155,14 +157,22 @@ impl Intake {
         if secret.is_empty() && run.encrypted.is_empty() {
             return Ok(());
         }
-        let Some(key) = &self.portal_key else {
-            return Err("The run has secret inputs, and no client secret of the portal is \
-                        configured to seal them with."
+        let Some(key) = &self.sealing_key else {
+            return Err("The run has secret inputs, and there is no key to seal them with: set \
+                        PORT_CLIENT_SECRET, of at least 32 characters."
                 .to_owned());
         };
-        SealingKey::of(key)
-            .and_then(|key| key.seal_inputs(run, &secret))
+        key.seal_inputs(run, &secret)
             .map_err(|error| format!("The run's secret inputs cannot be kept: {error}."))
+    }
+
+    /// Why messages are not taken in now, in sentences.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.github_secrets.is_empty() {
+            problems.push("GITHUB_WEBHOOK_SECRET is not set: GitHub's webhooks are refused.".to_owned());
+        }
+        problems
     }
 }
 

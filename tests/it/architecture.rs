@@ -13,6 +13,7 @@ const SOURCE: &str = "src";
 const ROOMS: &[(&str, Uses)] = &[
     // The ground: plain files without a folder, used by everyone, using little.
     ("clock", Uses::Only(&[])),
+    ("seal", Uses::Only(&["domain"])),
     ("lifecycle", Uses::Only(&["clock"])),
     ("telemetry", Uses::Only(&["config"])),
     ("config", Uses::Only(&["domain"])),
@@ -21,12 +22,15 @@ const ROOMS: &[(&str, Uses)] = &[
     ("template", Uses::Only(&["domain"])),
     ("plan", Uses::Only(&["domain", "template"])),
     // Each knows one thing of the world, and not the others.
-    ("intake", Uses::Only(&["domain", "store", "clock"])),
+    ("intake", Uses::Only(&["domain", "store", "seal", "clock"])),
     ("github", Uses::Only(&["domain", "clock"])),
     ("portal", Uses::Only(&["domain", "clock"])),
     ("store", Uses::Only(&["domain", "plan", "clock"])),
     // They bring the others together.
-    ("effects", Uses::Only(&["domain", "template", "plan", "store", "github", "portal", "clock"])),
+    (
+        "effects",
+        Uses::Only(&["domain", "template", "plan", "store", "github", "portal", "seal", "clock"]),
+    ),
     ("worker", Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"])),
     ("http", Uses::Only(&["domain", "intake", "store", "portal", "clock", "lifecycle"])),
     ("sandbox", Uses::Only(&["domain", "clock"])),
@@ -37,7 +41,7 @@ const ROOMS: &[(&str, Uses)] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("octocrab", &["github"]),
     ("sqlx", &["store"]),
-    ("reqwest", &["portal", "sandbox"]),
+    ("reqwest", &["portal", "sandbox", "config"]),
     ("axum", &["http", "sandbox"]),
     ("async_graphql", &["sandbox"]),
     ("git2", &["sandbox"]),

@@ -4,55 +4,52 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 use towpath::clock::Clock;
 use towpath::domain::action_run::RunKind;
 use towpath::domain::{ActionId, ActionRun, Event, Invocation, RunId, Stage, Status, User};
-use towpath::http::{Answer, AppState, Intake, app};
+use towpath::http::{AppState, app};
+use towpath::intake::Intake;
 use towpath::plan::Decision;
 use towpath::plan::step::Lane;
+use towpath::seal::SealingKey;
 use towpath::store::Store;
 
-/// Takes what is started here, and answers hooks by their body.
-struct Door(Store);
+const SECRET: &str = "a client secret of the portal, long enough";
 
-impl Intake for Door {
-    fn github<'a>(&'a self, _: &'a HeaderMap, body: Bytes) -> BoxFuture<'a, Answer> {
-        Box::pin(async move {
-            match body.as_ref() {
-                b"panic" => panic!("a hook that panics"),
-                b"signed" => Answer::Accepted(None),
-                b"away" => Answer::Unavailable,
-                _ => Answer::Unauthorized("The signature is wrong.".to_owned()),
-            }
-        })
+fn intake(store: &Store) -> Intake {
+    Intake {
+        store: store.clone(),
+        clock: Clock::system(),
+        github_secrets: vec![SECRET.into()],
+        portal_key: Some(SECRET.into()),
+        sealing_key: SealingKey::of(&SECRET.into()).ok(),
+        secret_names: Arc::new(|_| Vec::new()),
+        access_changed: Arc::new(|| ()),
     }
+}
 
-    fn portal<'a>(&'a self, _: &'a HeaderMap, body: Bytes) -> BoxFuture<'a, Answer> {
-        Box::pin(async move {
-            match body.as_ref() {
-                b"run" => Answer::Accepted(Some(RunId::new("r_1").unwrap())),
-                _ => Answer::Invalid("The body is no action run.".to_owned()),
-            }
-        })
-    }
+/// `X-Hub-Signature-256` of a body.
+fn signature(body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body);
+    format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
+}
 
-    fn action(&self, request: ActionRun) -> BoxFuture<'_, Answer> {
-        Box::pin(async move {
-            self.0.accept_run(&request).await.unwrap();
-            Answer::Accepted(Some(request.id))
-        })
-    }
-
-    fn problems(&self) -> Vec<String> {
-        Vec::new()
-    }
+/// `X-Port-Signature` of a body at a time.
+fn port_signature(timestamp: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(timestamp.as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }
 
 struct Service {
@@ -69,7 +66,7 @@ impl Service {
         let store = Store::open(&url, Clock::system()).await.unwrap();
         let state = AppState {
             store: store.clone(),
-            intake: Arc::new(Door(store.clone())),
+            intake: intake(&store),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             stopping: CancellationToken::new(),
         };
@@ -143,26 +140,59 @@ async fn assert_described(service: &Service, schema: &str, answer: &Value) {
 }
 
 #[tokio::test]
-async fn hooks_answer_what_became_of_the_message_and_a_panic_hurts_nobody() {
+async fn github_s_deliveries_are_answered_by_what_became_of_them() {
     let service = Service::start().await;
-    for (path, body, status) in [
-        ("/hooks/github", "signed", 202),
-        ("/hooks/github", "forged", 401),
-        ("/hooks/github", "away", 503),
-        ("/hooks/github", "panic", 500),
-        ("/hooks/port", "run", 202),
-        ("/hooks/port", "{", 400),
+    let deliver = |body: &'static str, signature: String| {
+        let delivery = service.post("/hooks/github", body).header("x-github-event", "workflow_run");
+        delivery.header("x-github-delivery", "d-1").header("x-hub-signature-256", signature)
+    };
+    for (body, signature, status) in [
+        ("{}", "sha256=00".to_owned(), 401),
+        ("{}", String::new(), 401),
+        ("{}", signature(b"{ }"), 401),
+        ("{}", signature(b"{}"), 400),
+        ("{", signature(b"{"), 400),
     ] {
-        let answer = service.post(path, body).send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), status, "{path} {body}");
+        let answer = deliver(body, signature).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{body}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-        let answer = json_of(answer).await;
-        if status >= 400 {
-            assert_described(&service, "Error", &answer).await;
-        }
+        assert_described(&service, "Error", &json_of(answer).await).await;
     }
-    let run = service.post("/hooks/port", "run").send().await.unwrap();
-    assert_eq!(json_of(run).await, json!({"run": "r_1"}));
+    let other = service.post("/hooks/github", "{}").header("x-github-event", "of_tomorrow");
+    let other = other.header("x-github-delivery", "d-2");
+    let other = other.header("x-hub-signature-256", signature(b"{}")).send().await.unwrap();
+    assert_eq!(other.status(), 202, "an event that is not known concerns nobody");
+}
+
+#[tokio::test]
+async fn the_portal_s_messages_are_answered_by_what_became_of_them() {
+    let service = Service::start().await;
+    let now = Clock::system().now().timestamp();
+    let run = r#"{"action": "add_database", "run": {"id": "r_1"}, "inputs": {}}"#;
+    let send = |body: &'static str, timestamp: i64, signature: String| {
+        let message = service.post("/hooks/port", body).header("x-port-signature", signature);
+        message.header("x-port-timestamp", timestamp.to_string())
+    };
+    let signed = |at: i64, body: &str| port_signature(&at.to_string(), body.as_bytes());
+    for (body, at, signature, status) in [
+        (run, now, "v1,AAAA".to_owned(), 401),
+        (run, now, signed(now, "{}"), 401),
+        (run, now - 600, signed(now - 600, run), 401),
+        ("{}", now, signed(now, "{}"), 400),
+        ("nonsense", now, signed(now, "nonsense"), 400),
+    ] {
+        let answer = send(body, at, signature).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{body} {at}");
+        assert_described(&service, "Error", &json_of(answer).await).await;
+    }
+    for at in [now, now * 1000] {
+        let accepted = send(run, at, signed(at, run)).send().await.unwrap();
+        assert_eq!(accepted.status(), 202);
+        assert_eq!(json_of(accepted).await, json!({"run": "r_1"}));
+    }
+    service.store.close().await;
+    let away = send(run, now, signed(now, run)).send().await.unwrap();
+    assert_eq!(away.status(), 503, "what cannot be written down is not accepted");
 }
 
 #[tokio::test]

@@ -190,6 +190,7 @@ async fn door() -> Door {
         clock: clock.clone(),
         github_secrets: vec![secret("new"), secret("old")],
         portal_key: Some(vectors_key()),
+        sealing_key: SealingKey::of(&vectors_key()).ok(),
         secret_names: Arc::new(|action| match action.as_str() {
             "add_documentdb" => vec!["password".to_owned()],
             _ => Vec::new(),
@@ -290,6 +291,7 @@ async fn without_a_secret_nothing_is_let_in() {
     let mut door = door().await;
     door.intake.github_secrets.clear();
     door.intake.portal_key = None;
+    door.intake.sealing_key = None;
     let body = json!({"action": "deploy", "run": {"id": "r_1"}, "inputs": {}}).to_string();
     assert_eq!(door.portal(&body).await, Answer::Unproved);
     assert_eq!(door.intake.kafka(KAFKA_RUN.as_bytes()).await, Answer::Unproved);

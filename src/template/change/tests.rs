@@ -1,3 +1,5 @@
+//! Changes to folders, by literals.
+
 use serde_json::json;
 
 use super::*;
