@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::answer::Failure;
 use super::AppState;
+use super::answer::Failure;
 use crate::intake::{Answer, GitHubHeaders, PortalHeaders};
 
 type Body = Result<Bytes, BytesRejection>;

@@ -170,7 +170,9 @@ impl Intake {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.github_secrets.is_empty() {
-            problems.push("GITHUB_WEBHOOK_SECRET is not set: GitHub's webhooks are refused.".to_owned());
+            problems.push(
+                "GITHUB_WEBHOOK_SECRET is not set: GitHub's webhooks are refused.".to_owned(),
+            );
         }
         problems
     }

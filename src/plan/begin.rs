@@ -98,6 +98,14 @@ fn by_template(run: &Run, templates: &Templates, page: &str) -> Result<Begun, Re
     };
     let run = Run { operation: Some(action.action.operation), ..run.clone() };
     let template = &action.template;
+    let secrets = template.secret_inputs();
+    if let Some(name) = request.encrypted.iter().find(|name| !secrets.contains(&name.as_str())) {
+        return Err(Refusal::because(format!(
+            "The portal encrypts the input {name}, which is no secret in the template {}. Set \
+             `secret: true` there, or take the encryption off in the portal.",
+            template.name
+        )));
+    }
     let inputs = match inputs::check(template, &action.action, &given(request), None) {
         Ok(inputs) => inputs,
         Err(found) => return Err(faults(found)),
@@ -107,7 +115,7 @@ fn by_template(run: &Run, templates: &Templates, page: &str) -> Result<Begun, Re
         action.action.operation,
         &title_of(&run, action),
         &inputs,
-        &template.secret_inputs(),
+        &secrets,
         None,
         Some(page),
     );

@@ -34,6 +34,16 @@ pub(super) enum Piece {
     },
 }
 
+impl Piece {
+    /// As plain text.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Text(text) | Self::Value { value: Value::String(text), .. } => text.clone(),
+            Self::Value { value, .. } => value.to_string(),
+        }
+    }
+}
+
 /// Why a text could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
@@ -236,6 +246,7 @@ fn fault_of(error: &tera::Error, source: &str) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -334,5 +345,19 @@ mod tests {
             "a\n12\nb"
         );
         assert_eq!(shown("a {{- l | length -}} b", &context), "a2b");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_text_however_broken_makes_it_panic(parts in prop::collection::vec(prop::sample::select(vec![
+            "{{", "}}", "{%", "%}", "{#", "#}", "-", " ", "a", "b.c", "if ", "for ", "in ", "endif",
+            "endfor", "set ", "raw", "endraw", "=", "|", "[", "]", "?[", "?.", ".", "(", ")", "'", "\"",
+            "\\", "1", "1.5", "~", "not ", "is ", "defined", "default(value=", "range(end=", "json",
+            "identifier", ",", ":", "{", "}", "é", "\n", "loop", "loop.index", "...", "**", "else ",
+        ]), 0..24)) {
+            let _ = run(&parts.concat(), &json!({"a": [1, 2], "b": {"c": "x"}}));
+        }
     }
 }

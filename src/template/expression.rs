@@ -190,7 +190,9 @@ impl<'a> Writer<'a> {
         let close = if is_output { "}}" } else { "%}" };
         let open = start + 2 + usize::from(text[start + 2..].starts_with('-'));
         let (tokens, end) = tokenize(text, open, close)?;
-        let closing = if text[..end].ends_with(&format!("-{close}")) { 3 } else { 2 };
+        // In `{{-}}` the `-` belongs to the opening.
+        let is_trimming = end >= open + 3 && text[..end].ends_with(&format!("-{close}"));
+        let closing = if is_trimming { 3 } else { 2 };
         let ends = &text[end - closing..end];
         self.out.push_str(&text[start..open]);
         if is_output {

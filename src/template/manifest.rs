@@ -164,6 +164,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn what_is_written_is_read_back(text in any::<String>(), list in prop::collection::vec(any::<String>(), 0..3)) {
             let manifest = manifest(&json!({"t": text, "l": list, "m": {text.clone(): {}}}));

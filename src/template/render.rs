@@ -264,23 +264,19 @@ fn contents(compiled: &Compiled, path: &str, context: &Value) -> Result<String, 
 
 /// The first value that has, or with its neighbours makes, an expression of GitHub Actions.
 fn expression_of_actions(pieces: &[Piece]) -> Option<usize> {
-    let mut before = String::new();
+    const OPENING: &str = "${{";
+    let mut text = String::new();
+    let mut ends = Vec::with_capacity(pieces.len());
     for piece in pieces {
-        let (Piece::Text(text), output) = (match piece {
-            Piece::Text(_) => (piece.clone(), None),
-            Piece::Value { output, value, form } => {
-                (Piece::Text(language::plain_text(value, *form).unwrap_or_default()), Some(*output))
-            }
-        }) else {
-            continue;
-        };
-        let tail: String =
-            before.chars().rev().take(2).collect::<Vec<_>>().into_iter().rev().collect();
-        let joined = tail + &text;
-        if joined.contains("${{") && (output.is_some() || !text.contains("${{")) {
-            return output.or(Some(0));
-        }
-        before = text;
+        text.push_str(&piece.shown());
+        ends.push(text.len());
     }
-    None
+    text.match_indices(OPENING).find_map(|(start, _)| {
+        let first = ends.partition_point(|end| *end <= start);
+        let last = ends.partition_point(|end| *end < start + OPENING.len());
+        pieces[first..=last].iter().find_map(|piece| match piece {
+            Piece::Value { output, .. } => Some(*output),
+            Piece::Text(_) => None,
+        })
+    })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::engine::Compiled;
 use crate::domain::observation::Conclusion;
@@ -43,6 +43,13 @@ impl Template {
     /// The names of the inputs that must never be seen.
     pub fn secret_inputs(&self) -> Vec<&str> {
         secret_inputs(&self.inputs)
+    }
+
+    /// The inputs without the secret ones: what `.towpath.yml` and a pull request may hold.
+    pub fn visible_inputs(&self, inputs: &Map<String, Value>) -> Map<String, Value> {
+        let secrets = self.secret_inputs();
+        let visible = inputs.iter().filter(|(name, _)| !secrets.contains(&name.as_str()));
+        visible.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// One of its actions.

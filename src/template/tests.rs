@@ -165,6 +165,7 @@ fn a_value_of_a_workflow_file_is_no_expression_of_actions() {
     let template = templates.iter().next().unwrap();
     let with = |name: &str| render::files(template, &json!({"inputs": {"name": name}}), "x");
     assert!(with("plain").is_ok());
+    assert!(with("$ {{").is_ok());
     assert!(with("${{ secrets.TOKEN }}").unwrap_err().to_string().contains("GitHub Actions"));
 }
 

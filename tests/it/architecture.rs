@@ -42,7 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("octocrab", &["github"]),
     ("sqlx", &["store"]),
     ("reqwest", &["portal", "sandbox", "config"]),
-    ("axum", &["http", "sandbox"]),
+    ("axum", &["http", "sandbox", "cli"]),
     ("async_graphql", &["sandbox"]),
     ("git2", &["sandbox"]),
     ("tera", &["template"]),

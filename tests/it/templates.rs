@@ -33,8 +33,8 @@ fn shipped() -> (Vec<SourceFile>, Templates) {
 
 fn golden_tests(files: &[SourceFile]) -> impl Iterator<Item = (&str, golden::GoldenTest)> {
     files.iter().filter(|file| file.path.contains("/tests/")).map(|file| {
-        let text = std::str::from_utf8(&file.contents).unwrap();
-        let test = golden::parse(&file.path, text).unwrap_or_else(|found| panic!("{found}"));
+        let written = std::str::from_utf8(&file.contents).unwrap();
+        let test = golden::parse(&file.path, written).unwrap_or_else(|found| panic!("{found}"));
         (file.path.as_str(), test)
     })
 }

@@ -1,0 +1,72 @@
+//! `towpath serve`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
+
+use crate::cli::folder;
+use crate::cli::service::{Service, Surroundings};
+use crate::clock::Clock;
+use crate::config::{RawSettings, Settings};
+use crate::lifecycle::{Drained, Lifecycle};
+use crate::telemetry;
+use crate::template::Templates;
+
+/// How long a stop waits for what is under way. Kubernetes waits 30 seconds by default.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Runs the service until it is told to stop.
+pub fn run(settings: RawSettings) -> anyhow::Result<ExitCode> {
+    let settings = settings.check()?;
+    telemetry::start_log(&settings.log, settings.log_format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(serve(&settings))
+}
+
+async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let templates = templates(settings)?;
+    let lifecycle = Lifecycle::new();
+    lifecycle.listen_for_signals().context("listening for signals")?;
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("TOWPATH_LISTEN: {} cannot be listened on", settings.listen))?;
+    let surroundings = Surroundings {
+        listener,
+        clock: Clock::system(),
+        lifecycle: lifecycle.clone(),
+        metrics: telemetry::start_metrics()?,
+    };
+    let service = Service::start(settings, templates, surroundings).await?;
+    tracing::info!(address = %service.address, "ready");
+    lifecycle.stopping().await;
+    let drained = lifecycle.drain(DRAIN).await;
+    service.store.close().await;
+    match drained {
+        Drained::Complete => Ok(ExitCode::SUCCESS),
+        Drained::Cut(tasks) => {
+            tracing::warn!(tasks, "stopped before everything had ended; it goes on at the next start");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The templates of the settings. Where the default folder is not there, there are none: messages
+/// that name a workflow themselves need none.
+fn templates(settings: &Settings) -> anyhow::Result<Templates> {
+    if settings.templates.starts_with("github:") {
+        bail!("TOWPATH_TEMPLATES: templates from GitHub are not supported yet; name a folder");
+    }
+    let path = Path::new(&settings.templates);
+    if settings.templates == "templates" && !path.exists() {
+        tracing::warn!("there is no folder `templates`; only messages that name a workflow can be run");
+        return folder::load(&[]);
+    }
+    let files = folder::read(path).context("TOWPATH_TEMPLATES")?;
+    folder::load(&files).with_context(|| format!("TOWPATH_TEMPLATES: {}", path.display()))
+}

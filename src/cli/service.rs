@@ -1,0 +1,149 @@
+//! The service, put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+
+use crate::clock::Clock;
+use crate::config::{GitHubApp, Settings};
+use crate::effects::{Effects, RunPages, TemplatesInForce};
+use crate::github::{self, GitHub};
+use crate::http::{self, AppState};
+use crate::intake::Intake;
+use crate::lifecycle::Lifecycle;
+use crate::portal::Port;
+use crate::seal::SealingKey;
+use crate::store::Store;
+use crate::template::Templates;
+use crate::worker::{Sweep, Worker};
+
+/// What is given to a service from outside.
+pub struct Surroundings {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// The time.
+    pub clock: Clock,
+    /// Its tasks, and the word to stop.
+    pub lifecycle: Lifecycle,
+    /// What counts.
+    pub metrics: PrometheusHandle,
+}
+
+/// A service that runs.
+pub struct Service {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it remembers.
+    pub store: Store,
+    /// The templates in force.
+    pub templates: TemplatesInForce,
+}
+
+impl Service {
+    /// Starts everything: routes, worker, sweep. It runs until the lifecycle is told to stop.
+    pub async fn start(
+        settings: &Settings,
+        templates: Templates,
+        surroundings: Surroundings,
+    ) -> anyhow::Result<Self> {
+        let Surroundings { listener, clock, lifecycle, metrics } = surroundings;
+        let address = listener.local_addr().context("the address to listen on")?;
+        let app = settings.github_app.as_ref().context(
+            "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are not set: without them nothing can be \
+             done on GitHub",
+        )?;
+        let url = settings.database_url.expose_secret();
+        let store = Store::open(url, clock.clone()).await.context("opening the database")?;
+        let github = github_of(settings, app, &clock)?;
+        let sealing_key = sealing_key(settings, app);
+        let templates = TemplatesInForce::new(templates);
+        let effects = Effects {
+            store: store.clone(),
+            github: github.clone(),
+            portal: portal_of(settings, &clock)?,
+            templates: templates.clone(),
+            pages: pages(settings, address),
+            sealing_key: sealing_key.clone(),
+            clock: clock.clone(),
+        };
+        let intake = Intake {
+            store: store.clone(),
+            clock: clock.clone(),
+            github_secrets: settings.github_webhook_secrets.clone(),
+            portal_key: settings.port.as_ref().map(|port| port.client_secret.clone()),
+            sealing_key,
+            secret_names: secret_names(&templates),
+            access_changed: Arc::new(move || github.forget_installations()),
+        };
+        let state =
+            AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
+        lifecycle.spawn(Worker::new(effects).run(lifecycle.token()));
+        let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
+        lifecycle.spawn(sweep.run(lifecycle.token()));
+        lifecycle.spawn(serve(listener, state, lifecycle.clone()));
+        Ok(Self { address, store, templates })
+    }
+}
+
+async fn serve(listener: TcpListener, state: AppState, lifecycle: Lifecycle) {
+    let service = http::app(state).into_make_service_with_connect_info::<SocketAddr>();
+    let token = lifecycle.token();
+    let served = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { token.cancelled().await })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(error = %error, "the service cannot listen any more");
+        lifecycle.stop();
+    }
+}
+
+fn github_of(settings: &Settings, app: &GitHubApp, clock: &Clock) -> anyhow::Result<GitHub> {
+    let settings = github::Settings {
+        api_url: settings.github_api_url.clone(),
+        app: app.id.clone(),
+        private_key: app.private_key.clone(),
+    };
+    GitHub::new(&settings, clock.clone()).context("the GitHub App")
+}
+
+fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>> {
+    let Some(port) = &settings.port else { return Ok(None) };
+    let client_secret = port.client_secret.clone();
+    let portal = Port::new(&port.api_url, &port.client_id, client_secret, clock.clone());
+    portal.map(Some).context("the portal")
+}
+
+/// Secrets are sealed with the portal's client secret, as the portal does it; else with a key made
+/// of the App's private key.
+fn sealing_key(settings: &Settings, app: &GitHubApp) -> Option<SealingKey> {
+    let derived = || {
+        let mut digest = Sha256::new();
+        digest.update(b"towpath sealing key\0");
+        digest.update(app.private_key.expose_secret().as_bytes());
+        SecretString::from(hex::encode(digest.finalize()))
+    };
+    let secret = settings.port.as_ref().map_or_else(derived, |port| port.client_secret.clone());
+    SealingKey::of(&secret).ok()
+}
+
+fn secret_names(templates: &TemplatesInForce) -> crate::intake::accept::SecretNames {
+    let templates = templates.clone();
+    Arc::new(move |action| {
+        let now = templates.now();
+        let names = now.action(action).map(|of| of.template.secret_inputs());
+        names.into_iter().flatten().map(str::to_owned).collect()
+    })
+}
+
+/// Where people see a run: in the portal, or on this service's own page.
+fn pages(settings: &Settings, address: SocketAddr) -> RunPages {
+    let Some(port) = &settings.port else { return RunPages(format!("http://{address}/runs/")) };
+    // `https://api.port.io` belongs to `https://app.port.io`, `https://api.us.port.io` likewise.
+    let web = port.api_url.replacen("://api.", "://app.", 1);
+    RunPages(format!("{web}/organization/run?runId="))
+}
