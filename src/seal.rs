@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::{ActionRun, Invocation};
 
@@ -26,7 +27,7 @@ pub struct SealingKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
     /// The client secret is too short to be a key.
-    #[error("the portal's client secret has fewer than 32 characters, so it cannot seal a secret")]
+    #[error("the portal's client secret has fewer than 32 characters")]
     ShortKey,
     /// It was not sealed with this key, or was changed.
     #[error("the value was not encrypted with this portal's client secret")]
@@ -40,6 +41,13 @@ impl SealingKey {
         let key = bytes.get(..KEY_LENGTH).ok_or(SealError::ShortKey)?;
         let cipher = AesGcm::new_from_slice(key).map_err(|_| SealError::ShortKey)?;
         Ok(Self { cipher })
+    }
+
+    /// A key for where there is no client secret: made of another secret that lasts.
+    pub fn derived_from(secret: &SecretString) -> Self {
+        let digest = Sha256::new_with_prefix(b"towpath: sealing of secret inputs\n")
+            .chain_update(secret.expose_secret().as_bytes());
+        Self { cipher: AesGcm::new(&<[u8; KEY_LENGTH]>::from(digest.finalize()).into()) }
     }
 
     /// Seals a text under a new nonce.
@@ -93,6 +101,14 @@ impl SealingKey {
 
 /// A message repeats its inputs (`port_payload`, `workflowInputs`): a secret is sealed there too.
 fn replace_everywhere(run: &mut ActionRun, clear: &Value, sealed: &Value) {
+    // A number or an empty text says nothing, and would be found where it means something else.
+    let says_something = match clear {
+        Value::String(text) => !text.is_empty(),
+        other => other.is_object() || other.is_array(),
+    };
+    if !says_something {
+        return;
+    }
     if let Invocation::Workflow(workflow) = &mut run.invocation {
         for value in workflow.inputs.values_mut() {
             replace(value, clear, sealed);

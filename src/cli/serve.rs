@@ -50,7 +50,10 @@ async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
     match drained {
         Drained::Complete => Ok(ExitCode::SUCCESS),
         Drained::Cut(tasks) => {
-            tracing::warn!(tasks, "stopped before everything had ended; it goes on at the next start");
+            tracing::warn!(
+                tasks,
+                "stopped before everything had ended; it goes on at the next start"
+            );
             Ok(ExitCode::FAILURE)
         }
     }
@@ -64,7 +67,9 @@ fn templates(settings: &Settings) -> anyhow::Result<Templates> {
     }
     let path = Path::new(&settings.templates);
     if settings.templates == "templates" && !path.exists() {
-        tracing::warn!("there is no folder `templates`; only messages that name a workflow can be run");
+        tracing::warn!(
+            "there is no folder `templates`; only messages that name a workflow can be run"
+        );
         return folder::load(&[]);
     }
     let files = folder::read(path).context("TOWPATH_TEMPLATES")?;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
 use crate::clock::Clock;
@@ -80,8 +79,7 @@ impl Service {
             secret_names: secret_names(&templates),
             access_changed: Arc::new(move || github.forget_installations()),
         };
-        let state =
-            AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
+        let state = AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
         lifecycle.spawn(Worker::new(effects).run(lifecycle.token()));
         let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
         lifecycle.spawn(sweep.run(lifecycle.token()));
@@ -118,17 +116,14 @@ fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>>
     portal.map(Some).context("the portal")
 }
 
-/// Secrets are sealed with the portal's client secret, as the portal does it; else with a key made
-/// of the App's private key.
-fn sealing_key(settings: &Settings, app: &GitHubApp) -> Option<SealingKey> {
-    let derived = || {
-        let mut digest = Sha256::new();
-        digest.update(b"towpath sealing key\0");
-        digest.update(app.private_key.expose_secret().as_bytes());
-        SecretString::from(hex::encode(digest.finalize()))
-    };
-    let secret = settings.port.as_ref().map_or_else(derived, |port| port.client_secret.clone());
-    SealingKey::of(&secret).ok()
+/// Secrets are sealed with the portal's client secret, as the portal does it; without one, or with
+/// one that is too short for a key, with a key made of the App's private key.
+fn sealing_key(settings: &Settings, app: &GitHubApp) -> SealingKey {
+    let portal = settings.port.as_ref().map(|port| SealingKey::of(&port.client_secret));
+    match portal {
+        Some(Ok(key)) => key,
+        _ => SealingKey::derived_from(&app.private_key),
+    }
 }
 
 fn secret_names(templates: &TemplatesInForce) -> crate::intake::accept::SecretNames {

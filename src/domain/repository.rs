@@ -97,7 +97,7 @@ impl BranchName {
             || value.len() > 244
             || value.starts_with(['/', '-', '.'])
             || value.ends_with(['/', '.'])
-            || value.ends_with(".lock")
+            || value.as_bytes().ends_with(b".lock")
             || value.contains("..")
             || value.contains("//")
             || value.contains("/.")

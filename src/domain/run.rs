@@ -154,7 +154,7 @@ impl Status {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Work {
     /// Dispatches a workflow and follows it.
-    Workflow(WorkflowWork),
+    Workflow(Box<WorkflowWork>),
     /// Proposes a change and follows it until it is applied.
     PullRequest(Box<PullRequestWork>),
 }

@@ -121,7 +121,7 @@ impl Effects {
     }
 }
 
-fn workflow_of(run: &Run) -> Result<WorkflowWork> {
+fn workflow_of(run: &Run) -> Result<Box<WorkflowWork>> {
     match &run.work {
         Some(Work::Workflow(work)) => Ok(work.clone()),
         _ => Err(StepError::Fail("The run has no workflow to dispatch.".to_owned())),

@@ -39,7 +39,7 @@ pub struct Effects {
     /// Where people see a run.
     pub pages: RunPages,
     /// Opens secret inputs.
-    pub sealing_key: Option<SealingKey>,
+    pub sealing_key: SealingKey,
     /// The time.
     pub clock: Clock,
 }

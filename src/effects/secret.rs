@@ -22,8 +22,7 @@ impl Effects {
         let mut inputs = run.request.inputs.clone();
         for name in &run.request.encrypted {
             let Some(Value::String(sealed)) = inputs.get(name) else { continue };
-            let opened = self.sealing_key.as_ref().and_then(|key| key.open(sealed).ok());
-            let Some(opened) = opened else {
+            let Ok(opened) = self.sealing_key.open(sealed) else {
                 return Err(StepError::Fail(format!(
                     "The input {name} is encrypted, and cannot be opened with the portal's client \
                      secret. Set PORT_CLIENT_SECRET to the secret of the organisation that the \

@@ -102,6 +102,11 @@ impl GitHub {
         self.inner.installations.forget(owner);
     }
 
+    /// Forgets what is known of every account.
+    pub fn forget_installations(&self) {
+        self.inner.installations.forget_all();
+    }
+
     async fn call(
         &self,
         repository: &RepositoryName,

@@ -27,8 +27,8 @@ pub struct Intake {
     pub github_secrets: Vec<SecretString>,
     /// The portal's client secret. None: nothing of the portal is let in.
     pub portal_key: Option<SecretString>,
-    /// What secret inputs that come in clear are sealed with. None: such a run is not taken.
-    pub sealing_key: Option<SealingKey>,
+    /// What secret inputs are sealed with: made of the portal's client secret, or of the App's key.
+    pub sealing_key: SealingKey,
     /// The names of an action's secret inputs.
     pub secret_names: SecretNames,
     /// Called when what the App may do, and where, has changed.
@@ -137,8 +137,10 @@ impl Intake {
     /// An action run that was proved on its way: claimed from the portal's API, or asked for at
     /// this program's own.
     pub async fn run(&self, mut run: ActionRun) -> Answer {
-        if let Err(reason) = self.seal_secrets(&mut run) {
-            return Answer::NotUnderstood(reason);
+        // No secret reaches the disk in clear.
+        let secret = (self.secret_names)(&run.action);
+        if let Err(error) = self.sealing_key.seal_inputs(&mut run, &secret) {
+            return Answer::NotUnderstood(format!("A secret input cannot be sealed: {error}."));
         }
         match self.store.accept_run(&run).await {
             Ok(accepted) => {
@@ -149,21 +151,6 @@ impl Intake {
             }
             Err(error) => unavailable(&error),
         }
-    }
-
-    /// No secret reaches the disk in clear; where it cannot be sealed, the run is not taken.
-    fn seal_secrets(&self, run: &mut ActionRun) -> Result<(), String> {
-        let secret = (self.secret_names)(&run.action);
-        if secret.is_empty() && run.encrypted.is_empty() {
-            return Ok(());
-        }
-        let Some(key) = &self.sealing_key else {
-            return Err("The run has secret inputs, and there is no key to seal them with: set \
-                        PORT_CLIENT_SECRET, of at least 32 characters."
-                .to_owned());
-        };
-        key.seal_inputs(run, &secret)
-            .map_err(|error| format!("The run's secret inputs cannot be kept: {error}."))
     }
 
     /// Why messages are not taken in now, in sentences.

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::github_signal::{CheckRunEvent, Deployment, DeploymentStatusEvent, StatusEvent};
 use crate::domain::observation::{
-    Conclusion, PullRequestSeen, PullRequestState, PushSeen, ReviewSeen, RunPhase, SignalKind,
-    SignalSeen, Verdict, WorkflowJobSeen, WorkflowRunSeen,
+    Conclusion, PullRequestSeen, PullRequestState, PushSeen, ReviewSeen, RunPhase, Verdict,
+    WorkflowJobSeen, WorkflowRunSeen,
 };
 use crate::domain::{
     BranchName, CommitSha, Observation, PullRequestNumber, RepositoryName, WorkflowRunId,
@@ -62,8 +63,8 @@ fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, Malformed> {
 }
 
 #[derive(Deserialize)]
-struct Repository {
-    full_name: RepositoryName,
+pub(super) struct Repository {
+    pub(super) full_name: RepositoryName,
 }
 
 #[derive(Deserialize)]
@@ -340,149 +341,6 @@ impl PushEvent {
             branch: BranchName::new(branch).ok()?,
             after,
             by: self.sender.map(|account| account.login),
-        }))
-    }
-}
-
-#[derive(Deserialize)]
-struct StatusEvent {
-    id: u64,
-    sha: CommitSha,
-    context: String,
-    state: String,
-    target_url: Option<String>,
-    description: Option<String>,
-    repository: Repository,
-}
-
-impl StatusEvent {
-    fn seen(self) -> Observation {
-        Observation::Signal(SignalSeen {
-            repository: self.repository.full_name,
-            sha: self.sha,
-            kind: SignalKind::Status,
-            name: self.context,
-            conclusion: match self.state.as_str() {
-                "pending" => None,
-                ended => Some(Conclusion::parse(ended)),
-            },
-            url: self.target_url,
-            description: self.description,
-            id: self.id,
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct CheckRunEvent {
-    action: String,
-    repository: Repository,
-    check_run: CheckRun,
-}
-
-#[derive(Deserialize)]
-struct CheckRun {
-    id: u64,
-    name: String,
-    head_sha: CommitSha,
-    status: String,
-    conclusion: Option<String>,
-    html_url: Option<String>,
-    output: Option<CheckOutput>,
-    #[serde(default)]
-    check_suite: CheckSuite,
-}
-
-#[derive(Deserialize)]
-struct CheckOutput {
-    title: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-struct CheckSuite {
-    #[serde(default)]
-    head_branch: HeadBranch,
-}
-
-/// GitHub names no branch where the commit was pushed to a fork.
-#[derive(Default, Deserialize, PartialEq, Eq)]
-#[serde(from = "Option<serde::de::IgnoredAny>")]
-enum HeadBranch {
-    #[default]
-    Unsaid,
-    None,
-    Some,
-}
-
-impl From<Option<serde::de::IgnoredAny>> for HeadBranch {
-    fn from(branch: Option<serde::de::IgnoredAny>) -> Self {
-        if branch.is_some() { Self::Some } else { Self::None }
-    }
-}
-
-impl CheckRunEvent {
-    fn seen(self) -> Option<Observation> {
-        let check = self.check_run;
-        let telling = matches!(self.action.as_str(), "created" | "completed");
-        if !telling || check.check_suite.head_branch == HeadBranch::None {
-            return None;
-        }
-        let conclusion = check.conclusion.as_deref().filter(|_| check.status == "completed");
-        Some(Observation::Signal(SignalSeen {
-            repository: self.repository.full_name,
-            sha: check.head_sha,
-            kind: SignalKind::Check,
-            name: check.name,
-            conclusion: conclusion.map(Conclusion::parse),
-            url: check.html_url,
-            description: check.output.and_then(|output| output.title),
-            id: check.id,
-        }))
-    }
-}
-
-#[derive(Deserialize)]
-struct DeploymentStatusEvent {
-    repository: Repository,
-    deployment: Deployment,
-    deployment_status: DeploymentStatus,
-}
-
-#[derive(Deserialize)]
-struct Deployment {
-    sha: Option<CommitSha>,
-    environment: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DeploymentStatus {
-    id: u64,
-    state: String,
-    description: Option<String>,
-    log_url: Option<String>,
-    target_url: Option<String>,
-}
-
-impl DeploymentStatusEvent {
-    fn seen(self) -> Option<Observation> {
-        let status = self.deployment_status;
-        let conclusion = match status.state.as_str() {
-            // A newer deployment has taken its place: says nothing of how this one went.
-            "inactive" => return None,
-            "success" => Some(Conclusion::Success),
-            "failure" | "error" => Some(Conclusion::Failure),
-            _ => None,
-        };
-        let urls = [status.log_url, status.target_url];
-        Some(Observation::Signal(SignalSeen {
-            repository: self.repository.full_name,
-            sha: self.deployment.sha?,
-            kind: SignalKind::Deployment,
-            name: self.deployment.environment?,
-            conclusion,
-            url: urls.into_iter().flatten().find(|url| !url.is_empty()),
-            description: status.description,
-            id: status.id,
         }))
     }
 }

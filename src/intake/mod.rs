@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod github_event;
+mod github_signal;
 mod invocation;
 mod json_text;
 pub mod portal_message;

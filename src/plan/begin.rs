@@ -121,7 +121,7 @@ fn by_template(run: &Run, templates: &Templates, page: &str) -> Result<Begun, Re
     );
     match &action.action.kind {
         ActionKind::Files => proposing(&run, action, context),
-        ActionKind::Workflow { .. } => template_workflow(&run, action, context),
+        ActionKind::Workflow { .. } => template_workflow(&run, action, &context),
         ActionKind::Secret { .. } => storing(action, &context),
     }
 }
@@ -196,15 +196,15 @@ fn entity_plan(run: &Run, action: &ActionOf) -> Result<Option<EntityPlan>, Refus
     })
 }
 
-fn template_workflow(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refusal> {
+fn template_workflow(run: &Run, action: &ActionOf, context: &Value) -> Result<Begun, Refusal> {
     let ActionKind::Workflow { repository, file, reference, inputs } = &action.action.kind else {
         return Err(Refusal::because("The action runs no workflow."));
     };
     let rendered = |what: &str, text: &str| {
-        render::text(text, &context)
+        render::text(text, context)
             .map_err(|error| Refusal::because(format!("The workflow's {what}: {error}.")))
     };
-    let inputs = render::value(inputs, &context)
+    let inputs = render::value(inputs, context)
         .map_err(|error| Refusal::because(format!("The workflow's inputs: {error}.")))?;
     let inputs = inputs.as_object().cloned().unwrap_or_default();
     // Where other actions of the template write files, the entity stands for those, and a workflow
@@ -256,7 +256,7 @@ fn dispatching(work: WorkflowWork, operation: Option<Operation>) -> Begun {
             on.unwrap_or_default()
         ),
         link: Some(Link::awaited_dispatch(&work.repository, &work.workflow)),
-        work: Some(Work::Workflow(work)),
+        work: Some(Work::Workflow(Box::new(work))),
         first: Step::Dispatch,
     }
 }

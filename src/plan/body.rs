@@ -100,7 +100,7 @@ impl Body<'_> {
             let now = value(&row.now);
             match &row.before {
                 Some(before) => {
-                    text.push_str(&format!("| {title} | {} | {now} |\n", value(before)))
+                    text.push_str(&format!("| {title} | {} | {now} |\n", value(before)));
                 }
                 None if changes => text.push_str(&format!("| {title} | {now} | {now} |\n")),
                 None => text.push_str(&format!("| {title} | {now} |\n")),
@@ -146,7 +146,7 @@ fn escape(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '!' | '~' => {
-                out.extend(['\\', c])
+                out.extend(['\\', c]);
             }
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::observation::Link;
 use crate::domain::run::{Event, Run, Stage, Status, Work};
 
+use super::pull_request;
 use super::step::{Decision, End, Progress, Step};
 
 /// A decision that is being made on a run.
@@ -88,6 +89,8 @@ impl Draft {
         let ends = self.run.status.is_end() && !self.was_over();
         if ends {
             self.run.ended_at = Some(now);
+            // Else every later run of its workflow would be kept for it.
+            self.unlinks.extend(awaited_links(&self.run));
         }
         let mut steps = std::mem::take(&mut self.work);
         let report = self.report(ends);
@@ -136,6 +139,23 @@ fn reports_its_end(run: &Run) -> bool {
     match &run.work {
         Some(Work::Workflow(work)) => work.report_status || work.workflow_run.is_none(),
         _ => true,
+    }
+}
+
+/// By what a run waits for something that cannot yet know of it. By what it has, it is found on: a
+/// re-run may come.
+fn awaited_links(run: &Run) -> Vec<Link> {
+    match &run.work {
+        Some(Work::Workflow(work)) => {
+            vec![Link::awaited_dispatch(&work.repository, &work.workflow)]
+        }
+        Some(Work::PullRequest(work)) => {
+            let awaited = pull_request::awaited(work);
+            let link =
+                |(on, name): (String, String)| Link::awaited_apply(&work.repository, &on, &name);
+            awaited.map(link).into_iter().collect()
+        }
+        None => Vec::new(),
     }
 }
 

@@ -166,7 +166,8 @@ fn create(run: &Run, action: &ActionOf, ground: Ground<'_>) -> Result<Planned, R
     let work = work_of(run)?;
     let template = &action.template;
     let inputs = work.context["inputs"].as_object().cloned().unwrap_or_default();
-    let rendered = render::files(template, &work.context, ground.path).map_err(unrendered)?;
+    let rendered =
+        render::files(template, &work.context, ground.path).map_err(|error| unrendered(&error))?;
     let manifest = Manifest {
         template: template.name.clone(),
         digest: template.digest.clone(),
@@ -197,7 +198,8 @@ fn update(
         inputs::check(template, &action.action, &given(&run.request), Some(&before.inputs));
     let context = context_at(run, action, &inputs.map_err(faults)?, before, ground.run_page);
     let inputs = context["inputs"].as_object().cloned().unwrap_or_default();
-    let rendered = render::files(template, &context, ground.path).map_err(unrendered)?;
+    let rendered =
+        render::files(template, &context, ground.path).map_err(|error| unrendered(&error))?;
     let manifest = Manifest {
         digest: template.digest.clone(),
         run: run.id.clone(),
@@ -300,14 +302,13 @@ impl Planned {
 
 fn title(work: &PullRequestWork, action: &ActionOf, path: &str) -> Result<String, Refusal> {
     let values = inert(&work.context);
-    match &action.template.pull_request.title {
-        Some(expression) => render::line(expression, &values)
+    if let Some(expression) = &action.template.pull_request.title {
+        render::line(expression, &values)
             .map(|title| body::title(&title))
-            .map_err(|error| Refusal::because(format!("The pull request's title: {error}."))),
-        None => {
-            let action = values["action"]["title"].as_str().unwrap_or_default().to_owned();
-            Ok(body::title(&format!("{action}: {path}")))
-        }
+            .map_err(|error| Refusal::because(format!("The pull request's title: {error}.")))
+    } else {
+        let action = values["action"]["title"].as_str().unwrap_or_default().to_owned();
+        Ok(body::title(&format!("{action}: {path}")))
     }
 }
 
@@ -388,7 +389,7 @@ fn no_target(template: &Template) -> Refusal {
     ))
 }
 
-fn unrendered(error: render::RenderError) -> Refusal {
+fn unrendered(error: &render::RenderError) -> Refusal {
     Refusal::because(format!("The files cannot be rendered: {error}."))
 }
 

@@ -167,15 +167,12 @@ pub(crate) fn plan_read(
     summary: Option<&PlanSummary>,
     now: DateTime<Utc>,
 ) -> Decision {
-    let label = match summary {
-        Some(summary) => {
-            draft.say(Event::progress(plan_line(summary)));
-            format!("Planned {}", words::counts(summary))
-        }
-        None => {
-            draft.say(Event::progress("The plan passed. It does not say what it would change."));
-            "Planned".to_owned()
-        }
+    let label = if let Some(summary) = summary {
+        draft.say(Event::progress(plan_line(summary)));
+        format!("Planned {}", words::counts(summary))
+    } else {
+        draft.say(Event::progress("The plan passed. It does not say what it would change."));
+        "Planned".to_owned()
     };
     if draft.run.stage == Stage::Proposed {
         draft.stage(Stage::Proposed, &label);
@@ -277,7 +274,7 @@ fn begin_following(
 }
 
 /// On which branch (`*`: any commit) and by which name the apply is awaited.
-fn awaited(work: &PullRequestWork) -> Option<(String, String)> {
+pub(crate) fn awaited(work: &PullRequestWork) -> Option<(String, String)> {
     match &work.apply {
         ApplySignal::Workflow(file) => Some((work.base.as_ref()?.to_string(), file.clone())),
         ApplySignal::Status(name) | ApplySignal::Check(name) | ApplySignal::Deployment(name) => {
@@ -562,13 +559,14 @@ fn apply_failed(
     draft.end(Stage::Failed, label, Some(summary));
 }
 
+/// As many resources as a person reads in a log line.
+const SHOWN: usize = 20;
+
 fn plan_line(summary: &PlanSummary) -> String {
     let mut line = format!(
         "The plan would add {}, change {} and destroy {}.",
         summary.add, summary.change, summary.destroy
     );
-    /// As many resources as a person reads in a log line.
-    const SHOWN: usize = 20;
     for (resource, action) in summary.resources.iter().take(SHOWN) {
         line.push_str(&format!("\n  {action} {resource}"));
     }

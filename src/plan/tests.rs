@@ -39,7 +39,7 @@ fn sha(digit: char) -> CommitSha {
 }
 
 fn workflow() -> Run {
-    let run = run(Work::Workflow(WorkflowWork {
+    let run = run(Work::Workflow(Box::new(WorkflowWork {
         repository: repository(),
         workflow: "rollback.yml".to_owned(),
         reference: Some("main".to_owned()),
@@ -49,7 +49,7 @@ fn workflow() -> Run {
         context: json!({}),
         conclusions: Vec::new(),
         workflow_run: None,
-    }));
+    })));
     dispatched(run, WorkflowRunId(7), "https://github/runs/7", NOW).run
 }
 

@@ -212,7 +212,7 @@ pub(crate) fn failure_line(
     line
 }
 
-fn take(draft: &mut Draft) -> Option<WorkflowWork> {
+fn take(draft: &mut Draft) -> Option<Box<WorkflowWork>> {
     match draft.run.work.take() {
         Some(Work::Workflow(work)) => Some(work),
         other => {

@@ -2,4 +2,6 @@
 //! trying out one's own templates, and for the tests. No product room knows them.
 
 pub mod actions;
+pub mod github;
 pub mod portal;
+pub mod runner;

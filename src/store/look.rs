@@ -10,8 +10,9 @@ use crate::plan::Step;
 
 /// How long a delivery's id is remembered. GitHub redelivers for three days at most.
 const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(14);
-/// How long after the end of a run a later apply may still be the one that it waited for.
-const APPLY_AWAITED: TimeDelta = TimeDelta::days(30);
+/// How long a run is still found by what happens on GitHub after its end. GitHub re-runs a workflow
+/// for 30 days at most.
+const FOUND_AFTER_THE_END: TimeDelta = TimeDelta::days(30);
 
 impl Store {
     /// Open runs for which it is time to see whether they have been silent too long.
@@ -66,9 +67,10 @@ impl Store {
             ("DELETE FROM waiting WHERE expires_at <= $1", now),
             ("DELETE FROM deliveries WHERE received_at < $1", now - DELIVERIES_KEPT),
             (
-                "DELETE FROM links WHERE link LIKE 'apply:%'
-                   AND run_id IN (SELECT id FROM runs WHERE ended_at < $1)",
-                now - APPLY_AWAITED,
+                // Walks over the links, which are few, and not over all runs that ever ended.
+                "DELETE FROM links WHERE EXISTS
+                   (SELECT 1 FROM runs WHERE runs.id = links.run_id AND runs.ended_at < $1)",
+                now - FOUND_AFTER_THE_END,
             ),
         ];
         for (statement, before) in sweeps {

@@ -1,7 +1,5 @@
 //! Settling: what a step has come to is written in one transaction with the steps that follow.
 
-use std::collections::BTreeMap;
-
 use sqlx::Row as _;
 
 use super::catalog::EntityChange;
@@ -36,7 +34,10 @@ impl Store {
         self.add_events(&mut tx, run, &decision.events).await?;
         self.add_steps(&mut tx, run, &decision.steps).await?;
         self.add_links(&mut tx, run, &decision.links).await?;
-        drop_links(&mut tx, decision).await?;
+        for link in &decision.unlinks {
+            let delete = sqlx::query("DELETE FROM links WHERE link = $1 AND run_id = $2");
+            delete.bind(link.as_str()).bind(run.as_str()).execute(&mut *tx).await?;
+        }
         if let Some(change) = entity {
             self.change_entity(&mut tx, run, change).await?;
         }
@@ -110,46 +111,33 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what the run is found by, and takes over what was seen under it before. What waits may
-    /// be waited for by several runs, so it stays until it expires.
+    /// Adds what the run is found by, and takes over what was seen under it before. What was seen
+    /// stays there: another run may wait for the same.
     async fn add_links(&self, tx: &mut Tx, run: &RunId, links: &[Link]) -> Result<()> {
-        let mut adopted = BTreeMap::new();
+        let mut adopted = Vec::new();
         for link in links {
             let insert = sqlx::query(
-                "INSERT INTO links (link, run_id) VALUES ($1, $2) ON CONFLICT (link, run_id) DO NOTHING",
+                "INSERT INTO links (link, run_id) VALUES ($1, $2)
+                 ON CONFLICT (link, run_id) DO NOTHING",
             );
-            insert.bind(link.as_str()).bind(run.as_str()).execute(&mut **tx).await?;
-
+            let insert = insert.bind(link.as_str()).bind(run.as_str());
+            if insert.execute(&mut **tx).await?.rows_affected() == 0 {
+                continue;
+            }
             let find = sqlx::query(
-                "SELECT delivery, observation, expires_at FROM waiting
-                 WHERE link = $1 AND expires_at > $2",
+                "SELECT delivery, observation FROM waiting
+                 WHERE link = $1 AND expires_at > $2 ORDER BY expires_at, delivery",
             );
-            let waiting = find.bind(link.as_str()).bind(self.now()).fetch_all(&mut **tx).await?;
-            for row in waiting {
-                let key: (i64, String) = (row.try_get("expires_at")?, row.try_get("delivery")?);
+            for row in find.bind(link.as_str()).bind(self.now()).fetch_all(&mut **tx).await? {
+                let delivery: String = row.try_get("delivery")?;
+                if adopted.contains(&delivery) {
+                    continue;
+                }
                 let seen = from_json("an observation", row.try_get("observation")?)?;
-                adopted.insert(key, Step::Observe(seen));
+                self.add_steps(tx, run, &[Step::Observe(seen)]).await?;
+                adopted.push(delivery);
             }
         }
-        let steps: Vec<Step> = adopted.into_values().collect();
-        self.add_steps(tx, run, &steps).await
+        Ok(())
     }
-}
-
-/// Takes off what the run is no longer looked for by. A run that has ended awaits nothing: else
-/// every later run of its workflow would be kept for it. By what it has, it is still found: a
-/// re-run may come.
-async fn drop_links(tx: &mut Tx, decision: &Decision) -> Result<()> {
-    let run = decision.run.id.as_str();
-    for link in &decision.unlinks {
-        let delete = sqlx::query("DELETE FROM links WHERE run_id = $1 AND link = $2");
-        delete.bind(run).bind(link.as_str()).execute(&mut **tx).await?;
-    }
-    if decision.run.status.is_end() {
-        let delete = sqlx::query(
-            "DELETE FROM links WHERE run_id = $1 AND link LIKE 'awaited!_%' ESCAPE '!'",
-        );
-        delete.bind(run).execute(&mut **tx).await?;
-    }
-    Ok(())
 }

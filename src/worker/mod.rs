@@ -23,7 +23,7 @@ use crate::store::{self, ClaimedStep, Store};
 pub use sweep::Sweep;
 
 /// How long a claim holds without a word from its worker. Longer than any single step may take.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 /// How many steps are done side by side. They mostly wait for answers.
 const SIDE_BY_SIDE: usize = 32;
 /// How often steps of other processes are looked for.

@@ -30,7 +30,7 @@ fn intake(store: &Store) -> Intake {
         clock: Clock::system(),
         github_secrets: vec![SECRET.into()],
         portal_key: Some(SECRET.into()),
-        sealing_key: SealingKey::of(&SECRET.into()).ok(),
+        sealing_key: SealingKey::of(&SECRET.into()).unwrap(),
         secret_names: Arc::new(|_| Vec::new()),
         access_changed: Arc::new(|| ()),
     }

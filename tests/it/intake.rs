@@ -1,4 +1,5 @@
 //! What comes in at the door, and what does not. Messages are Port's own, from its repositories.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +14,7 @@ use sha2::Sha256;
 use tempfile::TempDir;
 use towpath::clock::Clock;
 use towpath::domain::action_run::RunKind;
-use towpath::domain::{Invocation, RunId};
+use towpath::domain::{Invocation, Operation, RunId};
 use towpath::intake::portal_message::{parse_portal_message, parse_portal_run};
 use towpath::intake::signature::{Refusal, verify_kafka, verify_portal};
 use towpath::intake::{Answer, GitHubHeaders, Intake, PortalHeaders};
@@ -113,6 +114,9 @@ fn what_port_has_encrypted_is_opened_and_what_is_sealed_here_too() {
     }
     assert!(SealingKey::of(&secret("too short")).is_err());
     assert!(key.open("").is_err());
+    let own = SealingKey::derived_from(&secret("the App's private key"));
+    assert_eq!(own.open(&own.seal("s3cr3t").unwrap()).unwrap().expose_secret(), "s3cr3t");
+    assert!(key.open(&own.seal("s3cr3t").unwrap()).is_err());
 }
 
 #[test]
@@ -125,12 +129,12 @@ fn every_message_of_port_is_read() {
     );
     assert_eq!(create.inputs["region"], json!("eu-west-1"));
     assert_eq!((create.entity.clone(), create.title().as_str()), (None, "Create Microservice"));
-    assert_eq!(create.operation.map(|operation| operation.as_str()), Some("create"));
+    assert_eq!(create.operation.map(Operation::as_str), Some("create"));
 
     let day2 = parse(include_str!("fixtures/port/v1-run-message-day2.json"));
     assert_eq!(day2.entity_identifier().unwrap().as_str(), "my-microservice");
     assert_eq!(day2.entity.unwrap()["properties"]["region"], json!("eu-west-1"));
-    assert_eq!(day2.operation.map(|operation| operation.as_str()), Some("day-2"));
+    assert_eq!(day2.operation.map(Operation::as_str), Some("day-2"));
 
     assert_eq!(parse(KAFKA_RUN).id.as_str(), "r_jE5FhDURh4Uen2Qr");
     let node = parse(KAFKA_NODE_RUN);
@@ -190,7 +194,7 @@ async fn door() -> Door {
         clock: clock.clone(),
         github_secrets: vec![secret("new"), secret("old")],
         portal_key: Some(vectors_key()),
-        sealing_key: SealingKey::of(&vectors_key()).ok(),
+        sealing_key: SealingKey::of(&vectors_key()).unwrap(),
         secret_names: Arc::new(|action| match action.as_str() {
             "add_documentdb" => vec!["password".to_owned()],
             _ => Vec::new(),
@@ -291,7 +295,6 @@ async fn without_a_secret_nothing_is_let_in() {
     let mut door = door().await;
     door.intake.github_secrets.clear();
     door.intake.portal_key = None;
-    door.intake.sealing_key = None;
     let body = json!({"action": "deploy", "run": {"id": "r_1"}, "inputs": {}}).to_string();
     assert_eq!(door.portal(&body).await, Answer::Unproved);
     assert_eq!(door.intake.kafka(KAFKA_RUN.as_bytes()).await, Answer::Unproved);

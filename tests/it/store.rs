@@ -1,4 +1,5 @@
 //! What the store promises, on SQLite and, where it is there, on PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 use std::time::Duration;
 
@@ -19,25 +20,26 @@ use towpath::store::{
 
 use crate::support::postgres::new_database;
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// A database that outlives the stores that are opened on it.
 struct Database {
     url: String,
     clock: Clock,
-    _folder: Option<TempDir>,
+    /// Of SQLite: it is removed with this.
+    folder: Option<TempDir>,
 }
 
 impl Database {
     fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("towpath.db").display());
-        Self { url, clock: Clock::system(), _folder: Some(folder) }
+        Self { url, clock: Clock::system(), folder: Some(folder) }
     }
 
     fn postgres() -> Option<Self> {
         let url = new_database()?;
-        Some(Self { url, clock: Clock::system(), _folder: None })
+        Some(Self { url, clock: Clock::system(), folder: None })
     }
 
     async fn open(&self) -> Store {
@@ -72,6 +74,7 @@ stories! {
     steps_of_a_lane_go_one_after_another,
     the_two_lanes_of_a_run_do_not_wait_for_each_other,
     two_workers_never_hold_the_same_step,
+    steps_that_are_added_at_once_are_worked_off_one_by_one,
     a_step_whose_lease_has_ended_is_given_to_somebody_else,
     a_postponed_step_comes_back_at_its_time_with_the_next_attempt,
     a_released_step_comes_back_at_once_as_the_same_attempt,
@@ -83,7 +86,8 @@ stories! {
     what_was_seen_before_the_dispatch_answered_is_adopted,
     an_observation_and_the_link_it_waits_for_never_miss_each_other,
     what_waits_too_long_is_swept_away,
-    a_run_that_ended_well_awaits_no_apply,
+    a_run_is_found_by_its_links_until_they_are_taken_off,
+    what_two_runs_wait_for_is_adopted_by_both,
     runs_are_listed_by_page_and_filter,
     an_entity_keeps_what_is_not_named,
     a_silent_run_comes_up_for_a_look_until_it_has_ended,
@@ -149,9 +153,13 @@ fn progress(line: &str) -> Step {
     Step::Progress(Progress { log: vec![line.to_owned()], ..Progress::default() })
 }
 
+fn unchanged(run: Run) -> Decision {
+    Decision { run, events: vec![], links: vec![], unlinks: vec![], steps: vec![] }
+}
+
 /// A decision that adds steps and links and changes nothing else.
 fn decision(run: &Run, steps: Vec<Step>, links: Vec<Link>) -> Decision {
-    Decision { steps, links, ..Decision::unchanged(run.clone()) }
+    Decision { steps, links, ..unchanged(run.clone()) }
 }
 
 /// A store with one run whose first step decided this.
@@ -196,7 +204,6 @@ async fn the_same_run_five_times_at_once_is_accepted_once(database: Database) {
     let run = store.run(&RunId::new("r_1").unwrap()).await.unwrap().unwrap();
     assert_eq!(run.request.inputs["name"], json!(new[0].0), "the first body counts");
     assert_eq!(store.steps_of(&run.id).await.unwrap().len(), 1);
-    assert_eq!(store.events(&run.id, 0).await.unwrap().len(), 1);
 }
 
 async fn many_messages_at_once_are_all_accepted(database: Database) {
@@ -229,18 +236,18 @@ async fn what_was_accepted_is_there_after_a_restart(database: Database) {
     let begin = claim_one(&store, Lane::Work).await;
     assert_eq!(begin.run.request, request("r_1"));
     let mut run = begin.run.clone();
-    run.label = "Waiting for review".to_owned();
+    "Waiting for review".clone_into(&mut run.label);
     let links = vec![pushed_link()];
     let events = vec![Event::progress("Opened a pull request.")];
-    let settled = Decision { run, events, links, unlinks: Vec::new(), steps: vec![Step::Look] };
+    let settled = Decision { events, links, steps: vec![Step::Look], ..unchanged(run) };
     store.settle(&begin, &settled, None).await.unwrap();
     store.close().await;
 
     let store = database.open().await;
     let run = store.run(&begin.run.id).await.unwrap().unwrap();
     assert_eq!(run.label, "Waiting for review");
-    let events = store.events(&run.id, 1).await.unwrap();
-    assert_eq!((events[0].seq, events[0].message.as_str()), (2, "Opened a pull request."));
+    let events = store.events(&run.id, 0).await.unwrap();
+    assert_eq!((events[0].seq, events[0].message.as_str()), (1, "Opened a pull request."));
     assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Look);
     let seen = store.accept_observation(&delivery("d-1"), &pushed()).await.unwrap();
     assert_eq!(seen, Recorded::Concerns(1));
@@ -251,7 +258,7 @@ async fn steps_of_a_lane_go_one_after_another(database: Database) {
     let dispatch = claim_one(&store, Lane::Work).await;
     assert_eq!(dispatch.step, Step::Dispatch);
     assert!(claim(&store, Lane::Work).await.is_empty(), "the second waits for the first");
-    store.settle(&dispatch, &Decision::unchanged(dispatch.run.clone()), None).await.unwrap();
+    store.settle(&dispatch, &unchanged(dispatch.run.clone()), None).await.unwrap();
     assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Look);
 }
 
@@ -289,6 +296,65 @@ async fn two_workers_never_hold_the_same_step(database: Database) {
     assert_eq!((ids.len(), claimed), (40, 40));
 }
 
+async fn steps_that_are_added_at_once_are_worked_off_one_by_one(database: Database) {
+    const DELIVERIES: u64 = 80;
+    // Nothing in common but the run.
+    let seen = |n| WorkflowRunSeen {
+        head_sha: CommitSha::new(format!("{n:040x}")).unwrap(),
+        branch: None,
+        ..workflow_run(n)
+    };
+    let links = (0..DELIVERIES).map(|n| Link::workflow_run(&repository(), WorkflowRunId(n)));
+    let (store, _) = store_with(&database, vec![], links.collect()).await;
+    let observe = async |n| {
+        let seen = Observation::WorkflowRun(seen(n));
+        let delivery = delivery(&format!("d-{n}"));
+        store.accept_observation(&delivery, &seen).await.unwrap();
+    };
+    let work = async {
+        let mut ids = Vec::new();
+        while ids.len() < usize::try_from(DELIVERIES).unwrap() {
+            for held in claim(&store, Lane::Work).await {
+                let other = claim(&store, Lane::Work).await;
+                assert!(other.is_empty(), "{:?} while {:?} is held", other[0].id, held.id);
+                store.settle(&held, &unchanged(held.run.clone()), None).await.unwrap();
+                ids.push(held.id);
+            }
+        }
+        assert!(ids.is_sorted(), "{ids:?}");
+    };
+    tokio::join!(futures_util::future::join_all((0..DELIVERIES).map(observe)), work);
+}
+
+#[tokio::test]
+async fn on_postgres_nobody_adds_a_step_to_a_run_that_somebody_else_has_locked() {
+    let Some(database) = Database::postgres() else {
+        return;
+    };
+    let (store, _) = store_with(&database, vec![], vec![pushed_link()]).await;
+    let pool = sqlx::AnyPool::connect(&database.url).await.unwrap();
+    let mut holder = pool.begin().await.unwrap();
+    // Weaker than what a foreign key waits for: only a lock of the store's own waits for this.
+    let lock = sqlx::query("SELECT id FROM runs FOR NO KEY UPDATE");
+    lock.fetch_all(&mut *holder).await.unwrap();
+
+    let somebody_waits = async {
+        let waiting = "SELECT pid FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query(waiting).fetch_all(&pool).await.unwrap().is_empty() {}
+    };
+    let (delivery, seen) = (delivery("d-1"), pushed());
+    let accept = std::pin::pin!(store.accept_observation(&delivery, &seen));
+    let somebody_waits = std::pin::pin!(somebody_waits);
+    match futures_util::future::select(accept, somebody_waits).await {
+        futures_util::future::Either::Left(_) => panic!("it did not wait"),
+        futures_util::future::Either::Right(((), accept)) => {
+            holder.commit().await.unwrap();
+            assert_eq!(accept.await.unwrap(), Recorded::Concerns(1));
+        }
+    }
+}
+
 async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Database) {
     let store = database.open().await;
     store.accept_run(&request("r_1")).await.unwrap();
@@ -310,7 +376,7 @@ async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Databa
     let seen = store.accept_observation(&delivery("d-1"), &pushed()).await.unwrap();
     assert_eq!(seen, Recorded::Nothing, "the late settle left no link");
 
-    let done = Decision::unchanged(held.run.clone());
+    let done = unchanged(held.run.clone());
     store.settle(&held, &done, None).await.unwrap();
     assert!(matches!(store.settle(&held, &done, None).await, Err(Error::LeaseLost)));
     assert_eq!(store.steps_of(&held.run.id).await.unwrap().len(), 1);
@@ -319,7 +385,7 @@ async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Databa
 async fn a_postponed_step_comes_back_at_its_time_with_the_next_attempt(database: Database) {
     let (store, run) = store_with(&database, vec![Step::Dispatch, Step::Look], vec![]).await;
     let first = claim_one(&store, Lane::Work).await;
-    let until = database.clock.now() + Duration::from_secs(300);
+    let until = database.clock.now() + Duration::from_mins(5);
     store.postpone(&first, until, "GitHub is away").await.unwrap();
 
     assert!(claim(&store, Lane::Work).await.is_empty(), "nothing overtakes it");
@@ -327,7 +393,7 @@ async fn a_postponed_step_comes_back_at_its_time_with_the_next_attempt(database:
     let steps = store.steps_of(&run).await.unwrap();
     assert_eq!(steps[1].last_error.as_deref(), Some("GitHub is away"));
 
-    database.clock.advance(Duration::from_secs(301));
+    database.clock.advance(Duration::from_mins(5));
     let second = claim_one(&store, Lane::Work).await;
     assert_eq!((second.id, second.attempt), (first.id, 2));
 }
@@ -351,7 +417,7 @@ async fn a_parked_step_holds_up_nothing_and_can_be_replayed(database: Database) 
     assert!(store.replay(parked.id).await.unwrap());
     assert!(!store.replay(parked.id).await.unwrap(), "once");
     assert!(claim(&store, Lane::Work).await.is_empty(), "it waits for the step under way");
-    store.settle(&look, &Decision::unchanged(look.run.clone()), None).await.unwrap();
+    store.settle(&look, &unchanged(look.run.clone()), None).await.unwrap();
     assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Dispatch);
     assert_eq!(store.counts().await.unwrap().steps_parked, 0);
 }
@@ -368,8 +434,7 @@ async fn reports_that_wait_together_are_handed_out_together(database: Database) 
     assert_eq!((&last.step, last.following.len()), (&progress("c"), 0));
     let states: Vec<_> =
         store.steps_of(&run).await.unwrap().into_iter().map(|step| step.state).collect();
-    use StepState::{Claimed, Done};
-    assert_eq!(states, [Done, Done, Done, Claimed]);
+    assert_eq!(states, [StepState::Done, StepState::Done, StepState::Done, StepState::Claimed]);
 }
 
 async fn a_report_does_not_overwrite_what_the_work_has_written(database: Database) {
@@ -379,7 +444,7 @@ async fn a_report_does_not_overwrite_what_the_work_has_written(database: Databas
     let work = claim_one(&store, Lane::Work).await;
     let mut run = work.run.clone();
     run.stage = Stage::Dispatched;
-    store.settle(&work, &Decision::unchanged(run), None).await.unwrap();
+    store.settle(&work, &unchanged(run), None).await.unwrap();
     store.settle_report(&report, &[]).await.unwrap();
     assert_eq!(store.run(&id).await.unwrap().unwrap().stage, Stage::Dispatched);
 }
@@ -473,7 +538,7 @@ async fn what_waits_too_long_is_swept_away(database: Database) {
     let (store, _) = store_with(&database, vec![Step::Dispatch], awaited).await;
     let seen = Observation::WorkflowRun(workflow_run(7));
     store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
-    database.clock.advance(Duration::from_secs(2 * 60 * 60));
+    database.clock.advance(Duration::from_hours(2));
     store.sweep_house().await.unwrap();
     let dispatch = claim_one(&store, Lane::Work).await;
     let links = vec![Link::workflow_run(&repository(), WorkflowRunId(7))];
@@ -483,31 +548,57 @@ async fn what_waits_too_long_is_swept_away(database: Database) {
     // The delivery is remembered for longer than GitHub would repeat it, and not for ever.
     let again = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
     assert_eq!(again, Recorded::Repeated);
-    database.clock.advance(Duration::from_secs(20 * 24 * 60 * 60));
+    database.clock.advance(Duration::from_hours(20 * 24));
     store.sweep_house().await.unwrap();
     let again = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
     assert_eq!(again, Recorded::Concerns(1));
 }
 
-async fn a_run_that_ended_well_awaits_no_apply(database: Database) {
-    let links = vec![
-        Link::apply(&repository(), "main", "deploy.yml"),
-        Link::workflow_run(&repository(), WorkflowRunId(7)),
-    ];
-    let (store, _) = store_with(&database, vec![Step::Look], links).await;
+async fn a_run_is_found_by_its_links_until_they_are_taken_off(database: Database) {
+    let apply = Link::apply(&repository(), "main", "deploy.yml");
+    let own = Link::workflow_run(&repository(), WorkflowRunId(7));
+    let (store, _) = store_with(&database, vec![Step::Look], vec![apply.clone(), own]).await;
     let last = claim_one(&store, Lane::Work).await;
     let mut run = last.run.clone();
     run.status = Status::Success;
-    store.settle(&last, &Decision::unchanged(run), None).await.unwrap();
+    let ended = Decision { unlinks: vec![apply], ..unchanged(run) };
+    store.settle(&last, &ended, None).await.unwrap();
+    assert!(store.run(&last.run.id).await.unwrap().unwrap().ended_at.is_some());
 
-    let run = store.run(&last.run.id).await.unwrap().unwrap();
-    assert!(run.ended_at.is_some());
-    let later = Observation::WorkflowRun(workflow_run(8));
-    let recorded = store.accept_observation(&delivery("d-8"), &later).await.unwrap();
-    assert_eq!(recorded, Recorded::Nothing);
-    let rerun = Observation::WorkflowRun(workflow_run(7));
-    let recorded = store.accept_observation(&delivery("d-7"), &rerun).await.unwrap();
-    assert_eq!(recorded, Recorded::Concerns(1), "a re-run of its own is still heard");
+    let see = async |id: &str, run: u64| {
+        let seen = Observation::WorkflowRun(workflow_run(run));
+        store.accept_observation(&delivery(id), &seen).await.unwrap()
+    };
+    assert_eq!(see("d-1", 8).await, Recorded::Nothing, "taken off");
+    assert_eq!(see("d-2", 7).await, Recorded::Concerns(1), "a re-run of its own is still heard");
+    database.clock.advance(Duration::from_hours(31 * 24));
+    store.sweep_house().await.unwrap();
+    assert_eq!(see("d-3", 7).await, Recorded::Nothing, "GitHub re-runs nothing that old");
+}
+
+async fn what_two_runs_wait_for_is_adopted_by_both(database: Database) {
+    let store = database.open().await;
+    let awaited = Link::awaited_apply(&repository(), "main", "deploy.yml");
+    for id in ["r_1", "r_2"] {
+        store.accept_run(&request(id)).await.unwrap();
+    }
+    for begin in claim(&store, Lane::Work).await {
+        let proposed = decision(&begin.run, vec![Step::Look], vec![awaited.clone()]);
+        store.settle(&begin, &proposed, None).await.unwrap();
+    }
+    let seen = WorkflowRunSeen { event: "push".to_owned(), ..workflow_run(7) };
+    let seen = Observation::WorkflowRun(seen);
+    let recorded = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
+    assert_eq!(recorded, Recorded::Waiting);
+
+    let apply = Link::apply(&repository(), "main", "deploy.yml");
+    for look in claim(&store, Lane::Work).await {
+        let merged = decision(&look.run, vec![], vec![apply.clone()]);
+        store.settle(&look, &merged, None).await.unwrap();
+    }
+    let adopted = claim(&store, Lane::Work).await;
+    let steps: Vec<_> = adopted.into_iter().map(|claimed| claimed.step).collect();
+    assert_eq!(steps, [Step::Observe(seen.clone()), Step::Observe(seen)]);
 }
 
 async fn runs_are_listed_by_page_and_filter(database: Database) {
@@ -572,17 +663,17 @@ async fn a_silent_run_comes_up_for_a_look_until_it_has_ended(database: Database)
     for _ in 0..2 {
         store.request_look(std::slice::from_ref(&id)).await.unwrap();
     }
-    let later = database.clock.now() + Duration::from_secs(60);
+    let later = database.clock.now() + Duration::from_mins(1);
     store.look_again_at(&id, later).await.unwrap();
     assert!(store.runs_to_look_at(10).await.unwrap().is_empty());
-    database.clock.advance(Duration::from_secs(61));
+    database.clock.advance(Duration::from_mins(1));
     assert_eq!(store.runs_to_look_at(10).await.unwrap().len(), 1);
 
     let look = claim_one(&store, Lane::Work).await;
     assert_eq!(look.step, Step::Look);
     let mut run = look.run.clone();
     run.status = Status::Failure;
-    store.settle(&look, &Decision::unchanged(run), None).await.unwrap();
+    store.settle(&look, &unchanged(run), None).await.unwrap();
     assert!(store.runs_to_look_at(10).await.unwrap().is_empty());
     assert!(claim(&store, Lane::Work).await.is_empty(), "asked for twice, added once");
 }
@@ -634,7 +725,7 @@ async fn the_database_file_is_readable_by_nobody_else() {
     let database = Database::sqlite();
     let store = database.open().await;
     store.accept_run(&request("r_1")).await.unwrap();
-    let folder = database._folder.as_ref().unwrap().path();
+    let folder = database.folder.as_ref().unwrap().path();
     for entry in std::fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;

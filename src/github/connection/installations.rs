@@ -89,6 +89,11 @@ impl Installations {
         slots.remove(&owner.to_ascii_lowercase());
     }
 
+    /// The same for every account.
+    pub(in crate::github) fn forget_all(&self) {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The account's token, other than the one numbered `refused`.
     async fn token(&self, owner: &str, refused: Option<u64>) -> Result<Token, Error> {
         let slot = self.slot(owner);

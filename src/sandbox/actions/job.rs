@@ -191,7 +191,7 @@ impl Leg {
                 self.log.say(&installed.notice);
             }
             Err(error) => {
-                self.log.say(&format!("##[warning]Terraform is not available: {error:#}"))
+                self.log.say(&format!("##[warning]Terraform is not available: {error:#}"));
             }
         }
         if !script::finds("git") {

@@ -61,8 +61,6 @@ CREATE TABLE links (
     run_id TEXT NOT NULL REFERENCES runs (id),
     PRIMARY KEY (link, run_id)   -- one look-up decides whether a delivery concerns a run
 );
--- Links of a run that has ended are taken off.
-CREATE INDEX links_of_run ON links (run_id);
 
 -- Deliveries from GitHub that concerned a run. (A portal's message is told by its run's id.)
 CREATE TABLE deliveries (
@@ -72,7 +70,8 @@ CREATE TABLE deliveries (
 -- Old ones are swept.
 CREATE INDEX deliveries_by_age ON deliveries (received_at);
 
--- What was seen of a workflow run before the dispatch that made it has answered.
+-- What was seen before the run that it belongs to could know of it: before a dispatch has answered,
+-- before a merge was heard of.
 CREATE TABLE waiting (
     link        TEXT NOT NULL,
     delivery    TEXT NOT NULL,
@@ -80,8 +79,6 @@ CREATE TABLE waiting (
     expires_at  BIGINT NOT NULL,
     PRIMARY KEY (link, delivery) -- looked up by the links that a run gains
 );
--- Under its other links it is removed by its delivery.
-CREATE INDEX waiting_of_delivery ON waiting (delivery);
 
 -- The catalog entities that runs have made: the embedded portal's catalog, and where each one's
 -- files are.

@@ -1,0 +1,122 @@
+//! Commit statuses, check runs and deployments.
+
+use serde_json::{Value, json};
+
+use super::{maybe_time, node_id, time, with};
+use crate::sandbox::github::state::{
+    CheckRun, Deployment, DeploymentStatus, Repository, Status, World,
+};
+
+impl World {
+    pub(crate) fn status_body(&self, repository: &Repository, status: &Status) -> Value {
+        json!({
+            "url": format!("{}/statuses/{}", self.repository_url(repository), status.sha),
+            "avatar_url": format!("{}/avatars/{}", self.base_url, status.creator),
+            "id": status.id,
+            "node_id": node_id("SC", status.id),
+            "state": status.state,
+            "description": status.description,
+            "target_url": status.target_url,
+            "context": status.context,
+            "created_at": time(status.created_at),
+            "updated_at": time(status.created_at),
+        })
+    }
+
+    pub(crate) fn status_full_body(&self, repository: &Repository, status: &Status) -> Value {
+        let creator = json!({"creator": self.account_body(status.creator)});
+        with(self.status_body(repository, status), creator)
+    }
+
+    pub(crate) fn check_run_body(&self, repository: &Repository, check: &CheckRun) -> Value {
+        let url = format!("{}/check-runs/{}", self.repository_url(repository), check.id);
+        let pulls: Vec<Value> = repository
+            .pulls
+            .iter()
+            .filter(|pull| pull.head_sha == check.sha)
+            .map(|pull| self.pull_reference_body(repository, pull))
+            .collect();
+        let mut app = self.app_body();
+        if let Some(fields) = app.as_object_mut() {
+            fields.remove("client_id");
+        }
+        json!({
+            "id": check.id,
+            "name": check.name,
+            "node_id": node_id("CR", check.id),
+            "head_sha": check.sha,
+            "external_id": check.external_id,
+            "url": url,
+            "html_url": format!("{}/runs/{}", self.repository_page(repository), check.id),
+            "details_url": check.details_url,
+            "status": check.status,
+            "conclusion": check.conclusion,
+            "started_at": time(check.started_at),
+            "completed_at": maybe_time(check.completed_at),
+            "output": {
+                "title": check.output["title"],
+                "summary": check.output["summary"],
+                "text": check.output["text"],
+                "annotations_count": check.output["annotations"].as_array().map_or(0, Vec::len),
+                "annotations_url": format!("{url}/annotations"),
+            },
+            "check_suite": {"id": check.suite},
+            "app": app,
+            "pull_requests": pulls,
+        })
+    }
+
+    pub(crate) fn deployment_body(
+        &self,
+        repository: &Repository,
+        deployment: &Deployment,
+    ) -> Value {
+        let root = self.repository_url(repository);
+        let url = format!("{root}/deployments/{}", deployment.id);
+        json!({
+            "url": url,
+            "id": deployment.id,
+            "node_id": node_id("DE", deployment.id),
+            "task": deployment.task,
+            "original_environment": deployment.environment,
+            "environment": deployment.environment,
+            "description": deployment.description,
+            "created_at": time(deployment.created_at),
+            "updated_at": time(deployment.created_at),
+            "statuses_url": format!("{url}/statuses"),
+            "repository_url": root,
+            "creator": self.account_body(deployment.creator),
+            "sha": deployment.sha,
+            "ref": deployment.reference,
+            "payload": deployment.payload,
+            "transient_environment": false,
+            "production_environment": deployment.environment == "production",
+        })
+    }
+
+    pub(crate) fn deployment_status_body(
+        &self,
+        repository: &Repository,
+        deployment: &Deployment,
+        status: &DeploymentStatus,
+    ) -> Value {
+        let root = self.repository_url(repository);
+        let url = format!("{root}/deployments/{}", deployment.id);
+        json!({
+            "url": format!("{url}/statuses/{}", status.id),
+            "id": status.id,
+            "node_id": node_id("DES", status.id),
+            "state": status.state,
+            "creator": self.account_body(status.creator),
+            "description": status.description,
+            "environment": deployment.environment,
+            "target_url": status.log_url,
+            "created_at": time(status.created_at),
+            "updated_at": time(status.created_at),
+            "deployment_url": url,
+            "repository_url": root,
+            "environment_url": "",
+            "log_url": status.log_url,
+        })
+    }
+}
