@@ -8,5 +8,7 @@ mod intake;
 mod portal;
 mod sandbox_github;
 mod store;
+mod stories;
 mod support;
 mod templates;
+mod world;

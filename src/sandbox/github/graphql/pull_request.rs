@@ -4,7 +4,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
 use super::objects::Actor;
 use super::repository::{Commit, Label, LabelConnection, within};
-use super::scalars::{DateTime, GitObjectId, Uri};
+use super::scalars::{BigInt, DateTime, GitObjectId, Uri};
 use super::{Maybe, maybe};
 use crate::sandbox::github::body::node_id;
 use crate::sandbox::github::refusal::Answered;
@@ -39,6 +39,38 @@ pub(crate) enum PullRequestReviewDecision {
     Approved,
     ChangesRequested,
     ReviewRequired,
+}
+
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PullRequestReviewState {
+    Approved,
+    ChangesRequested,
+    Dismissed,
+    Commented,
+}
+
+impl PullRequestReviewState {
+    fn of(state: &str) -> Self {
+        match state {
+            "APPROVED" => Self::Approved,
+            "CHANGES_REQUESTED" => Self::ChangesRequested,
+            "DISMISSED" => Self::Dismissed,
+            _ => Self::Commented,
+        }
+    }
+}
+
+#[derive(SimpleObject)]
+pub(crate) struct PullRequestReview {
+    full_database_id: Option<BigInt>,
+    state: PullRequestReviewState,
+    url: Uri,
+    author: Option<Actor>,
+}
+
+#[derive(SimpleObject)]
+pub(crate) struct PullRequestReviewConnection {
+    nodes: Option<Vec<Option<PullRequestReview>>>,
 }
 
 #[derive(SimpleObject)]
@@ -209,6 +241,43 @@ impl PullRequest {
             Some("CHANGES_REQUESTED") => Some(PullRequestReviewDecision::ChangesRequested),
             _ => None,
         })
+    }
+
+    async fn is_in_merge_queue(&self, ctx: &Context<'_>) -> async_graphql::Result<bool> {
+        Ok(self.look(ctx, |_, _, pull| pull.queued)?)
+    }
+
+    /// The sandbox has no forks.
+    async fn is_cross_repository(&self) -> bool {
+        false
+    }
+
+    /// The newest verdict of each reviewer, comments aside.
+    async fn latest_opinionated_reviews(
+        &self,
+        ctx: &Context<'_>,
+        first: Option<i32>,
+    ) -> Maybe<PullRequestReviewConnection> {
+        let most = usize::try_from(first.unwrap_or(100)).unwrap_or(0);
+        maybe(self.look(ctx, |world, found, pull| {
+            let page = world.repository_page(found);
+            let mut newest = std::collections::BTreeMap::new();
+            for review in pull.reviews.iter().filter(|it| it.state != "COMMENTED") {
+                newest.insert(review.author, review);
+            }
+            let nodes = newest.into_values().take(most).map(|review| {
+                Some(PullRequestReview {
+                    full_database_id: Some(BigInt(review.id.to_string())),
+                    state: PullRequestReviewState::of(review.state),
+                    url: Uri(format!(
+                        "{page}/pull/{}#pullrequestreview-{}",
+                        pull.number, review.id
+                    )),
+                    author: Some(Actor::of(world, review.author)),
+                })
+            });
+            Some(PullRequestReviewConnection { nodes: Some(nodes.collect()) })
+        }))
     }
 
     async fn labels(&self, ctx: &Context<'_>, first: Option<i32>) -> Maybe<LabelConnection> {

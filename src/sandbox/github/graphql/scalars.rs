@@ -18,6 +18,7 @@ text_scalar!(GitRefname, "GitRefname", "A fully qualified reference.");
 text_scalar!(Base64String, "Base64String", "Bytes in Base64.");
 text_scalar!(DateTime, "DateTime", "A time.");
 text_scalar!(Uri, "URI", "A link.");
+text_scalar!(BigInt, "BigInt", "A whole number of any size, written as text.");
 
 impl From<Time> for DateTime {
     fn from(at: Time) -> Self {
