@@ -1,6 +1,9 @@
 //! One file a command. All wiring lives here: no other room builds a client or opens a store.
 
+pub mod demo;
 pub mod folder;
+pub mod playground;
+pub mod sandbox;
 pub mod serve;
 pub mod service;
 
@@ -27,6 +30,8 @@ struct Arguments {
 enum Command {
     /// The service: receives, runs, follows, reports. The default.
     Serve(Box<RawSettings>),
+    Demo(Box<demo::DemoArguments>),
+    Sandbox(Box<sandbox::SandboxArguments>),
     /// What the sandbox's workflows call where Terraform is not installed.
     #[command(hide = true)]
     SandboxTerraform {
@@ -42,6 +47,8 @@ pub fn run() -> ExitCode {
     let done = match arguments.command {
         None => serve::run(arguments.settings),
         Some(Command::Serve(settings)) => serve::run(*settings),
+        Some(Command::Demo(arguments)) => demo::run(&arguments),
+        Some(Command::Sandbox(arguments)) => sandbox::run(&arguments),
         Some(Command::SandboxTerraform { arguments }) => return terraform_main(&arguments),
     };
     match done {

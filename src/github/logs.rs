@@ -8,8 +8,8 @@ const LINES: usize = 40;
 /// The longest line that is told, in characters.
 const LINE_LENGTH: usize = 500;
 
-/// The last lines that belong to the failure: up to the runner's `Process completed with exit
-/// code`, because the steps that clean up come after it.
+/// The last lines that belong to the failure: of the step that failed, without its script, and up
+/// to the runner's `Process completed with exit code`, because the steps that clean up come after it.
 pub(super) fn tail(log: &str) -> Vec<String> {
     let lines: Vec<&str> = log.lines().map(without_timestamp).collect();
     let end = lines
@@ -17,8 +17,19 @@ pub(super) fn tail(log: &str) -> Vec<String> {
         .position(|line| line.starts_with("##[error]Process completed with exit code"))
         .or_else(|| lines.iter().rposition(|line| line.starts_with("##[error]")))
         .map_or(lines.len(), |error| error + 1);
-    let kept: Vec<String> = lines[..end].iter().filter_map(|line| told(line)).collect();
+    let kept: Vec<String> =
+        lines[start_of_step(&lines[..end])..end].iter().filter_map(|line| told(line)).collect();
     kept[kept.len().saturating_sub(LINES)..].to_vec()
+}
+
+/// Where the output of the last step begins: behind the fold in which the runner shows its script.
+fn start_of_step(lines: &[&str]) -> usize {
+    let run = lines.iter().rposition(|line| line.starts_with("##[group]Run "));
+    let fold = run.and_then(|run| {
+        let end = lines[run..].iter().position(|line| line.starts_with("##[endgroup]"))?;
+        Some(run + end + 1)
+    });
+    fold.unwrap_or(0)
 }
 
 /// The counts of the last plan in a log of Terraform or OpenTofu.
@@ -113,10 +124,7 @@ mod tests {
             2026-01-31T12:00:01.0000000Z \n\
             2026-01-31T12:00:01.0000000Z ##[error]Process completed with exit code 1.\n\
             2026-01-31T12:00:02.0000000Z Post job cleanup.\n";
-        assert_eq!(
-            tail(log),
-            ["terraform apply", "│ Error: quota is used up", "Process completed with exit code 1."]
-        );
+        assert_eq!(tail(log), ["│ Error: quota is used up", "Process completed with exit code 1."]);
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub fn refuse(run: Run, refusal: &Refusal, now: DateTime<Utc>) -> Decision {
 
 /// What a request means.
 struct Begun {
+    /// The action's title, where the template has one.
+    title: Option<String>,
     operation: Option<Operation>,
     work: Option<Work>,
     first: Step,
@@ -67,6 +69,7 @@ struct Begun {
 fn go(run: Run, begun: Begun, now: DateTime<Utc>) -> Decision {
     let mut draft = Draft::of(run);
     draft.run.operation = begun.operation.or(draft.run.operation);
+    draft.run.request.action_title = begun.title.or(draft.run.request.action_title.take());
     draft.run.work = begun.work;
     draft.links_all(begun.link);
     let who = words::one_line(draft.run.request.user.shown(), 80);
@@ -179,6 +182,7 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
         applies: Vec::new(),
     };
     Ok(Begun {
+        title: Some(title_of(run, action)),
         operation: Some(operation),
         line: format!("A change to {repository} is being prepared."),
         link: Some(Link::branch(&repository, &branch)),
@@ -224,7 +228,8 @@ fn template_workflow(run: &Run, action: &ActionOf, context: &Value) -> Result<Be
         conclusions: action.action.conclusions.iter().map(means_good).collect(),
         workflow_run: None,
     };
-    Ok(dispatching(work, Some(action.action.operation)))
+    let title = Some(title_of(run, action));
+    Ok(Begun { title, ..dispatching(work, Some(action.action.operation)) })
 }
 
 fn storing(action: &ActionOf, context: &Value) -> Result<Begun, Refusal> {
@@ -242,12 +247,14 @@ fn storing(action: &ActionOf, context: &Value) -> Result<Begun, Refusal> {
     let line = format!("The secret {name} is being stored in {repository}.");
     let first =
         Step::StoreSecret(StoreSecret { repository, environment, name, value: value.clone() });
-    Ok(Begun { operation: Some(action.action.operation), work: None, first, link: None, line })
+    let operation = Some(action.action.operation);
+    Ok(Begun { title: action.action.title.clone(), operation, work: None, first, link: None, line })
 }
 
 fn dispatching(work: WorkflowWork, operation: Option<Operation>) -> Begun {
     let on = work.reference.as_deref().map(|name| format!(" at {}", words::one_line(name, 80)));
     Begun {
+        title: None,
         operation,
         line: format!(
             "Workflow {} in {} is being started{}.",

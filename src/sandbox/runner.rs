@@ -1,12 +1,13 @@
 //! Joins the sandbox's two halves of GitHub Actions: the one that keeps runs, and the one that
 //! executes workflow files.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::actions::{self, Approvals};
 use super::github::{Report, RunReporter, WorkflowJobRequest, WorkflowRunner};
@@ -26,10 +27,18 @@ impl WorkflowRunner for Runner {
                 tracing::warn!(error = %error, "the workspace of a workflow run cannot be emptied");
             }
             let (sink, mut told) = mpsc::unbounded_channel();
-            let request = request(job, stand_in, approvals(&report));
+            let waiting = watch::Sender::new(HashSet::new());
+            let request = request(job, stand_in, approvals(&report, &waiting));
             let telling = async {
                 while let Some(happened) = told.recv().await {
+                    let environment = match &happened {
+                        actions::Report::JobWaiting { environment, .. } => {
+                            Some(environment.clone())
+                        }
+                        _ => None,
+                    };
                     report.report(translated(happened));
+                    waiting.send_modify(|waiting| waiting.extend(environment));
                 }
             };
             tokio::join!(actions::execute(request, sink), telling);
@@ -43,14 +52,20 @@ fn empty(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-fn approvals(report: &RunReporter) -> Approvals {
-    let report = report.clone();
+/// `waiting` has the environments of which GitHub was told that a job waits for them: before that,
+/// nobody can approve them.
+fn approvals(report: &RunReporter, waiting: &watch::Sender<HashSet<String>>) -> Approvals {
+    let (report, waiting) = (report.clone(), waiting.subscribe());
     Arc::new(move |environment| {
         if !report.needs_approval(environment) {
             return None;
         }
         let (report, environment) = (report.clone(), environment.to_owned());
-        Some(Box::pin(async move { report.approved(&environment).await }))
+        let mut waiting = waiting.clone();
+        Some(Box::pin(async move {
+            let told = waiting.wait_for(|waiting| waiting.contains(&environment)).await.is_ok();
+            told && report.approved(&environment).await
+        }))
     })
 }
 

@@ -92,6 +92,8 @@ const EVENTS: [&str; 13] = [
 
 /// How a sandbox is set up.
 pub struct SandboxConfig {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
     /// Where webhooks go; can be set later.
     pub webhook_url: Option<String>,
     /// What they are signed with.
@@ -115,6 +117,7 @@ impl SandboxConfig {
     pub fn new(directory: PathBuf, clock: Clock) -> Self {
         let owned = |(name, level): (&str, &str)| (name.to_owned(), level.to_owned());
         Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             webhook_url: None,
             webhook_secret: None,
             events: EVENTS.map(str::to_owned).into(),
@@ -150,7 +153,7 @@ pub struct Sandbox;
 impl Sandbox {
     /// Starts a sandbox on a free port of 127.0.0.1.
     pub async fn start(config: SandboxConfig) -> std::io::Result<SandboxGitHub> {
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
         std::fs::create_dir_all(&config.directory)?;
         let runner = config.runner.clone();
@@ -237,6 +240,11 @@ impl SandboxGitHub {
         self.0.work.notify_one();
         self.0.changed.notify_waiters();
         result
+    }
+
+    /// Looks at the state. Whoever waits for a change looks by this: working would be one.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&lock(&self.0.world))
     }
 
     /// Resolves at the next change of the state. Take it before looking.

@@ -113,11 +113,19 @@ impl SandboxRun {
     pub async fn ended(&self) {
         loop {
             let changed = self.repository.github.changed();
-            if self.now().conclusion.is_some() {
+            if self.has_ended() {
                 return;
             }
             changed.await;
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.repository.github.look(|world| {
+            let index = world.repository_index(self.repository.id);
+            let run = index.and_then(|index| world.repositories[index].run(self.id).ok());
+            run.is_none_or(|run| run.conclusion.is_some())
+        })
     }
 
     /// The run begins.

@@ -150,7 +150,7 @@ impl RunReporter {
     pub async fn approved(&self, environment: &str) -> bool {
         loop {
             let changed = self.github.changed();
-            let state = self.github.with(|world| {
+            let state = self.github.look(|world| {
                 let index = world.repository_index(self.repository)?;
                 let run = world.repositories[index].run(self.run).ok()?;
                 let waits =
@@ -169,7 +169,7 @@ impl RunReporter {
 
     /// Whether the environment asks for an approval in this repository.
     pub fn needs_approval(&self, environment: &str) -> bool {
-        self.github.with(|world| {
+        self.github.look(|world| {
             let index = world.repository_index(self.repository);
             let environment = index.and_then(|it| world.repositories[it].environment(environment));
             environment.is_some_and(|environment| environment.needs_approval)
