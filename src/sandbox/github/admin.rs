@@ -215,6 +215,11 @@ impl SandboxGitHub {
         self.inner().faults().clear();
     }
 
+    /// Sends the answers that [`Fault::HoldAnswer`] keeps back.
+    pub fn release_answers(&self) {
+        self.inner().released.send_replace(());
+    }
+
     /// Uses up the hourly budget of an organisation's installation.
     pub fn exhaust_rate_limit(&self, organization: &str) {
         self.with(|world| {

@@ -18,6 +18,9 @@ pub enum Fault {
     TooManyRequests(Duration),
     /// The work is done late.
     Delay(Duration),
+    /// The work is done at once, and answered when the test says so
+    /// ([`super::SandboxGitHub::release_answers`]).
+    HoldAnswer,
 }
 
 /// Faults that wait for their call.
