@@ -56,6 +56,14 @@ impl World {
         self.running = Some(Running { store, worker, lifecycle, runtime });
     }
 
+    /// The database is lost. The service does not run.
+    pub(crate) fn empty_the_database(&mut self) {
+        assert!(self.running.is_none(), "the service runs");
+        for file in ["towpath.db", "towpath.db-wal", "towpath.db-shm"] {
+            let _may_not_be_there = std::fs::remove_file(self.folder.path().join(file));
+        }
+    }
+
     /// The service ends in the middle of what it does.
     pub(crate) async fn crash(&mut self) {
         drop(self.running.take().expect("it runs"));
