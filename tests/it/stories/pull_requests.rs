@@ -62,7 +62,8 @@ async fn the_pull_request_says_what_was_asked_by_whom_and_for_whom_to_look() {
     for part in ["`jane`", "orders", "`10`", run.as_str(), "databases/orders"] {
         assert!(pull.body.contains(part), "no {part} in:\n{}", pull.body);
     }
-    assert!(!pull.body.contains("<shop>"), "nothing typed is live:\n{}", pull.body);
+    let typed = "`for ¦ the <shop> @octocat`";
+    assert!(pull.body.contains(typed), "what is typed is shown, and inert:\n{}", pull.body);
     let file = world.infrastructure.file_at(&pull.head_sha, "databases/orders/main.tf").unwrap();
     assert!(file.contains("name = \"orders\""), "{file}");
     let shown = world.until_portal(&run, "IN_PROGRESS", "Waiting for review").await;

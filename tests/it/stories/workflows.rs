@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use towpath::domain::RunId;
 use towpath::sandbox::github::{SandboxRun, WorkflowRun};
 
-use crate::world::{Kind, World, newest_run};
+use crate::world::{DISPATCHED, Kind, World, newest_run};
 
 /// `acme/shop` is rolled back, and its workflow is queued.
 async fn dispatched(world: &World) -> (RunId, SandboxRun) {
@@ -258,8 +258,9 @@ async fn two_dispatches_at_once_on_an_old_server_are_told_apart_by_what_they_are
     let kind = Kind { legacy_dispatch: true, ..Kind::default() }
         .with("{note: \"{{ inputs.note }}\"}", "{note: \"{{ inputs.note }}\", run: \"{{ run.id }}\"}");
     let world = World::of(kind).await;
-    let named = "run-name: \"Rollback ${{ inputs.run }}\"\non: {workflow_dispatch: {}}\njobs: {only: {runs-on: x, steps: [{run: 'true'}]}}\n";
-    world.shop.push("octocat", "main", &[(".github/workflows/rollback.yml", Some(named))], "Name");
+    let named = format!("run-name: \"Rollback ${{{{ inputs.run }}}}\"
+{DISPATCHED}");
+    world.shop.push("octocat", "main", &[(".github/workflows/rollback.yml", Some(named.as_str()))], "Name");
     let (one, two) = tokio::join!(rollback(&world, "one"), rollback(&world, "two"));
     world.rest().await;
     assert_eq!(world.shop.workflow_runs().len(), 2);

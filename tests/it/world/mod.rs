@@ -22,6 +22,7 @@ use towpath::worker::Worker;
 
 use contracts::Contracts;
 use service::Running;
+pub(crate) use setup::DISPATCHED;
 
 /// What GitHub's webhooks are signed with.
 const WEBHOOK_SECRET: &str = "the sandbox's webhook secret";

@@ -19,9 +19,9 @@ use super::{Kind, WEBHOOK_SECRET};
 const WORKFLOW: &str = "on: {push: {branches: [main]}, pull_request: {}, workflow_dispatch: {}}\n\
                         jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
 
-/// The same for one that is only dispatched.
-const DISPATCHED: &str = "on: {workflow_dispatch: {}}\n\
-                          jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
+/// The same for one that is only dispatched, and takes what the stories send.
+pub(crate) const DISPATCHED: &str = "on: {workflow_dispatch: {inputs: {note: , run: , version: , count: , deep: , port_payload: , v: , o: , text: }}}\n\
+                                     jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
 
 /// Where the databases are described.
 pub(super) fn infrastructure(github: &SandboxGitHub) -> SandboxRepository {
