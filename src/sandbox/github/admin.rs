@@ -210,6 +210,12 @@ impl SandboxGitHub {
         self.inner().faults().add(operation, skip, times, fault);
     }
 
+    /// The next time, this mutation alone goes wrong inside of GitHub (`createRef`); those beside it
+    /// in the document are executed.
+    pub fn fail_field_next(&self, field: &str) {
+        self.inner().faults().add_field(field);
+    }
+
     /// Takes all faults back.
     pub fn clear_faults(&self) {
         self.inner().faults().clear();

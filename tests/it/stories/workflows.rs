@@ -308,14 +308,14 @@ async fn too_many_and_too_long_inputs_are_refused_before_github_is_asked() {
     let many: Map<String, Value> = (0..26).map(|n| (format!("i{n}"), json!(n))).collect();
     for (inputs, named) in [
         (Value::Object(many), "26 inputs"),
-        (json!({"long": "x".repeat(65_530)}), "65,535 characters"),
+        (json!({"long": "x".repeat(65_530)}), "at most 65535"),
     ] {
         world.add_invocation("by_message", &github(json!({"omitPayload": true})));
         let run = world.press("by_message", inputs, None).await;
         world.rest().await;
         world.until_portal(&run, "FAILURE", "Refused").await;
         let log = world.portal_log(&run);
-        assert!(log.replace("65535", "65,535").contains(named), "{log}");
+        assert!(log.contains(named), "{log}");
     }
     assert_eq!(world.github.requests(), []);
     world.end().await;

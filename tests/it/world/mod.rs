@@ -146,6 +146,15 @@ impl World {
         RunId::new(run).unwrap()
     }
 
+    /// Somebody ends a run in the portal, by its API.
+    pub(crate) async fn end_in_the_portal(&self, run: &RunId) {
+        let url = format!("{}/v1/actions/runs/{run}", self.portal.url());
+        let token = self.portal.token().expect("the service has a token");
+        let body = json!({"status": "FAILURE"});
+        let told = reqwest::Client::new().patch(url).bearer_auth(token).json(&body).send().await;
+        assert!(told.unwrap().status().is_success());
+    }
+
     /// Puts a button into the portal whose message carries the invocation itself.
     pub(crate) fn add_invocation(&self, action: &str, method: &Value) {
         setup::add_invocation(&self.portal, self.address(), action, method);

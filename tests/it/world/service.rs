@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use towpath::cli::service::{Service, Surroundings};
 use towpath::lifecycle::{Drained, Lifecycle};
 use towpath::store::Store;
-use towpath::worker::Worker;
+use towpath::worker::{Sweep, Worker};
 
 use super::World;
 
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Running {
     pub(super) store: Store,
     pub(super) worker: Worker,
+    pub(super) sweep: Sweep,
     lifecycle: Lifecycle,
     runtime: OwnRuntime,
 }
@@ -51,9 +52,9 @@ impl World {
                 Service::start(&settings, templates, surroundings).await.unwrap()
             }
         });
-        let Service { store, worker, .. } = starting.await.unwrap();
+        let Service { store, worker, sweep, .. } = starting.await.unwrap();
         let runtime = OwnRuntime(Some(runtime));
-        self.running = Some(Running { store, worker, lifecycle, runtime });
+        self.running = Some(Running { store, worker, sweep, lifecycle, runtime });
     }
 
     /// The database is lost. The service does not run.
@@ -72,7 +73,7 @@ impl World {
 
     /// The service ends in order.
     pub(crate) async fn stop(&mut self) {
-        let Running { store, worker, lifecycle, runtime } = self.running.take().expect("it runs");
+        let Running { store, worker, lifecycle, runtime, .. } = self.running.take().expect("it runs");
         lifecycle.stop();
         assert_eq!(lifecycle.drain(PATIENCE).await, Drained::Complete);
         drop(worker);

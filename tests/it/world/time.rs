@@ -27,6 +27,13 @@ impl World {
         }
     }
 
+    /// So much time passes that every open run was silent too long, and is looked at.
+    pub(crate) async fn look(&self) {
+        self.clock.advance(Duration::from_hours(2));
+        let sweep = &self.running.as_ref().expect("the service runs").sweep;
+        assert!(sweep.once().await.unwrap() > 0, "nothing is open");
+    }
+
     /// Waits until nothing is left to be done: every webhook is delivered, every step settled.
     pub(crate) async fn rest(&self) {
         let started = Instant::now();
@@ -54,6 +61,12 @@ impl World {
             assert!(started.elapsed() < PATIENCE, "no standstill:\n{}", self.left_over().await);
             self.pass_time().await;
         }
+    }
+
+    /// The lease of what was under way at a crash ends, and everything is worked off.
+    pub(crate) async fn after_a_crash(&self) {
+        self.clock.advance(Duration::from_mins(3));
+        self.rest().await;
     }
 
     /// Waits until a run is as it should be, and answers it.
