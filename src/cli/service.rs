@@ -41,11 +41,28 @@ pub struct Service {
     pub store: Store,
     /// The templates in force.
     pub templates: TemplatesInForce,
+    /// Works off what is to be done.
+    pub worker: Worker,
+    /// Asks about what was silent too long.
+    pub sweep: Sweep,
 }
 
 impl Service {
     /// Starts everything: routes, worker, sweep. It runs until the lifecycle is told to stop.
     pub async fn start(
+        settings: &Settings,
+        templates: Templates,
+        surroundings: Surroundings,
+    ) -> anyhow::Result<Self> {
+        let lifecycle = surroundings.lifecycle.clone();
+        let service = Self::receive(settings, templates, surroundings).await?;
+        lifecycle.spawn(service.worker.clone().run(lifecycle.token()));
+        lifecycle.spawn(service.sweep.clone().run(lifecycle.token()));
+        Ok(service)
+    }
+
+    /// Starts what receives, and no more: nothing is done until somebody drives `worker`.
+    pub async fn receive(
         settings: &Settings,
         templates: Templates,
         surroundings: Surroundings,
@@ -80,11 +97,10 @@ impl Service {
             access_changed: Arc::new(move || github.forget_installations()),
         };
         let state = AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
-        lifecycle.spawn(Worker::new(effects).run(lifecycle.token()));
-        let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
-        lifecycle.spawn(sweep.run(lifecycle.token()));
         lifecycle.spawn(serve(listener, state, lifecycle.clone()));
-        Ok(Self { address, store, templates })
+        let worker = Worker::new(effects);
+        let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
+        Ok(Self { address, store, templates, worker, sweep })
     }
 }
 

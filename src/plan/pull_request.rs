@@ -302,7 +302,10 @@ fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequest
         }
     }
     let before = facts.state;
-    if before == seen.state {
+    // What leaves the merge queue may be shown as merged before the commit is known, without which
+    // no apply is found: the next observation has it.
+    let is_unfinished = seen.state == PullRequestState::Merged && seen.merge_commit.is_none();
+    if before == seen.state || is_unfinished {
         return;
     }
     facts.state = seen.state;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::context::normalized;
-use super::spec::{ActionSpec, Template};
+use super::spec::{ActionKind, ActionSpec, Template};
 use crate::domain::Operation;
 
 /// Bytes of all inputs together, as JSON. The portal's own limit for a run's message is near 1 MB.
@@ -42,6 +42,11 @@ pub fn check(
         action.operation == Operation::Create || action.inputs.is_none() || before.is_some();
     if is_whole && !is_delete {
         fill_defaults(&template.inputs, &mut inputs);
+    } else if action.kind != ActionKind::Files {
+        // No `.towpath.yml` will fill in what a workflow lists and nobody gave.
+        let listed = action.inputs.as_deref().unwrap_or_default();
+        fill_defaults(&template.inputs, &mut inputs);
+        inputs.retain(|name, _| listed.contains(name));
     }
     if !is_delete {
         let partial = (!is_whole).then_some(given_names.as_slice());

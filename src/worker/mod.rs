@@ -51,8 +51,10 @@ impl Worker {
         let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let under_way = TaskTracker::new();
         let mut wake = self.store.wake();
+        let mut moved = self.clock.moved();
         while !stop.is_cancelled() {
             wake.mark_unchanged();
+            moved.mark_unchanged();
             let begun = self.begin_due(&places, &under_way).await;
             if begun {
                 continue;
@@ -60,6 +62,7 @@ impl Worker {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = wake.changed() => {}
+                _ = moved.changed() => {}
                 () = tokio::time::sleep(self.until_due().await) => {}
             }
         }

@@ -14,6 +14,7 @@ const AT_ONCE: u32 = 200;
 const LONGEST: TimeDelta = TimeDelta::minutes(15);
 
 /// Asks for a look at every open run that has been silent too long.
+#[derive(Clone)]
 pub struct Sweep {
     store: Store,
     clock: Clock,

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::{Client, Error as HyperError};
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_http::follow_redirect::policy::{
-    FilterCredentials, Limited, PolicyExt as _, clone_body_fn,
+    Action, Attempt, FilterCredentials, Limited, Policy, PolicyExt as _, clone_body_fn,
 };
 
 use super::answer::{Answer, lost};
@@ -161,10 +161,10 @@ fn stack() -> Result<Octocrab, SetupError> {
     connector.set_connect_timeout(Some(CONNECT_LIMIT));
     let client: Client<_, OctoBody> =
         Client::builder(hyper_util::rt::TokioExecutor::new()).build(connector);
-    // A renamed repository answers a write with 307: the body goes along. `Authorization` does not
-    // go to another host, where logs and artifacts lie.
+    // A renamed repository answers a write with 307: the body goes along.
     let redirects = Limited::new(5)
         .and::<_, OctoBody, HyperError>(FilterCredentials::new())
+        .and::<_, OctoBody, HyperError>(DownloadsWithoutToken::default())
         .and::<_, OctoBody, HyperError>(clone_body_fn(OctoBody::try_clone));
     let built = OctocrabBuilder::new_empty()
         .with_service(client)
@@ -174,6 +174,26 @@ fn stack() -> Result<Octocrab, SetupError> {
     match built {
         Ok(octocrab) => Ok(octocrab),
         Err(never) => match never {},
+    }
+}
+
+/// Logs and artifacts are answered with 302, and lie where a second proof of identity beside the
+/// signed address is refused: mostly on another host, on some GHES on the same one.
+#[derive(Clone, Default)]
+struct DownloadsWithoutToken {
+    is_download: bool,
+}
+
+impl<B, E> Policy<B, E> for DownloadsWithoutToken {
+    fn redirect(&mut self, attempt: &Attempt<'_>) -> Result<Action, E> {
+        self.is_download |= attempt.status() == StatusCode::FOUND;
+        Ok(Action::Follow)
+    }
+
+    fn on_request(&mut self, request: &mut Request<B>) {
+        if self.is_download {
+            request.headers_mut().remove(AUTHORIZATION);
+        }
     }
 }
 

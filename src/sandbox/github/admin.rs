@@ -210,9 +210,20 @@ impl SandboxGitHub {
         self.inner().faults().add(operation, skip, times, fault);
     }
 
+    /// The next time, this mutation alone goes wrong inside of GitHub (`createRef`); those beside it
+    /// in the document are executed.
+    pub fn fail_field_next(&self, field: &str) {
+        self.inner().faults().add_field(field);
+    }
+
     /// Takes all faults back.
     pub fn clear_faults(&self) {
         self.inner().faults().clear();
+    }
+
+    /// Sends the answers that [`Fault::HoldAnswer`] keeps back.
+    pub fn release_answers(&self) {
+        self.inner().released.send_replace(());
     }
 
     /// Uses up the hourly budget of an organisation's installation.

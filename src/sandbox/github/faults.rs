@@ -18,12 +18,16 @@ pub enum Fault {
     TooManyRequests(Duration),
     /// The work is done late.
     Delay(Duration),
+    /// The work is done at once, and answered when the test says so
+    /// ([`super::SandboxGitHub::release_answers`]).
+    HoldAnswer,
 }
 
 /// Faults that wait for their call.
 #[derive(Default)]
 pub(crate) struct Faults {
     waiting: Vec<Waiting>,
+    fields: Vec<String>,
 }
 
 struct Waiting {
@@ -38,8 +42,19 @@ impl Faults {
         self.waiting.push(Waiting { operation: operation.to_owned(), left: times, skip, fault });
     }
 
+    pub(crate) fn add_field(&mut self, field: &str) {
+        self.fields.push(field.to_owned());
+    }
+
+    /// Whether this mutation alone is to go wrong now.
+    pub(crate) fn take_field(&mut self, field: &str) -> bool {
+        let found = self.fields.iter().position(|it| it == field);
+        found.map(|index| self.fields.remove(index)).is_some()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.waiting.clear();
+        self.fields.clear();
     }
 
     /// The fault for this call, if one waits for it.

@@ -67,6 +67,12 @@ impl Refusal {
         refusal
     }
 
+    /// GitHub's own trouble, as GraphQL tells it for one field.
+    pub(crate) fn trouble() -> Self {
+        let message = "Something went wrong while executing your query.";
+        Self::new(500, "SERVICE_UNAVAILABLE", message)
+    }
+
     pub(crate) fn stale(expected: &str) -> Self {
         let message = format!(
             "Expected branch to point to \"{expected}\" but it did not.  Pull and try again."

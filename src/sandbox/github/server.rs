@@ -80,6 +80,7 @@ async fn handle(
     if let Some(Fault::Delay(delay)) = fault {
         tokio::time::sleep(delay).await;
     }
+    let mut released = github.inner().released.subscribe();
     let mut answer = match &fault {
         Some(Fault::AnswerBefore(status)) => trouble(*status),
         Some(Fault::SecondaryLimit(wait)) => secondary_limit(403, wait.as_secs(), &fields),
@@ -88,6 +89,10 @@ async fn handle(
     };
     if let Some(Fault::AnswerAfter(status)) = fault {
         answer = trouble(status);
+    }
+    if fault == Some(Fault::HoldAnswer) {
+        // The sender lives as long as the sandbox that is handling this request.
+        let _released = released.changed().await;
     }
     let lost = fault == Some(Fault::LoseAnswer);
     let status = if lost { 0 } else { answer.status };

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::git::{Git, ZERO};
 use super::refusal::{Answered, Refusal};
-use super::state::{Artifact, Id, Job, Run, Step, Workflow, World};
+use super::state::{Artifact, Deployment, Id, Job, Run, Step, Workflow, World};
 
 const FOLDER: &str = ".github/workflows";
 /// <https://docs.github.com/actions/using-workflows/workflow-syntax-for-github-actions>
@@ -373,7 +373,13 @@ impl World {
         let found = &self.repositories[repository];
         let run = found.run(run)?;
         let job = run.jobs.iter().find(|it| it.id == job).ok_or_else(Refusal::not_found)?;
-        let fields = json!({"action": action, "workflow_job": self.job_body(found, run, job)});
+        let mut fields = json!({"action": action, "workflow_job": self.job_body(found, run, job)});
+        let is_its = |it: &&Deployment| {
+            it.sha == run.sha && job.environment.as_deref() == Some(it.environment.as_str())
+        };
+        if let Some(deployment) = found.deployments.iter().rev().find(is_its) {
+            fields["deployment"] = self.deployment_body(found, deployment);
+        }
         let actor = run.actor;
         self.emit("workflow_job", repository, actor, fields);
         Ok(())
@@ -450,7 +456,13 @@ impl World {
         name: &str,
         environment: &str,
     ) -> Answered<()> {
-        self.ensure_environment(repository, environment);
+        // A job of an environment is a deployment to it, also while it waits.
+        let (sha, actor) = {
+            let found = self.repositories[repository].run(run)?;
+            (found.sha.clone(), found.actor)
+        };
+        let wanted = json!({"ref": sha, "environment": environment});
+        self.create_deployment(repository, &wanted, actor)?;
         let job = self.ensure_job(repository, run, name)?;
         job.status = "waiting";
         job.environment = Some(environment.to_owned());

@@ -177,6 +177,11 @@ impl SandboxPort {
         self.shared.world().faults.push(fault);
     }
 
+    /// Takes all faults back.
+    pub fn clear_faults(&self) {
+        self.shared.world().faults.clear();
+    }
+
     /// The calls since the start or the last [`Self::forget_requests`], in their order.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.world().requests.clone()

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 /// Where the service finds GitHub and the portal, and where GitHub finds the service.
-pub(super) struct Contracts {
+pub(crate) struct Contracts {
     pub(super) github: String,
     pub(super) portal: String,
     pub(super) webhooks: String,
@@ -48,6 +48,14 @@ impl Contracts {
             portal: second.url.clone(),
             webhooks: hooks.unwrap_or(webhooks),
             checkers: vec![first, second],
+        }
+    }
+
+    /// The service was stopped, and may ask again what it had remembered.
+    pub(super) async fn restarted(&self) {
+        if let Some(portal) = self.checkers.get(1) {
+            let url = format!("{}/__contract/restarted", portal.url);
+            reqwest::Client::new().post(url).send().await.unwrap();
         }
     }
 

@@ -2,40 +2,33 @@
 //! that can be moved. Nothing sleeps: a story waits for a condition.
 
 mod contracts;
+mod service;
+mod setup;
+mod time;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use metrics_exporter_prometheus::PrometheusBuilder;
-use serde_json::{Map, Value};
-use tokio::net::TcpListener;
-use towpath::cli::service::{Service, Surroundings};
+use serde_json::{Map, Value, json};
 use towpath::clock::Clock;
-use towpath::config::{GitHubApp, Intake, LogFormat, PortSettings, Settings};
-use towpath::domain::{Run, RunId};
-use towpath::lifecycle::Lifecycle;
+use towpath::config::Settings;
+use towpath::domain::RunId;
 use towpath::sandbox::github::{
-    SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, Sandbox, SandboxConfig, SandboxGitHub, SandboxRepository,
-    SandboxRun,
+    Sandbox, SandboxConfig, SandboxGitHub, SandboxPull, SandboxRepository, SandboxRun,
 };
-use towpath::sandbox::portal::{self, Options, SandboxPort, Trigger};
+use towpath::sandbox::portal::{Options, SandboxPort, Trigger};
 use towpath::store::Store;
-use towpath::template::{SourceFile, Templates};
+use towpath::template::Templates;
+use towpath::worker::Worker;
 
 use contracts::Contracts;
-
-/// How long a story waits for a condition before it fails. Far more than it takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+use service::Running;
+pub(crate) use setup::DISPATCHED;
 
 /// What GitHub's webhooks are signed with.
 const WEBHOOK_SECRET: &str = "the sandbox's webhook secret";
 
 /// The template that the stories use.
-const TEMPLATE: &str = include_str!("template.yml");
-
-/// A workflow that nobody executes: stories play its runs by hand.
-const WORKFLOW: &str = "on: {push: {branches: [main]}, pull_request: {}, workflow_dispatch: {}}\n\
-                        jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
+pub(crate) const TEMPLATE: &str = include_str!("template.yml");
 
 /// The world of one story.
 pub(crate) struct World {
@@ -45,14 +38,11 @@ pub(crate) struct World {
     pub(crate) shop: SandboxRepository,
     pub(crate) clock: Clock,
     settings: Settings,
+    templates: Templates,
+    by_hand: bool,
     running: Option<Running>,
     contracts: Contracts,
     folder: tempfile::TempDir,
-}
-
-struct Running {
-    service: Service,
-    lifecycle: Lifecycle,
 }
 
 /// What a world may be like.
@@ -61,20 +51,33 @@ pub(crate) struct Kind {
     pub(crate) legacy_dispatch: bool,
     /// Without a commercial portal.
     pub(crate) embedded_portal: bool,
-    /// Files of the template, beside `template.yml`.
-    pub(crate) files: Vec<(&'static str, String, bool)>,
+    /// The service receives, and does nothing: the story drives its worker.
+    pub(crate) by_hand: bool,
+    /// Files of the template, beside `template.yml`: name, text, whether it is executable.
+    pub(crate) files: Vec<(String, String, bool)>,
     /// `template.yml`.
     pub(crate) template: String,
 }
 
 impl Default for Kind {
     fn default() -> Self {
+        let main = include_str!("main.tf.tera").to_owned();
         Self {
             legacy_dispatch: false,
             embedded_portal: false,
-            files: vec![("main.tf.tera", include_str!("main.tf.tera").to_owned(), false)],
+            by_hand: false,
+            files: vec![("main.tf.tera".to_owned(), main, false)],
             template: TEMPLATE.to_owned(),
         }
+    }
+}
+
+impl Kind {
+    /// With this part of `template.yml` replaced.
+    pub(crate) fn with(mut self, part: &str, by: &str) -> Self {
+        assert!(self.template.contains(part), "no {part} in the template");
+        self.template = self.template.replace(part, by);
+        self
     }
 }
 
@@ -92,77 +95,38 @@ impl World {
         let github = Sandbox::start(config).await.unwrap();
         let options = Options { clock: clock.clone(), ..Options::default() };
         let portal = SandboxPort::start(options).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = service::free_address();
         let contracts = Contracts::start(&github.url(), &portal.url(), address).await;
-
-        let workflows: Vec<(&str, &str)> = ["plan.yml", "apply.yml", "rollback.yml"]
-            .map(|name| match name {
-                "plan.yml" => ".github/workflows/plan.yml",
-                "apply.yml" => ".github/workflows/apply.yml",
-                _ => ".github/workflows/rollback.yml",
-            })
-            .into_iter()
-            .map(|path| (path, WORKFLOW))
-            .collect();
-        let infrastructure = github.create_repository("acme/infrastructure", &workflows);
-        let shop = github.create_repository("acme/shop", &workflows[2..]);
-        infrastructure.add_collaborator("octocat", "write");
+        let infrastructure = setup::infrastructure(&github);
+        let shop = setup::shop(&github);
         github.set_webhook_url(&contracts.webhooks);
-        portal_content(&portal, address);
-
-        let settings = Settings {
-            listen: address,
-            database_url: format!("sqlite://{}", folder.path().join("towpath.db").display()).into(),
-            templates: "given".to_owned(),
-            github_api_url: contracts.github.clone(),
-            github_app: Some(GitHubApp {
-                id: SANDBOX_CLIENT_ID.to_owned(),
-                private_key: SANDBOX_APP_KEY.into(),
-            }),
-            github_webhook_secrets: vec![WEBHOOK_SECRET.into()],
-            port: (!kind.embedded_portal).then(|| PortSettings {
-                api_url: contracts.portal.clone(),
-                client_id: portal.client_id().to_owned(),
-                client_secret: portal.client_secret().into(),
-            }),
-            port_org_id: None,
-            intake: Intake { webhook: true, kafka: None, polling: None },
-            reconcile_interval: Duration::from_hours(1),
-            log: "warn".to_owned(),
-            log_format: LogFormat::Text,
-            otlp_endpoint: None,
-        };
+        setup::portal_content(&portal, address);
+        let database = folder.path().join("towpath.db");
         let mut world = Self {
+            settings: setup::settings(&kind, &contracts, &portal, address, &database),
+            templates: setup::templates(&kind),
+            by_hand: kind.by_hand,
             github,
             portal,
             infrastructure,
             shop,
             clock,
-            settings,
             running: None,
             contracts,
             folder,
         };
-        world.run_with(templates(&kind), listener).await;
+        world.start_service().await;
         world
-    }
-
-    async fn run_with(&mut self, templates: Templates, listener: TcpListener) {
-        let lifecycle = Lifecycle::new();
-        let surroundings = Surroundings {
-            listener,
-            clock: self.clock.clone(),
-            lifecycle: lifecycle.clone(),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
-        };
-        let service = Service::start(&self.settings, templates, surroundings).await.unwrap();
-        self.running = Some(Running { service, lifecycle });
     }
 
     /// The service's memory.
     pub(crate) fn store(&self) -> &Store {
-        &self.running.as_ref().unwrap().service.store
+        &self.running.as_ref().expect("the service runs").store
+    }
+
+    /// The service's worker, where the story drives it.
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.running.as_ref().expect("the service runs").worker
     }
 
     /// Where the service listens.
@@ -182,55 +146,54 @@ impl World {
         RunId::new(run).unwrap()
     }
 
-    /// Waits until a run is as it should be, and answers it.
-    pub(crate) async fn until(&self, run: &RunId, what: impl Fn(&Run) -> bool) -> Run {
-        let mut changes = self.store().changes();
-        let waiting = async {
-            loop {
-                if let Some(found) = self.store().run(run).await.unwrap().filter(|run| what(run)) {
-                    return found;
-                }
-                // A change between the look and this line is in the channel already.
-                let _a_missed_change_is_looked_for =
-                    tokio::time::timeout(Duration::from_millis(200), changes.recv()).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => panic!("{}", self.told(run).await),
-        }
+    /// Somebody ends a run in the portal, by its API.
+    pub(crate) async fn end_in_the_portal(&self, run: &RunId) {
+        let url = format!("{}/v1/actions/runs/{run}", self.portal.url());
+        let token = self.portal.token().expect("the service has a token");
+        let body = json!({"status": "FAILURE"});
+        let told = reqwest::Client::new().patch(url).bearer_auth(token).json(&body).send().await;
+        assert!(told.unwrap().status().is_success());
     }
 
-    /// Waits until a run has this label.
-    pub(crate) async fn until_label(&self, run: &RunId, label: &str) -> Run {
-        self.until(run, |run| run.label == label).await
+    /// Puts a button into the portal whose message carries the invocation itself.
+    pub(crate) fn add_invocation(&self, action: &str, method: &Value) {
+        setup::add_invocation(&self.portal, self.address(), action, method);
     }
 
-    /// Waits until the portal shows a run with this status and label, and answers what it shows.
-    pub(crate) async fn until_portal(&self, run: &RunId, status: &str, label: &str) -> portal::Run {
-        let shown = || {
-            let run = self.portal.run(run.as_str())?;
-            (run.status == status && run.label.as_deref() == Some(label)).then_some(run)
-        };
-        let started = tokio::time::Instant::now();
-        loop {
-            if let Some(shown) = shown() {
-                return shown;
-            }
-            if started.elapsed() > PATIENCE {
-                let portal = self.portal.run(run.as_str());
-                panic!("not {status} · {label}: {portal:#?}\n{}", self.told(run).await);
-            }
-            self.store().wake().changed().await.ok();
-        }
+    /// A database that stands: made, reviewed, merged and applied.
+    pub(crate) async fn with_database(&self, name: &str) {
+        let run = self.press("add_database", json!({"name": name}), Some("shop")).await;
+        self.rest().await;
+        self.newest_pull().merge("octocat", towpath::sandbox::github::MergeMethod::Squash);
+        self.rest().await;
+        newest_run(&self.infrastructure, "apply.yml").complete("success");
+        self.rest().await;
+        self.until_portal(&run, "SUCCESS", "Applied").await;
     }
 
-    /// Everything that is known of a run, for the message of a story that failed.
-    async fn told(&self, run: &RunId) -> String {
-        let row = self.store().run(run).await;
-        let events = self.store().events(run, 0).await;
-        let steps = self.store().steps_of(run).await;
-        format!("{row:#?}\n{events:#?}\n{steps:#?}")
+    /// The pull request that was opened last.
+    pub(crate) fn newest_pull(&self) -> SandboxPull {
+        let numbers = self.infrastructure.pull_numbers();
+        self.infrastructure.pull_request(*numbers.last().expect("a pull request"))
+    }
+
+    /// What was asked of GitHub since the list was last emptied, without tokens and look-ups of
+    /// installations, which are kept for an hour.
+    pub(crate) fn asked_of_github(&self) -> Vec<String> {
+        let all = self.github.requests();
+        let asked = all.iter().map(towpath::sandbox::github::RecordedRequest::operation);
+        asked.filter(|asked| !asked.contains("/app") && !asked.contains("/installation")).collect()
+    }
+
+    /// What was asked of the portal since the list was last emptied.
+    pub(crate) fn asked_of_portal(&self) -> Vec<String> {
+        self.portal.requests().iter().map(towpath::sandbox::portal::Request::call).collect()
+    }
+
+    /// Empties both lists.
+    pub(crate) fn forget_requests(&self) {
+        self.github.reset_requests();
+        self.portal.forget_requests();
     }
 
     /// The lines of a run's history.
@@ -239,32 +202,36 @@ impl World {
         events.iter().map(|event| event.message.as_str()).collect::<Vec<_>>().join("\n")
     }
 
-    /// Ends the story: everything that was begun is done, nothing is parked, and neither side broke
-    /// the other's contract.
-    pub(crate) async fn end(mut self) {
-        let started = tokio::time::Instant::now();
-        loop {
-            let counts = self.store().counts().await.unwrap();
-            assert_eq!(counts.steps_parked, 0, "a step was parked");
-            if counts.steps_waiting == 0 {
-                break;
-            }
-            assert!(started.elapsed() < PATIENCE, "{} steps are left over", counts.steps_waiting);
-            tokio::time::timeout(Duration::from_millis(100), self.store().wake().changed())
-                .await
-                .ok();
-        }
-        self.stop().await;
-        self.contracts.assert_kept().await;
-        drop(self.folder);
+    /// The log of a run as the portal shows it.
+    pub(crate) fn portal_log(&self, run: &RunId) -> String {
+        let shown = self.portal.run(run.as_str()).expect("the portal has the run");
+        shown.log.iter().map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n")
     }
 
-    async fn stop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.lifecycle.stop();
-            running.lifecycle.drain(PATIENCE).await;
-            running.service.store.close().await;
+    /// Ends the story: everything that was begun is done, nothing is parked, and neither side broke
+    /// the other's contract, nor asked for what it was refused.
+    pub(crate) async fn end(self) {
+        for request in self.github.requests() {
+            let refused = (400..500).contains(&request.status);
+            assert!(!refused, "GitHub refused {} with {}", request.operation(), request.status);
         }
+        self.end_with_refusals().await;
+    }
+
+    /// The same for a story in which GitHub is asked for what it has to refuse.
+    pub(crate) async fn end_with_refusals(self) {
+        let contracts = self.end_off_contract("the contracts are looked at here").await;
+        contracts.assert_kept().await;
+    }
+
+    /// The same for a story that breaks a contract on purpose, for this reason.
+    pub(crate) async fn end_off_contract(mut self, _reason: &str) -> Contracts {
+        self.rest().await;
+        let counts = self.store().counts().await.unwrap();
+        assert_eq!(counts.steps_parked, 0, "a step was parked");
+        self.stop().await;
+        drop(self.folder);
+        self.contracts
     }
 }
 
@@ -275,62 +242,18 @@ pub(crate) fn newest_run(repository: &SandboxRepository, file: &str) -> SandboxR
     repository.workflow_run(newest.unwrap_or_else(|| panic!("no run of {file}")))
 }
 
+/// The zip of an artifact with one file of JSON.
+pub(crate) fn artifact(file: &str, content: &Value) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file(file, zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(content.to_string().as_bytes()).unwrap();
+    archive.finish().unwrap().into_inner()
+}
+
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         other => panic!("{other} is no object"),
-    }
-}
-
-fn templates(kind: &Kind) -> Templates {
-    let mut files = vec![SourceFile {
-        path: "database/template.yml".to_owned(),
-        contents: kind.template.clone().into_bytes(),
-        executable: false,
-    }];
-    files.extend(kind.files.iter().map(|(name, text, executable)| SourceFile {
-        path: format!("database/files/{name}"),
-        contents: text.clone().into_bytes(),
-        executable: *executable,
-    }));
-    Templates::load(&files).unwrap_or_else(|found| {
-        panic!("{}", found.iter().map(ToString::to_string).collect::<String>())
-    })
-}
-
-fn portal_content(portal: &SandboxPort, address: SocketAddr) {
-    let url = format!("http://{address}/hooks/port");
-    for blueprint in ["service", "database"] {
-        portal.add_blueprint(serde_json::json!({
-            "identifier": blueprint, "title": blueprint,
-            "schema": {"properties": {
-                "engine": {"type": "string"}, "size": {"type": "number"},
-                "endpoint": {"type": "string"},
-            }},
-            "relations": if blueprint == "database" {
-                serde_json::json!({"service": {"target": "service", "many": false, "required": false}})
-            } else {
-                serde_json::json!({})
-            },
-        }));
-    }
-    portal.add_entity("service", serde_json::json!({"identifier": "shop", "title": "Shop"}));
-    let body = serde_json::json!({
-        "action": "{{ .action.identifier }}", "run": {"id": "{{ .run.id }}"},
-        "inputs": "{{ .inputs }}", "entity": "{{ .entity }}", "trigger": "{{ .trigger }}",
-        "encrypted": "{{ .action.encryptedProperties }}",
-    });
-    for (action, operation, blueprint) in [
-        ("add_database", "CREATE", "service"),
-        ("resize_database", "DAY-2", "database"),
-        ("delete_database", "DELETE", "database"),
-        ("rollback_service", "DAY-2", "service"),
-        ("unknown_action", "CREATE", "service"),
-    ] {
-        portal.add_action(serde_json::json!({
-            "identifier": action,
-            "trigger": {"type": "self-service", "operation": operation, "blueprintIdentifier": blueprint},
-            "invocationMethod": {"type": "WEBHOOK", "url": url, "body": body},
-        }));
     }
 }

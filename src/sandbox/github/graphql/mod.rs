@@ -42,6 +42,9 @@ fn world<T>(
     else {
         return Err(Refusal::bad_credentials());
     };
+    if github.inner().faults().take_field(ctx.field().name()) {
+        return Err(Refusal::trouble());
+    }
     github.with(|world| work(world, caller))
 }
 

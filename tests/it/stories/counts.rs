@@ -1,0 +1,127 @@
+//! How much is asked of GitHub and of the portal. Tokens and look-ups of installations are warmed by
+//! an earlier run and not counted: each is kept for an hour.
+
+use serde_json::json;
+use towpath::domain::RunId;
+use towpath::sandbox::github::MergeMethod;
+
+use crate::world::{Kind, World, newest_run};
+
+const LOOK: &str = "graphql repository+user";
+const MAKE: &str = "graphql createRef+createCommitOnBranch+createPullRequest";
+const DECORATE: &str = "graphql addLabelsToLabelable+requestReviews";
+
+/// A workflow that was dispatched on a named branch with a warm service, and nothing counted yet.
+async fn warm() -> World {
+    let world = World::start().await;
+    world.press("rollback_service", json!({}), Some("shop")).await;
+    world.rest().await;
+    newest_run(&world.shop, "rollback.yml").complete("success");
+    world.rest().await;
+    world.forget_requests();
+    world
+}
+
+async fn dispatch(world: &World) -> RunId {
+    let run = world.press("rollback_service", json!({}), Some("shop")).await;
+    world.rest().await;
+    run
+}
+
+#[tokio::test]
+async fn a_pull_request_is_two_requests_whatever_the_number_of_files() {
+    for files in [1, 10, 100] {
+        let mut kind = Kind::default();
+        for n in 1..files {
+            kind.files.push((format!("part-{n}.tf.tera"), "# {{ inputs.name }}\n".to_owned(), false));
+        }
+        let world = World::of(kind).await;
+        world.infrastructure.create_label("self-service");
+        world.press("rollback_service", json!({}), Some("shop")).await;
+        world.rest().await;
+        world.forget_requests();
+        world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
+        world.rest().await;
+        assert_eq!(world.asked_of_github(), [LOOK, MAKE, DECORATE], "of {files} files");
+        let head = world.newest_pull().now().head_sha;
+        let made = world.infrastructure.files_at(&head);
+        let made = made.iter().filter(|path| path.starts_with("databases/orders/"));
+        assert_eq!(made.count(), files + 1, "the files, and .towpath.yml");
+        world.end().await;
+    }
+}
+
+#[tokio::test]
+async fn without_labels_and_reviewers_there_is_no_third_request() {
+    let kind = Kind::default().with("  reviewers: [octocat]\n  labels: [self-service]\n", "");
+    let world = World::of(kind).await;
+    world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
+    world.rest().await;
+    assert_eq!(world.asked_of_github(), ["graphql repository", MAKE]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_change_by_what_is_remembered_is_two_requests_and_one_more_to_merge() {
+    let world = World::start().await;
+    world.with_database("orders").await;
+    world.forget_requests();
+    world.press("resize_database", json!({"size": 20}), Some("orders")).await;
+    world.rest().await;
+    assert_eq!(world.asked_of_github(), [LOOK, MAKE, DECORATE]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn review_merge_and_apply_ask_nothing() {
+    let world = World::start().await;
+    world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
+    world.rest().await;
+    world.forget_requests();
+    let pull = world.newest_pull();
+    pull.approve("octocat");
+    pull.merge("octocat", MergeMethod::Squash);
+    world.rest().await;
+    newest_run(&world.infrastructure, "apply.yml").complete("success");
+    world.rest().await;
+    assert!(world.portal.entity("database", "orders").is_some());
+    assert_eq!(world.asked_of_github(), Vec::<String>::new());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_dispatch_is_one_request_to_github_and_four_to_the_portal() {
+    let world = warm().await;
+    let run = dispatch(&world).await;
+    let workflow = newest_run(&world.shop, "rollback.yml");
+    workflow.start();
+    workflow.job_started("deploy");
+    world.rest().await;
+    workflow.job_completed("deploy", "success");
+    workflow.complete("success");
+    world.rest().await;
+    world.until_portal(&run, "SUCCESS", "Succeeded").await;
+    let dispatch = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
+    assert_eq!(world.asked_of_github(), [dispatch]);
+    let told = world.asked_of_portal();
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert!(!told.iter().any(|call| call.contains("access_token")), "the token is kept");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn deliveries_that_concern_no_run_cost_nothing() {
+    let world = warm().await;
+    world.shop.push("octocat", "main", &[("x", Some("y"))], "Other work");
+    world.infrastructure.push("octocat", "topic", &[("x", Some("y"))], "Other work");
+    let pull = world.infrastructure.open_pull_request("octocat", "topic", "Other work");
+    pull.approve("octocat");
+    pull.merge("octocat", MergeMethod::Squash);
+    newest_run(&world.infrastructure, "apply.yml").complete("success");
+    world.shop.set_status("octocat", "main", "ci", "success");
+    world.rest().await;
+    assert!(world.github.webhook_log().iter().all(|(_, _, status)| *status == 202));
+    assert_eq!(world.github.requests(), []);
+    assert_eq!(world.portal.requests(), []);
+    world.end().await;
+}

@@ -1,0 +1,99 @@
+//! The service of a world, in a runtime of its own: so that it can crash.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use towpath::cli::service::{Service, Surroundings};
+use towpath::lifecycle::{Drained, Lifecycle};
+use towpath::store::Store;
+use towpath::worker::{Sweep, Worker};
+
+use super::World;
+
+/// How long a stop may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service that runs.
+pub(super) struct Running {
+    pub(super) store: Store,
+    pub(super) worker: Worker,
+    pub(super) sweep: Sweep,
+    lifecycle: Lifecycle,
+    runtime: OwnRuntime,
+}
+
+/// A runtime that may be dropped where another one runs.
+struct OwnRuntime(Option<Runtime>);
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
+impl World {
+    /// Starts the service on the world's database.
+    pub(crate) async fn start_service(&mut self) {
+        assert!(self.running.is_none(), "the service runs already");
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let lifecycle = Lifecycle::new();
+        let (settings, templates) = (self.settings.clone(), self.templates.clone());
+        let (clock, by_hand, given) = (self.clock.clone(), self.by_hand, lifecycle.clone());
+        let starting = runtime.spawn(async move {
+            let listener = listen(settings.listen).await;
+            let metrics = PrometheusBuilder::new().build_recorder().handle();
+            let surroundings = Surroundings { listener, clock, lifecycle: given, metrics };
+            if by_hand {
+                Service::receive(&settings, templates, surroundings).await.unwrap()
+            } else {
+                Service::start(&settings, templates, surroundings).await.unwrap()
+            }
+        });
+        let Service { store, worker, sweep, .. } = starting.await.unwrap();
+        let runtime = OwnRuntime(Some(runtime));
+        self.running = Some(Running { store, worker, sweep, lifecycle, runtime });
+    }
+
+    /// The database is lost. The service does not run.
+    pub(crate) fn empty_the_database(&mut self) {
+        assert!(self.running.is_none(), "the service runs");
+        for file in ["towpath.db", "towpath.db-wal", "towpath.db-shm"] {
+            let _may_not_be_there = std::fs::remove_file(self.folder.path().join(file));
+        }
+    }
+
+    /// The service ends in the middle of what it does.
+    pub(crate) async fn crash(&mut self) {
+        drop(self.running.take().expect("it runs"));
+        self.contracts.restarted().await;
+    }
+
+    /// The service ends in order.
+    pub(crate) async fn stop(&mut self) {
+        let Running { store, worker, lifecycle, runtime, .. } = self.running.take().expect("it runs");
+        lifecycle.stop();
+        assert_eq!(lifecycle.drain(PATIENCE).await, Drained::Complete);
+        drop(worker);
+        store.close().await;
+        drop(runtime);
+        self.contracts.restarted().await;
+    }
+}
+
+/// An address that nobody listens on now.
+pub(super) fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// The one before may not have let go of the address yet.
+async fn listen(address: SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}

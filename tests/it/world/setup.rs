@@ -1,0 +1,152 @@
+//! What stands in a world before its story begins: templates, blueprints, buttons.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use towpath::config::{GitHubApp, Intake, LogFormat, PortSettings, Settings};
+use towpath::sandbox::github::{
+    SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, SandboxGitHub, SandboxRepository,
+};
+use towpath::sandbox::portal::SandboxPort;
+use towpath::template::{SourceFile, Templates};
+
+use super::contracts::Contracts;
+use super::{Kind, WEBHOOK_SECRET};
+
+/// A workflow that nobody executes: stories play its runs by hand.
+const WORKFLOW: &str = "on: {push: {branches: [main]}, pull_request: {}, workflow_dispatch: {}}\n\
+                        jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
+
+/// The same for one that is only dispatched, and takes what the stories send.
+pub(crate) const DISPATCHED: &str = "on: {workflow_dispatch: {inputs: {note: , run: , version: , count: , deep: , port_payload: , v: , o: , text: }}}\n\
+                                     jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
+
+/// Where the databases are described.
+pub(super) fn infrastructure(github: &SandboxGitHub) -> SandboxRepository {
+    let plan = WORKFLOW.replace("push: {branches: [main]}, ", "");
+    let apply = WORKFLOW.replace("pull_request: {}, ", "");
+    let files = [
+        (".github/workflows/plan.yml", plan.as_str()),
+        (".github/workflows/apply.yml", apply.as_str()),
+        ("README.md", "Infrastructure\n"),
+    ];
+    let repository = github.create_repository("acme/infrastructure", &files);
+    repository.add_collaborator("octocat", "write");
+    repository
+}
+
+/// A service with a workflow of its own.
+pub(super) fn shop(github: &SandboxGitHub) -> SandboxRepository {
+    github.create_repository("acme/shop", &[(".github/workflows/rollback.yml", DISPATCHED)])
+}
+
+/// The settings of a service in this world.
+pub(super) fn settings(
+    kind: &Kind,
+    contracts: &Contracts,
+    portal: &SandboxPort,
+    address: SocketAddr,
+    database: &Path,
+) -> Settings {
+    let api = if kind.legacy_dispatch { "/api/v3" } else { "" };
+    Settings {
+        listen: address,
+        database_url: format!("sqlite://{}", database.display()).into(),
+        templates: "given".to_owned(),
+        github_api_url: format!("{}{api}", contracts.github),
+        github_app: Some(GitHubApp {
+            id: SANDBOX_CLIENT_ID.to_owned(),
+            private_key: SANDBOX_APP_KEY.into(),
+        }),
+        github_webhook_secrets: vec![WEBHOOK_SECRET.into()],
+        port: (!kind.embedded_portal).then(|| PortSettings {
+            api_url: contracts.portal.clone(),
+            client_id: portal.client_id().to_owned(),
+            client_secret: portal.client_secret().into(),
+        }),
+        port_org_id: None,
+        intake: Intake { webhook: true, kafka: None, polling: None },
+        reconcile_interval: Duration::from_hours(1),
+        log: "warn".to_owned(),
+        log_format: LogFormat::Text,
+        otlp_endpoint: None,
+    }
+}
+
+/// A button whose message carries the invocation, as a v1 backend gets it.
+pub(super) fn add_invocation(
+    portal: &SandboxPort,
+    address: SocketAddr,
+    action: &str,
+    method: &Value,
+) {
+    let body = json!({
+        "action": action, "resourceType": "run", "status": "TRIGGERED", "trigger": "{{ .trigger }}",
+        "context": {"runId": "{{ .run.id }}", "entity": null, "blueprint": "service"},
+        "payload": {
+            "entity": null, "properties": "{{ .inputs }}",
+            "action": {"identifier": action, "trigger": "CREATE", "invocationMethod": method},
+        },
+    });
+    portal.add_action(json!({
+        "identifier": action,
+        "trigger": {"type": "self-service", "operation": "CREATE", "blueprintIdentifier": "service"},
+        "invocationMethod":
+            {"type": "WEBHOOK", "url": format!("http://{address}/hooks/port"), "body": body},
+    }));
+}
+
+pub(super) fn templates(kind: &Kind) -> Templates {
+    let mut files = vec![SourceFile {
+        path: "database/template.yml".to_owned(),
+        contents: kind.template.clone().into_bytes(),
+        executable: false,
+    }];
+    files.extend(kind.files.iter().map(|(name, text, executable)| SourceFile {
+        path: format!("database/files/{name}"),
+        contents: text.clone().into_bytes(),
+        executable: *executable,
+    }));
+    Templates::load(&files).unwrap_or_else(|found| {
+        panic!("{}", found.iter().map(ToString::to_string).collect::<String>())
+    })
+}
+
+pub(super) fn portal_content(portal: &SandboxPort, address: SocketAddr) {
+    let url = format!("http://{address}/hooks/port");
+    for blueprint in ["service", "database"] {
+        portal.add_blueprint(json!({
+            "identifier": blueprint, "title": blueprint,
+            "schema": {"properties": {
+                "engine": {"type": "string"}, "size": {"type": "number"},
+                "endpoint": {"type": "string"},
+            }},
+            "relations": if blueprint == "database" {
+                json!({"service": {"target": "service", "many": false, "required": false}})
+            } else {
+                json!({})
+            },
+        }));
+    }
+    portal.add_entity("service", json!({"identifier": "shop", "title": "Shop"}));
+    let body = json!({
+        "action": "{{ .action.identifier }}", "run": {"id": "{{ .run.id }}"},
+        "inputs": "{{ .inputs }}", "entity": "{{ .entity }}", "trigger": "{{ .trigger }}",
+        "encrypted": "{{ .action.encryptedProperties }}",
+    });
+    for (action, operation, blueprint) in [
+        ("add_database", "CREATE", "service"),
+        ("resize_database", "DAY-2", "database"),
+        ("delete_database", "DELETE", "database"),
+        ("rollback_service", "DAY-2", "service"),
+        ("unknown_action", "CREATE", "service"),
+    ] {
+        portal.add_action(json!({
+            "identifier": action,
+            "trigger": {"type": "self-service", "operation": operation, "blueprintIdentifier": blueprint},
+            "invocationMethod": {"type": "WEBHOOK", "url": url, "body": body},
+        }));
+    }
+}

@@ -1,0 +1,134 @@
+//! Waiting, without waiting long: where everything only waits for a moment that is near, the clock
+//! is moved to it.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use towpath::domain::{Run, RunId};
+use towpath::sandbox::portal;
+
+use super::World;
+
+/// How long a story waits for a condition before it fails. Far more than it takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a condition is looked at.
+const GLANCE: Duration = Duration::from_millis(4);
+/// The clock is moved so far and no farther by itself: less than the lease of a step, and less than
+/// what a service that asks for patience asks for.
+const NEAR: chrono::TimeDelta = chrono::TimeDelta::seconds(90);
+
+impl World {
+    /// Waits for something, without moving the clock.
+    pub(crate) async fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
+        let started = Instant::now();
+        while !condition() {
+            assert!(started.elapsed() < PATIENCE, "it did not happen: {what}");
+            sleep(GLANCE).await;
+        }
+    }
+
+    /// So much time passes that every open run was silent too long, and is looked at.
+    pub(crate) async fn look(&self) {
+        self.clock.advance(Duration::from_hours(2));
+        let sweep = &self.running.as_ref().expect("the service runs").sweep;
+        assert!(sweep.once().await.unwrap() > 0, "nothing is open");
+    }
+
+    /// Waits until nothing is left to be done: every webhook is delivered, every step settled.
+    pub(crate) async fn rest(&self) {
+        let started = Instant::now();
+        loop {
+            self.github.webhooks_delivered().await;
+            let waiting = self.store().counts().await.unwrap().steps_waiting;
+            if waiting == 0 {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "left over:\n{}", self.left_over().await);
+            self.pass_time().await;
+        }
+    }
+
+    /// Waits until every step waits for a moment that is not near, or is settled.
+    pub(crate) async fn standstill(&self) {
+        let started = Instant::now();
+        loop {
+            self.github.webhooks_delivered().await;
+            match self.store().next_due().await.unwrap() {
+                None => return,
+                Some(due) if due - self.clock.now() > NEAR => return,
+                Some(_) => {}
+            }
+            assert!(started.elapsed() < PATIENCE, "no standstill:\n{}", self.left_over().await);
+            self.pass_time().await;
+        }
+    }
+
+    /// The lease of what was under way at a crash ends, and everything is worked off.
+    pub(crate) async fn after_a_crash(&self) {
+        self.clock.advance(Duration::from_mins(3));
+        self.rest().await;
+    }
+
+    /// Waits until a run is as it should be, and answers it.
+    pub(crate) async fn until(&self, run: &RunId, what: impl Fn(&Run) -> bool) -> Run {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = self.store().run(run).await.unwrap().filter(|run| what(run)) {
+                return found;
+            }
+            assert!(started.elapsed() < PATIENCE, "{}", self.told(run).await);
+            self.pass_time().await;
+        }
+    }
+
+    /// Waits until a run has this label.
+    pub(crate) async fn until_label(&self, run: &RunId, label: &str) -> Run {
+        self.until(run, |run| run.label == label).await
+    }
+
+    /// Waits until the portal shows a run with this status and label, and answers what it shows.
+    pub(crate) async fn until_portal(&self, run: &RunId, status: &str, label: &str) -> portal::Run {
+        let started = Instant::now();
+        loop {
+            let shown = self.portal.run(run.as_str()).expect("the portal has the run");
+            if shown.status == status && shown.label.as_deref() == Some(label) {
+                return shown;
+            }
+            assert!(
+                started.elapsed() < PATIENCE,
+                "not {status} · {label}: {shown:#?}\n{}",
+                self.told(run).await
+            );
+            self.pass_time().await;
+        }
+    }
+
+    /// A moment passes, and more if nothing can be done before.
+    async fn pass_time(&self) {
+        sleep(GLANCE).await;
+        let Some(due) = self.store().next_due().await.unwrap() else { return };
+        let wait = due - self.clock.now();
+        if wait > chrono::TimeDelta::zero() && wait < NEAR {
+            self.clock.advance(wait.to_std().expect("more than nothing"));
+        }
+    }
+
+    /// Everything that is known of a run, for the message of a story that failed.
+    async fn told(&self, run: &RunId) -> String {
+        let row = self.store().run(run).await;
+        let events = self.store().events(run, 0).await;
+        let steps = self.store().steps_of(run).await;
+        format!("{row:#?}\n{events:#?}\n{steps:#?}\nGitHub: {:#?}", self.asked_of_github())
+    }
+
+    async fn left_over(&self) -> String {
+        let all = towpath::store::RunFilter { limit: 100, ..Default::default() };
+        let mut told = String::new();
+        for run in self.store().runs(&all).await.unwrap() {
+            let steps = self.store().steps_of(&run.id).await.unwrap();
+            let open: Vec<_> = steps.iter().filter(|step| step.settled_at.is_none()).collect();
+            told.push_str(&format!("{} {}: {open:#?}\n", run.id, run.label));
+        }
+        told
+    }
+}
