@@ -1,5 +1,6 @@
 //! `/catalog` and below: what the runs have made.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
@@ -21,8 +22,9 @@ pub(super) async fn overview(State(state): State<DashboardState>) -> Result<Resp
 /// One blueprint with all its entities.
 pub(super) async fn blueprint(
     State(state): State<DashboardState>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path(name) = name?;
     let missing = || Problem::missing("blueprint", &name);
     let blueprint = BlueprintId::new(name.as_str()).map_err(|_| missing())?;
     let records = state.store.entities(&blueprint).await?;
@@ -36,8 +38,9 @@ pub(super) async fn blueprint(
 /// One entity.
 pub(super) async fn entity(
     State(state): State<DashboardState>,
-    Path((blueprint, identifier)): Path<(String, String)>,
+    names: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path((blueprint, identifier)) = names?;
     let missing = || Problem::missing("entity", &identifier);
     let entity = EntityRef {
         blueprint: BlueprintId::new(blueprint.as_str()).map_err(|_| missing())?,

@@ -1,5 +1,6 @@
 //! What is shown when there is nothing to show: not found, not allowed, not now.
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -45,12 +46,6 @@ impl Problem {
         let advice = "It may be spelled differently, or belong to another Towpath.";
         Self::new(StatusCode::NOT_FOUND, "Not found", message, advice)
     }
-
-    /// An address that cannot be read.
-    pub(super) fn unreadable(message: String) -> Self {
-        let advice = "Start again from the list of runs.";
-        Self::new(StatusCode::BAD_REQUEST, "This address cannot be read", message, advice)
-    }
 }
 
 impl From<NotFound> for Problem {
@@ -58,6 +53,21 @@ impl From<NotFound> for Problem {
         let message = "Nothing has this address.".to_owned();
         let advice = "Runs, entities and the state of the service can be found from the top.";
         Self::new(StatusCode::NOT_FOUND, "Not found", message, advice)
+    }
+}
+
+impl From<PathRejection> for Problem {
+    /// What is no text (`%FF`) is nobody's name.
+    fn from(_: PathRejection) -> Self {
+        NotFound.into()
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(error: QueryRejection) -> Self {
+        let advice = "Start again from the list of runs.";
+        let title = "This address cannot be read";
+        Self::new(StatusCode::BAD_REQUEST, title, error.body_text(), advice)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `/runs/{id}`: one run.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
@@ -12,8 +13,9 @@ use crate::domain::RunId;
 /// The page of a run.
 pub(super) async fn page(
     State(state): State<DashboardState>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let Path(name) = name?;
     let missing = || Problem::missing("run", &name);
     let id = RunId::new(name.as_str()).map_err(|_| missing())?;
     let run = state.store.run(&id).await?.ok_or_else(missing)?;

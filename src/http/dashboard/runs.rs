@@ -34,7 +34,7 @@ pub(super) async fn page(
     State(state): State<DashboardState>,
     form: Result<Query<Form>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(form) = form.map_err(|error| Problem::unreadable(error.body_text()))?;
+    let Query(form) = form?;
     let asked = asked(form);
     let frame = Frame::new("runs.html", "Runs", Section::Runs);
     let frame = if asked.before.is_empty() { frame.live("/live") } else { frame };
