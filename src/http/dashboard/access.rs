@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -38,8 +39,10 @@ fn refusal(peer: Option<IpAddr>, uri: &Uri, headers: &HeaderMap) -> Option<&'sta
     }
     // A foreign page can have its own name resolve to this machine, and then read what is served
     // here (DNS rebinding). It cannot change the name that the browser sends.
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(Authority::as_str));
     if !host.is_some_and(names_this_machine) {
         return Some("Your request was for another host name than this machine's.");
     }
@@ -52,7 +55,9 @@ fn names_this_machine(host: &str) -> bool {
         None => host.split(':').next().unwrap_or_default(),
     };
     let name = name.to_ascii_lowercase();
-    let is_loopback = name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let is_loopback = name
+        .parse::<IpAddr>()
+        .is_ok_and(|address| address.is_loopback());
     is_loopback || name == "localhost" || name.ends_with(".localhost")
 }
 
@@ -65,12 +70,23 @@ mod tests {
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
-        refusal(Some(peer.parse().unwrap()), &Uri::from_static("/"), &headers).is_none()
+        refusal(
+            Some(peer.parse().unwrap()),
+            &Uri::from_static("/"),
+            &headers,
+        )
+        .is_none()
     }
 
     #[test]
     fn people_at_this_machine_are_let_in() {
-        for host in ["localhost:8080", "127.0.0.1", "[::1]:8080", "towpath.localhost", "LOCALHOST"] {
+        for host in [
+            "localhost:8080",
+            "127.0.0.1",
+            "[::1]:8080",
+            "towpath.localhost",
+            "LOCALHOST",
+        ] {
             assert!(is_let_in("127.0.0.1", &[("host", host)]), "{host}");
         }
         assert!(is_let_in("::1", &[("host", "localhost")]));
@@ -81,11 +97,19 @@ mod tests {
     fn others_are_not() {
         assert!(!is_let_in("10.0.0.7", &[("host", "localhost")]));
         assert!(!is_let_in("127.0.0.1", &[]));
-        for host in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", ""] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "",
+        ] {
             assert!(!is_let_in("127.0.0.1", &[("host", host)]), "{host}");
         }
         for proxied in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
-            assert!(!is_let_in("127.0.0.1", &[("host", "localhost"), (proxied, "x")]), "{proxied}");
+            assert!(
+                !is_let_in("127.0.0.1", &[("host", "localhost"), (proxied, "x")]),
+                "{proxied}"
+            );
         }
         assert!(refusal(None, &Uri::from_static("/"), &HeaderMap::new()).is_some());
     }

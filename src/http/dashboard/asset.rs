@@ -22,7 +22,12 @@ pub(super) struct Asset {
 impl Asset {
     fn new(name: &'static str, kind: &'static str, content: &'static str) -> Self {
         let digest = Sha256::digest(content.as_bytes());
-        Self { name, kind, content, hash: hex::encode(&digest[..8]) }
+        Self {
+            name,
+            kind,
+            content,
+            hash: hex::encode(&digest[..8]),
+        }
     }
 
     /// Where a page finds it.
@@ -51,11 +56,16 @@ pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Respo
         return Problem::from(problem::NotFound).into_response();
     };
     let tag = format!("\"{}\"", asset.hash);
-    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == *tag);
+    let has_it = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|known| *known == *tag);
     let kept = [
         (header::ETAG, tag),
         // A year; a new version has a new address.
-        (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
+        (
+            header::CACHE_CONTROL,
+            "public, max-age=31536000, immutable".to_owned(),
+        ),
     ];
     if has_it {
         return (StatusCode::NOT_MODIFIED, kept).into_response();

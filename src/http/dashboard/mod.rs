@@ -54,8 +54,14 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
 ];
 
 /// The dashboard's routes, and its page for what is not there as the fallback.
@@ -74,7 +80,9 @@ pub fn router(state: DashboardState) -> Router {
         .fallback(problem::not_found)
         .layer(middleware::from_fn(access::require_access));
     // The page that refuses somebody needs its looks too.
-    let router = pages.route("/assets/{name}", get(asset::serve)).with_state(state);
+    let router = pages
+        .route("/assets/{name}", get(asset::serve))
+        .with_state(state);
     HEADERS.into_iter().fold(router, |router, (name, value)| {
         let value = HeaderValue::from_static(value);
         router.layer(SetResponseHeaderLayer::if_not_present(name, value))

@@ -11,15 +11,42 @@ use super::asset;
 
 /// The pages by name. The suffix `.html` is what makes Tera escape.
 const TEMPLATES: [(&str, &str); 9] = [
-    ("layout.html", include_str!("../../../templates/dashboard/layout.html")),
-    ("parts.html", include_str!("../../../templates/dashboard/parts.html")),
-    ("runs.html", include_str!("../../../templates/dashboard/runs.html")),
-    ("run.html", include_str!("../../../templates/dashboard/run.html")),
-    ("catalog.html", include_str!("../../../templates/dashboard/catalog.html")),
-    ("blueprint.html", include_str!("../../../templates/dashboard/blueprint.html")),
-    ("entity.html", include_str!("../../../templates/dashboard/entity.html")),
-    ("health.html", include_str!("../../../templates/dashboard/health.html")),
-    ("problem.html", include_str!("../../../templates/dashboard/problem.html")),
+    (
+        "layout.html",
+        include_str!("../../../templates/dashboard/layout.html"),
+    ),
+    (
+        "parts.html",
+        include_str!("../../../templates/dashboard/parts.html"),
+    ),
+    (
+        "runs.html",
+        include_str!("../../../templates/dashboard/runs.html"),
+    ),
+    (
+        "run.html",
+        include_str!("../../../templates/dashboard/run.html"),
+    ),
+    (
+        "catalog.html",
+        include_str!("../../../templates/dashboard/catalog.html"),
+    ),
+    (
+        "blueprint.html",
+        include_str!("../../../templates/dashboard/blueprint.html"),
+    ),
+    (
+        "entity.html",
+        include_str!("../../../templates/dashboard/entity.html"),
+    ),
+    (
+        "health.html",
+        include_str!("../../../templates/dashboard/health.html"),
+    ),
+    (
+        "problem.html",
+        include_str!("../../../templates/dashboard/problem.html"),
+    ),
 ];
 
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
@@ -56,11 +83,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Around a page that stays as it is.
-    pub(super) fn new(
-        template: &'static str,
-        title: impl Into<String>,
-        section: Section,
-    ) -> Self {
+    pub(super) fn new(template: &'static str, title: impl Into<String>, section: Section) -> Self {
         Self {
             template,
             title: title.into(),
@@ -75,14 +98,19 @@ impl Frame {
 
     /// Listens at this address for changes.
     pub(super) fn live(self, address: impl Into<String>) -> Self {
-        Self { live: Some(address.into()), ..self }
+        Self {
+            live: Some(address.into()),
+            ..self
+        }
     }
 
     /// The whole page.
     pub(super) fn render(&self, view: &impl Serialize) -> Response {
         match self.html(view) {
             // A page is looked at again when somebody comes back to it, and is nobody else's.
-            Ok(html) => ([(header::CACHE_CONTROL, "private, no-cache")], Html(html)).into_response(),
+            Ok(html) => {
+                ([(header::CACHE_CONTROL, "private, no-cache")], Html(html)).into_response()
+            }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, template = self.template, "rendering a page");

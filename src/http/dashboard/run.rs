@@ -7,7 +7,8 @@ use axum::response::Response;
 use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
-use super::view::{GitHub, run::view};
+use super::view::GitHub;
+use super::view::run::{entity_ref, view};
 use crate::domain::RunId;
 
 /// The page of a run.
@@ -23,5 +24,14 @@ pub(super) async fn page(
         futures_util::try_join!(state.store.events(&id, 0), state.store.steps_of(&id))?;
     let frame = Frame::new("run.html", run.request.title(), Section::Runs);
     let frame = frame.live(format!("/live?run={id}"));
-    Ok(frame.render(&view(&run, &events, &steps, GitHub(&state.github_url))))
+    let entity = match entity_ref(&run.request) {
+        Some(entity) => state
+            .store
+            .entity(&entity)
+            .await?
+            .map(|record| record.entity.entity),
+        None => None,
+    };
+    let github = GitHub(&state.github_url);
+    Ok(frame.render(&view(&run, &events, &steps, entity.as_ref(), github)))
 }

@@ -58,7 +58,13 @@ impl Seed {
         let claimed = own.expect("the run has a step that is due");
         let mut run = claimed.run.clone();
         change(&mut run);
-        let decision = Decision { run, events, links: vec![], unlinks: vec![], steps };
+        let decision = Decision {
+            run,
+            events,
+            links: vec![],
+            unlinks: vec![],
+            steps,
+        };
         self.store.settle(&claimed, &[], &decision).await.unwrap();
     }
 
@@ -77,7 +83,14 @@ impl Seed {
     pub(crate) async fn entity(&self, id: &str, entity: Value, path: Option<&str>) {
         let id = self.receive(id, json!({})).await;
         let report = Step::Progress(Progress::default());
-        self.step(&id, 1, done, vec![Event::progress("Applied.")], vec![report]).await;
+        self.step(
+            &id,
+            1,
+            done,
+            vec![Event::progress("Applied.")],
+            vec![report],
+        )
+        .await;
         let place = path.map(|path| Place {
             repository: "acme/infrastructure".parse().unwrap(),
             path: path.to_owned(),
@@ -86,7 +99,10 @@ impl Seed {
         let change = EntityChange::Put { entity, place };
         for claimed in self.store.claim(Lane::Report, 1000, LEASE).await.unwrap() {
             let change = (claimed.run.id == id).then_some(&change);
-            self.store.settle_report(&claimed, &[], change).await.unwrap();
+            self.store
+                .settle_report(&claimed, &[], change)
+                .await
+                .unwrap();
         }
     }
 
@@ -108,10 +124,17 @@ impl Seed {
             run.links = vec![url];
             at(run, Stage::Proposed, "Waiting for review");
         };
-        self.step(&id, 3, propose, vec![opened], vec![read_plan]).await;
-        let planned = Event::progress("The plan is to add 2, change 1, destroy 0: +2 ~1 -0");
-        self.step(&id, 74, |run| at(run, Stage::Proposed, "Planned +2 ~1 -0"), vec![planned], vec![])
+        self.step(&id, 3, propose, vec![opened], vec![read_plan])
             .await;
+        let planned = Event::progress("The plan is to add 2, change 1, destroy 0: +2 ~1 -0");
+        self.step(
+            &id,
+            74,
+            |run| at(run, Stage::Proposed, "Planned +2 ~1 -0"),
+            vec![planned],
+            vec![],
+        )
+        .await;
         id
     }
 
@@ -125,7 +148,14 @@ impl Seed {
                 work["applies"] = json!([apply("success", 2)]);
             });
         };
-        self.step(&id, 212, finish, vec![Event::progress("Applied by run 17205002.")], vec![]).await;
+        self.step(
+            &id,
+            212,
+            finish,
+            vec![Event::progress("Applied by run 17205002.")],
+            vec![],
+        )
+        .await;
         id
     }
 
@@ -159,8 +189,12 @@ impl Seed {
     async fn see(&self, id: &RunId, seen: Value) {
         let seen: Observation = serde_json::from_value(seen).unwrap();
         // The run has no links here: the step comes from a step, as after a look.
-        self.store.request_look(std::slice::from_ref(id)).await.unwrap();
-        self.step(id, 1, |_| {}, vec![], vec![Step::Observe(seen)]).await;
+        self.store
+            .request_look(std::slice::from_ref(id))
+            .await
+            .unwrap();
+        self.step(id, 1, |_| {}, vec![], vec![Step::Observe(seen)])
+            .await;
     }
 }
 

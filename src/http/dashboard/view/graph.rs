@@ -8,7 +8,7 @@ const COLUMN_GAP: usize = 110;
 const ROW_GAP: usize = 18;
 const MARGIN: usize = 8;
 /// How many letters of the drawing's font fit into a box.
-const LONGEST_TITLE: usize = 24;
+const LONGEST_TITLE: usize = 21;
 /// How many rows' order is improved; more changes nothing that is seen.
 const SWEEPS: usize = 4;
 
@@ -82,8 +82,15 @@ pub(in super::super) fn draw(nodes: &[Node], edges: &[Edge]) -> Option<Drawing> 
     Some(Drawing {
         width: 2 * MARGIN + columns.len() * (BOX_WIDTH + COLUMN_GAP) - COLUMN_GAP,
         height,
-        boxes: nodes.iter().zip(&corners).map(|(node, corner)| boxed(node, *corner)).collect(),
-        lines: edges.iter().map(|edge| line(nodes, edge, &corners)).collect(),
+        boxes: nodes
+            .iter()
+            .zip(&corners)
+            .map(|(node, corner)| boxed(node, *corner))
+            .collect(),
+        lines: edges
+            .iter()
+            .map(|edge| line(nodes, edge, &corners))
+            .collect(),
     })
 }
 
@@ -111,7 +118,10 @@ fn columns(nodes: usize, edges: &[Edge]) -> Vec<Vec<usize>> {
     let last = column.iter().max().copied().unwrap_or(0);
     let members = |wanted: usize| (0..nodes).filter(|node| column[*node] == wanted).collect();
     // A circle leaves columns empty.
-    (0..=last).map(members).filter(|members: &Vec<usize>| !members.is_empty()).collect()
+    (0..=last)
+        .map(members)
+        .filter(|members: &Vec<usize>| !members.is_empty())
+        .collect()
 }
 
 /// Brings each node near to the rows of those it is related to, so that few lines cross.
@@ -122,7 +132,11 @@ fn ordered(mut columns: Vec<Vec<usize>>, edges: &[Edge]) -> Vec<Vec<usize>> {
             .flat_map(|members| members.iter().copied().enumerate())
             .map(|(row, node)| (node, row))
             .collect();
-        let row_of = |node: usize| rows.iter().find(|(known, _)| *known == node).map(|(_, row)| *row);
+        let row_of = |node: usize| {
+            rows.iter()
+                .find(|(known, _)| *known == node)
+                .map(|(_, row)| *row)
+        };
         let leftwards = sweep % 2 == 1;
         for members in &mut columns {
             members.sort_by_key(|node| {
@@ -171,17 +185,23 @@ fn line(nodes: &[Node], edge: &Edge, corners: &[(usize, usize)]) -> Line {
     let (to_x, to_y) = corners[edge.to];
     let (start_x, start_y) = (from_x + BOX_WIDTH, from_y + BOX_HEIGHT / 2);
     let end_y = to_y + BOX_HEIGHT / 2;
-    let bend = if to_x > start_x { (to_x - start_x) / 2 } else { COLUMN_GAP / 2 };
+    let bend = if to_x > start_x {
+        (to_x - start_x) / 2
+    } else {
+        COLUMN_GAP / 2
+    };
     let (bend_start, bend_end) = (start_x + bend, to_x.saturating_sub(bend));
     Line {
-        path: format!("M{start_x} {start_y}C{bend_start} {start_y} {bend_end} {end_y} {to_x} {end_y}"),
+        path: format!(
+            "M{start_x} {start_y}C{bend_start} {start_y} {bend_end} {end_y} {to_x} {end_y}"
+        ),
         name: edge.name.clone(),
         sentence: format!(
             "{} → {}: {}",
             nodes[edge.from].title, nodes[edge.to].title, edge.name
         ),
         name_x: usize::midpoint(start_x, to_x),
-        name_y: usize::midpoint(start_y, end_y) - 5,
+        name_y: usize::midpoint(start_y, end_y) + 4,
     }
 }
 
@@ -191,22 +211,37 @@ mod tests {
     use proptest::prelude::*;
 
     fn edge(from: usize, to: usize) -> Edge {
-        Edge { from, to, name: "uses".to_owned() }
+        Edge {
+            from,
+            to,
+            name: "uses".to_owned(),
+        }
     }
 
     fn node(position: usize) -> Node {
-        Node { title: position.to_string(), kind: String::new(), href: None, is_focus: false }
+        Node {
+            title: position.to_string(),
+            kind: String::new(),
+            href: None,
+            is_focus: false,
+        }
     }
 
     #[test]
     fn relations_lead_from_left_to_right() {
-        assert_eq!(columns(4, &[edge(0, 1), edge(1, 2), edge(0, 2)]), [vec![0, 3], vec![1], vec![2]]);
+        assert_eq!(
+            columns(4, &[edge(0, 1), edge(1, 2), edge(0, 2)]),
+            [vec![0, 3], vec![1], vec![2]]
+        );
     }
 
     #[test]
     fn lines_that_need_not_cross_do_not() {
         let edges = [edge(0, 3), edge(1, 2)];
-        assert_eq!(ordered(columns(4, &edges), &edges), [vec![0, 1], vec![3, 2]]);
+        assert_eq!(
+            ordered(columns(4, &edges), &edges),
+            [vec![0, 1], vec![3, 2]]
+        );
     }
 
     #[test]

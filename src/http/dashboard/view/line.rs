@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Moment, duration};
 use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
-use crate::domain::run::{PullRequestWork, WorkflowWork, Work};
+use crate::domain::run::{PullRequestWork, Work, WorkflowWork};
 use crate::domain::{Observation, Run, Stage, Status};
 use crate::plan::Step;
 use crate::store::{RecordedStep, StepState};
@@ -54,7 +54,12 @@ impl Planned {
         is_passed: bool,
         at: Option<DateTime<Utc>>,
     ) -> Self {
-        Self { name, failed_name, is_passed, at }
+        Self {
+            name,
+            failed_name,
+            is_passed,
+            at,
+        }
     }
 }
 
@@ -75,12 +80,17 @@ pub(super) fn line(run: &Run, steps: &[RecordedStep]) -> Vec<Stop> {
 fn change(run: &Run, work: &PullRequestWork, steps: &[RecordedStep]) -> Vec<Planned> {
     let pull_request = work.pull_request.as_ref();
     let is_merged = pull_request.is_some_and(|pull| pull.state == PullRequestState::Merged);
-    let is_approved = pull_request
-        .is_some_and(|pull| pull.reviews.iter().any(|(_, said)| *said == Verdict::Approved));
-    let is_planned =
-        work.planned.as_ref().is_some_and(|plan| plan.latest.conclusion == Some(Conclusion::Success));
+    let is_approved = pull_request.is_some_and(|pull| {
+        pull.reviews
+            .iter()
+            .any(|(_, said)| *said == Verdict::Approved)
+    });
+    let is_planned = work
+        .planned
+        .as_ref()
+        .is_some_and(|plan| plan.latest.conclusion == Some(Conclusion::Success));
 
-    let mut stops = vec![Planned::new(
+    let mut planned = vec![Planned::new(
         "Proposed",
         "Not proposed",
         pull_request.is_some(),
@@ -88,21 +98,23 @@ fn change(run: &Run, work: &PullRequestWork, steps: &[RecordedStep]) -> Vec<Plan
     )];
     if work.plan.is_some() {
         let at = done(steps, |step| matches!(step, Step::ReadPlan(_)));
-        stops.push(Planned::new("Planned", "Plan failed", is_planned, at));
+        planned.push(Planned::new("Planned", "Plan failed", is_planned, at));
     }
-    let approved = seen(steps, |seen| {
-        matches!(seen, Observation::Review(review) if review.verdict == Verdict::Approved)
-    });
-    let merged = seen(steps, |seen| {
-        matches!(seen, Observation::PullRequest(pull) if pull.state == PullRequestState::Merged)
-    });
+    let approved = seen(
+        steps,
+        |seen| matches!(seen, Observation::Review(review) if review.verdict == Verdict::Approved),
+    );
+    let merged = seen(
+        steps,
+        |seen| matches!(seen, Observation::PullRequest(pull) if pull.state == PullRequestState::Merged),
+    );
     let is_applied = run.stage == Stage::Done;
-    stops.extend([
+    planned.extend([
         Planned::new("Reviewed", "", is_approved, approved),
         Planned::new("Merged", "", is_merged, merged),
         Planned::new("Applied", "Apply failed", is_applied, run.ended_at),
     ]);
-    stops
+    planned
 }
 
 fn workflow(run: &Run, work: &WorkflowWork, steps: &[RecordedStep]) -> Vec<Planned> {
@@ -142,13 +154,23 @@ fn stops(run: &Run, mut planned: Vec<Planned>) -> Vec<Stop> {
             position if position == last_passed + 1 => Passed::Next,
             _ => Passed::No,
         };
-        let at = stop.at.filter(|_| matches!(passed, Passed::Yes | Passed::Failed));
-        let after = at.zip(before).map(|(at, before): (_, DateTime<Utc>)| at - before);
+        let at = stop
+            .at
+            .filter(|_| matches!(passed, Passed::Yes | Passed::Failed));
+        let after = at
+            .zip(before)
+            .map(|(at, before): (_, DateTime<Utc>)| at - before);
         stops.push(Stop {
-            name: if passed == Passed::Failed { stop.failed_name } else { stop.name },
+            name: if passed == Passed::Failed {
+                stop.failed_name
+            } else {
+                stop.name
+            },
             passed,
             at: at.map(Moment::from),
-            after: after.filter(|after| *after > TimeDelta::zero()).map(duration),
+            after: after
+                .filter(|after| *after > TimeDelta::zero())
+                .map(duration),
         });
         before = at.or(before);
     }
@@ -173,7 +195,10 @@ fn end_at(run: &Run, planned: &mut Vec<Planned>, last_passed: usize) {
 
 /// When the last such step was done.
 fn done(steps: &[RecordedStep], is_it: impl Fn(&Step) -> bool) -> Option<DateTime<Utc>> {
-    let mut steps = steps.iter().rev().filter(|recorded| recorded.state == StepState::Done);
+    let mut steps = steps
+        .iter()
+        .rev()
+        .filter(|recorded| recorded.state == StepState::Done);
     steps.find(|recorded| is_it(&recorded.step))?.settled_at
 }
 
@@ -184,4 +209,150 @@ fn seen(steps: &[RecordedStep], is_it: impl Fn(&Observation) -> bool) -> Option<
         _ => false,
     });
     first.map(|recorded| recorded.created_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::ActionRun;
+
+    const SHA: &str = "9f2c1ab4e7d05c3386fa1b7be2c94d50a1c7e3f8";
+
+    fn run(stage: &str, status: &str, work: Value) -> Run {
+        let request: ActionRun = serde_json::from_value(json!({
+            "id": "r_1", "kind": "action", "action": "a", "inputs": {}, "user": {},
+            "encrypted": [], "invocation": "template",
+        }))
+        .unwrap();
+        let mut run = Run::received(request, DateTime::UNIX_EPOCH);
+        run.stage = serde_json::from_value(json!(stage)).unwrap();
+        run.status = serde_json::from_value(json!(status)).unwrap();
+        run.work = serde_json::from_value(work).unwrap();
+        run.ended_at = run.status.is_end().then(|| at(900));
+        run
+    }
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+    }
+
+    fn change(pull_request: &Value) -> Value {
+        json!({
+            "kind": "pull_request", "template": "t", "repository": "a/b", "branch": "towpath/a/r_1",
+            "context": {}, "plan": "plan.yml", "apply": "merge", "pull_request": pull_request,
+        })
+    }
+
+    fn pull_request(state: &str) -> Value {
+        json!({
+            "number": 1, "html_url": "https://x", "state": state, "own_sha": SHA, "head_sha": SHA,
+        })
+    }
+
+    fn workflow(phase: &str) -> Value {
+        json!({
+            "kind": "workflow", "repository": "a/b", "workflow": "w.yml", "inputs": {},
+            "report_status": true, "context": {},
+            "workflow_run": {"id": 1, "html_url": "https://x", "attempt": 1, "phase": phase},
+        })
+    }
+
+    fn done_step(step: Step, seconds: i64) -> RecordedStep {
+        RecordedStep {
+            id: crate::store::StepId(1),
+            step,
+            state: StepState::Done,
+            attempt: 1,
+            due_at: at(0),
+            last_error: None,
+            created_at: at(0),
+            settled_at: Some(at(seconds)),
+        }
+    }
+
+    fn told(run: &Run, steps: &[RecordedStep]) -> String {
+        let words = line(run, steps).into_iter().map(|stop| match stop.passed {
+            Passed::Yes => stop.name.to_owned(),
+            Passed::Next => format!("({})", stop.name),
+            Passed::No => "…".to_owned(),
+            Passed::Skipped => format!("-{}-", stop.name),
+            Passed::Failed => format!("!{}", stop.name),
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_change_goes_from_received_to_applied() {
+        let told = |stage, status, pull| told(&run(stage, status, change(pull)), &[]);
+        let none = &Value::Null;
+        let (open, merged) = (&pull_request("open"), &pull_request("merged"));
+        assert_eq!(
+            told("received", "IN_PROGRESS", none),
+            "Received (Proposed) … … … …"
+        );
+        assert_eq!(
+            told("proposed", "IN_PROGRESS", open),
+            "Received Proposed (Planned) … … …"
+        );
+        assert_eq!(
+            told("merged", "IN_PROGRESS", merged),
+            "Received Proposed -Planned- -Reviewed- Merged (Applied)"
+        );
+        assert_eq!(
+            told("failed", "FAILURE", merged),
+            "Received Proposed -Planned- -Reviewed- Merged !Apply failed"
+        );
+        assert_eq!(
+            told("declined", "FAILURE", open),
+            "Received Proposed !Declined"
+        );
+        assert_eq!(told("refused", "FAILURE", none), "Received !Refused");
+    }
+
+    #[test]
+    fn a_workflow_goes_from_received_to_done() {
+        let told = |stage, status, phase| told(&run(stage, status, workflow(phase)), &[]);
+        assert_eq!(
+            told("dispatched", "IN_PROGRESS", "queued"),
+            "Received Dispatched (Running) …"
+        );
+        assert_eq!(
+            told("running", "IN_PROGRESS", "in_progress"),
+            "Received Dispatched Running (Done)"
+        );
+        assert_eq!(
+            told("done", "SUCCESS", "completed"),
+            "Received Dispatched Running Done"
+        );
+        assert_eq!(
+            told("failed", "FAILURE", "completed"),
+            "Received Dispatched Running !Failed"
+        );
+    }
+
+    #[test]
+    fn a_run_without_work_is_done_or_refused() {
+        assert_eq!(
+            told(&run("done", "SUCCESS", Value::Null), &[]),
+            "Received Done"
+        );
+        assert_eq!(
+            told(&run("refused", "FAILURE", Value::Null), &[]),
+            "Received !Refused"
+        );
+    }
+
+    #[test]
+    fn a_stop_tells_when_it_was_passed_and_how_long_it_took() {
+        let run = run("proposed", "IN_PROGRESS", change(&pull_request("open")));
+        let stops = line(
+            &run,
+            &[done_step(Step::Begin, 2), done_step(Step::Propose, 75)],
+        );
+        assert_eq!(stops[1].at, Some(Moment::from(at(75))));
+        assert_eq!(stops[1].after.as_deref(), Some("1 min 15 s"));
+        assert_eq!(stops[2].at, None);
+    }
 }

@@ -1,7 +1,6 @@
 //! One run.
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::line::{Stop, line};
 use super::text::{Pair, Part, parts};
@@ -10,7 +9,9 @@ use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict
 use crate::domain::run::{
     ApplyFacts, ApplySignal, Attempt, PullRequestFacts, PullRequestWork, Work, WorkflowWork,
 };
-use crate::domain::{ActionRun, BlueprintId, EventKind, RepositoryName, Run};
+use crate::domain::{
+    ActionRun, BlueprintId, BranchName, EntityRef, EventKind, RepositoryName, Run,
+};
 use crate::plan::step::Lane;
 use crate::store::{RecordedEvent, RecordedStep, StepState};
 
@@ -134,6 +135,7 @@ pub(in super::super) fn view(
     run: &Run,
     events: &[RecordedEvent],
     steps: &[RecordedStep],
+    known_entity: Option<&EntityRef>,
     github: GitHub<'_>,
 ) -> RunView {
     let (change, workflow) = match &run.work {
@@ -153,7 +155,7 @@ pub(in super::super) fn view(
         operation: run.operation.map(crate::domain::Operation::as_str),
         who: user.shown().to_owned(),
         email: user.email.clone().filter(|email| email != user.shown()),
-        entity: entity(&run.request),
+        entity: entity(&run.request, known_entity),
         received: run.created_at.into(),
         updated: run.updated_at.into(),
         took: run.ended_at.map(|ended| duration(ended - run.created_at)),
@@ -161,7 +163,11 @@ pub(in super::super) fn view(
         line: line(run, steps),
         events: events[events_left_out..].iter().map(event).collect(),
         events_left_out,
-        links: run.links.iter().map(|link| Named::outside(without_scheme(link), link)).collect(),
+        links: run
+            .links
+            .iter()
+            .map(|link| Named::outside(without_scheme(link), link))
+            .collect(),
         change,
         workflow,
         plan: plan_counts(run, events),
@@ -172,13 +178,24 @@ pub(in super::super) fn view(
     }
 }
 
-/// What the action ran on; its page where the message says of which blueprint it is.
-fn entity(request: &ActionRun) -> Option<Named> {
+/// What the action ran on, where the message says of which blueprint it is.
+pub(in super::super) fn entity_ref(request: &ActionRun) -> Option<EntityRef> {
+    let blueprint = request.entity.as_ref()?.get("blueprint")?.as_str()?;
+    let blueprint = BlueprintId::new(blueprint).ok()?;
+    Some(EntityRef {
+        blueprint,
+        identifier: request.entity_identifier()?,
+    })
+}
+
+/// What the action ran on; with its page, where there is one.
+fn entity(request: &ActionRun, known: Option<&EntityRef>) -> Option<Named> {
     let identifier = request.entity_identifier()?;
-    let blueprint = request.entity.as_ref()?.get("blueprint").and_then(Value::as_str);
-    let blueprint = blueprint.and_then(|blueprint| BlueprintId::new(blueprint).ok());
-    Some(match blueprint {
-        Some(blueprint) => Named::new(identifier.as_str(), entity_href(&blueprint, &identifier)),
+    Some(match known {
+        Some(known) => Named::new(
+            identifier.as_str(),
+            entity_href(&known.blueprint, &known.identifier),
+        ),
         None => Named::plain(identifier.as_str()),
     })
 }
@@ -186,7 +203,11 @@ fn entity(request: &ActionRun) -> Option<Named> {
 /// The inputs, without what the portal sent encrypted.
 fn inputs(request: &ActionRun) -> Vec<Pair> {
     let pairs = request.inputs.iter().map(|(name, value)| {
-        if request.encrypted.contains(name) { Pair::secret(name) } else { Pair::of(name, value) }
+        if request.encrypted.contains(name) {
+            Pair::secret(name)
+        } else {
+            Pair::of(name, value)
+        }
     });
     pairs.collect()
 }
@@ -197,24 +218,37 @@ fn event(event: &RecordedEvent) -> EventRow {
         EventKind::Warning => (Tone::Waits, "Warning"),
         EventKind::Failure => (Tone::Bad, "Failure"),
     };
-    EventRow { seq: event.seq, at: event.at.into(), tone, kind, message: parts(&event.message) }
+    EventRow {
+        seq: event.seq,
+        at: event.at.into(),
+        tone,
+        kind,
+        message: parts(&event.message),
+    }
 }
 
 fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
     let repository = &work.repository;
-    let base = work.base.as_ref().map(|base| base.as_str());
+    let base = work.base.as_ref().map(BranchName::as_str);
     let is_merged = work
         .pull_request
         .as_ref()
         .is_some_and(|facts| facts.state == PullRequestState::Merged);
     // Before the merge, the folder is as proposed on the run's own branch only.
-    let folder_at = if is_merged { base } else { Some(work.branch.as_str()) };
+    let folder_at = if is_merged {
+        base
+    } else {
+        Some(work.branch.as_str())
+    };
     ChangeView {
         repository: github.repository(repository),
         filter_href: filter_href(repository),
         branch: branch(repository, work.branch.as_str(), github),
         base: base.map(|base| branch(repository, base, github)),
-        folder: work.path.as_deref().map(|path| github.tree(repository, folder_at, path)),
+        folder: work
+            .path
+            .as_deref()
+            .map(|path| github.tree(repository, folder_at, path)),
         template: work.template.to_string(),
         applied_by: match &work.apply {
             ApplySignal::Workflow(file) => format!("the workflow {file}"),
@@ -223,11 +257,22 @@ fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
             ApplySignal::Deployment(environment) => format!("a deployment to {environment}"),
             ApplySignal::Merge => "the merge itself".to_owned(),
         },
-        pull_request: work.pull_request.as_ref().map(|facts| pull_request(repository, facts, github)),
+        pull_request: work
+            .pull_request
+            .as_ref()
+            .map(|facts| pull_request(repository, facts, github)),
         plan_run: work.planned.as_ref().map(|plan| {
-            attempt(format!("run {}", plan.id), Some(plan.html_url.as_str()), plan.latest)
+            attempt(
+                &format!("run {}", plan.id),
+                Some(plan.html_url.as_str()),
+                plan.latest,
+            )
         }),
-        applies: work.applies.iter().map(|facts| apply(repository, facts, github)).collect(),
+        applies: work
+            .applies
+            .iter()
+            .map(|facts| apply(repository, facts, github))
+            .collect(),
     }
 }
 
@@ -236,7 +281,10 @@ fn filter_href(repository: &RepositoryName) -> String {
 }
 
 fn branch(repository: &RepositoryName, name: &str, github: GitHub<'_>) -> Named {
-    Named { name: name.to_owned(), ..github.tree(repository, Some(name), "") }
+    Named {
+        name: name.to_owned(),
+        ..github.tree(repository, Some(name), "")
+    }
 }
 
 fn pull_request(
@@ -263,14 +311,17 @@ fn pull_request(
         },
         head: github.commit(repository, &facts.head_sha),
         is_edited: facts.head_sha != facts.own_sha,
-        merge_commit: facts.merge_commit.as_ref().map(|sha| github.commit(repository, sha)),
+        merge_commit: facts
+            .merge_commit
+            .as_ref()
+            .map(|sha| github.commit(repository, sha)),
         reviews: reviews.collect(),
     }
 }
 
 fn apply(repository: &RepositoryName, facts: &ApplyFacts, github: GitHub<'_>) -> ApplyView {
     ApplyView {
-        attempt: attempt(facts.id.to_string(), facts.url.as_deref(), facts.latest),
+        attempt: attempt(&facts.id.to_string(), facts.url.as_deref(), facts.latest),
         commit: github.commit(repository, &facts.sha),
         note: match facts.contains {
             Some(true) => None,
@@ -280,9 +331,13 @@ fn apply(repository: &RepositoryName, facts: &ApplyFacts, github: GitHub<'_>) ->
     }
 }
 
-fn attempt(name: String, page: Option<&str>, latest: Attempt) -> AttemptView {
-    let page = page.map_or_else(|| Named::plain(name.as_str()), |page| Named::outside(name.as_str(), page));
-    AttemptView { page, attempt: latest.attempt, badge: progress(latest) }
+fn attempt(name: &str, page: Option<&str>, latest: Attempt) -> AttemptView {
+    let page = page.map_or_else(|| Named::plain(name), |page| Named::outside(name, page));
+    AttemptView {
+        page,
+        attempt: latest.attempt,
+        badge: progress(latest),
+    }
 }
 
 fn progress(latest: Attempt) -> Badge {
@@ -304,16 +359,23 @@ fn progress(latest: Attempt) -> Badge {
 
 fn workflow(work: &WorkflowWork, github: GitHub<'_>) -> WorkflowView {
     // A workflow that is named by its id has no file to be shown.
-    let has_file = work.workflow.ends_with(".yml") || work.workflow.ends_with(".yaml");
+    let has_file = !work.workflow.bytes().all(|byte| byte.is_ascii_digit());
     let path = format!(".github/workflows/{}", work.workflow);
     let file = github.tree(&work.repository, work.reference.as_deref(), &path);
     WorkflowView {
         repository: github.repository(&work.repository),
         filter_href: filter_href(&work.repository),
-        workflow: Named { name: work.workflow.clone(), href: file.href.filter(|_| has_file) },
+        workflow: Named {
+            name: work.workflow.clone(),
+            href: file.href.filter(|_| has_file),
+        },
         reference: work.reference.clone(),
         run: work.workflow_run.as_ref().map(|known| {
-            attempt(format!("run {}", known.id), Some(known.html_url.as_str()), known.latest)
+            attempt(
+                &format!("run {}", known.id),
+                Some(known.html_url.as_str()),
+                known.latest,
+            )
         }),
         reports_itself: !work.report_status,
     }
@@ -325,7 +387,9 @@ fn plan_counts(run: &Run, events: &[RecordedEvent]) -> Option<PlanCounts> {
         return None;
     }
     let told = events.iter().rev().map(|event| event.message.as_str());
-    std::iter::once(run.label.as_str()).chain(told).find_map(counts_in)
+    std::iter::once(run.label.as_str())
+        .chain(told)
+        .find_map(counts_in)
 }
 
 fn counts_in(text: &str) -> Option<PlanCounts> {
@@ -341,7 +405,9 @@ fn counts_in(text: &str) -> Option<PlanCounts> {
 
 fn count(word: &str, sign: char) -> Option<u64> {
     let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let digits = digits.trim_start_matches(|c: char| c != sign).strip_prefix(sign)?;
+    let digits = digits
+        .trim_start_matches(|c: char| c != sign)
+        .strip_prefix(sign)?;
     digits.parse().ok()
 }
 
@@ -372,4 +438,33 @@ fn step(recorded: &RecordedStep) -> StepRow {
 
 fn without_scheme(address: &str) -> &str {
     address.split_once("://").map_or(address, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_of_a_plan_are_read_from_a_sentence() {
+        let counts = |text| counts_in(text).map(|c| (c.add, c.change, c.destroy));
+        assert_eq!(counts("Planned +2 ~0 -13"), Some((2, 0, 13)));
+        assert_eq!(counts("The plan (+1 ~2 -3)."), Some((1, 2, 3)));
+        for other in ["Planned", "+1 -2 ~3", "+a ~1 -2", "+1 ~2", ""] {
+            assert_eq!(counts(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_re_run_is_told_by_its_latest_attempt() {
+        let badge = |phase, conclusion| progress(Attempt::seen(2, phase, conclusion)).word;
+        assert_eq!(badge(RunPhase::Queued, None), "queued");
+        assert_eq!(
+            badge(RunPhase::Completed, Some(Conclusion::TimedOut)),
+            "timed out"
+        );
+        assert_eq!(
+            badge(RunPhase::Completed, Some(Conclusion::ActionRequired)),
+            "waiting"
+        );
+    }
 }
