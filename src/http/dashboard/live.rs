@@ -29,12 +29,16 @@ pub(super) async fn changes(
     Query(subject): Query<Subject>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = BroadcastStream::new(state.store.changes()).filter_map(move |change| {
-        let concerns = match (&change, &subject.run) {
-            (Ok(changed), Some(run)) => changed == run,
-            // Where some were missed, any run may have been among them.
+        // Where some were missed, any run may have been among them.
+        let changed = change.ok();
+        let concerns = match (&changed, &subject.run) {
+            (Some(changed), Some(run)) => changed == run,
             _ => true,
         };
-        std::future::ready(concerns.then(|| Ok(Event::default().event("changed").data(""))))
+        // Browsers drop an event without data.
+        let name = changed.as_ref().map_or("*", RunId::as_str);
+        let event = Event::default().event("changed").data(name);
+        std::future::ready(concerns.then_some(Ok(event)))
     });
     let stream = changes.take_until(state.stop.cancelled_owned());
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))

@@ -9,7 +9,7 @@ use towpath::domain::{Event, Observation, Run, RunId, Stage, Status};
 use towpath::plan::step::{Decision, Lane, Progress, ReadPlan, Step};
 use towpath::store::{EntityChange, Place, Store};
 
-const LEASE: Duration = Duration::from_secs(600);
+const LEASE: Duration = Duration::from_mins(10);
 pub(crate) const SHA: &str = "9f2c1ab4e7d05c3386fa1b7be2c94d50a1c7e3f8";
 pub(crate) const MERGE: &str = "4be81d07c2f94c0f93a7d1c53d0f7a1e6b2c8d95";
 
@@ -162,9 +162,9 @@ impl Seed {
     /// The same, up to the merge; a look at GitHub waits.
     pub(crate) async fn merged(&self, id: &str, request: Value, number: u64) -> RunId {
         let id = self.proposed(id, request, number).await;
-        self.clock.advance(Duration::from_secs(41 * 60));
+        self.clock.advance(Duration::from_mins(41));
         self.see(&id, review(number)).await;
-        self.clock.advance(Duration::from_secs(10 * 60));
+        self.clock.advance(Duration::from_mins(10));
         self.see(&id, merge(&id, number)).await;
         let approved = Event::progress("jonas-k approved the pull request.");
         let approve = |run: &mut Run| {
