@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 
-use super::problem::{self, Problem};
+use super::problem::{NotFound, Problem};
 
 /// A file that pages refer to.
 pub(super) struct Asset {
@@ -22,12 +22,7 @@ pub(super) struct Asset {
 impl Asset {
     fn new(name: &'static str, kind: &'static str, content: &'static str) -> Self {
         let digest = Sha256::digest(content.as_bytes());
-        Self {
-            name,
-            kind,
-            content,
-            hash: hex::encode(&digest[..8]),
-        }
+        Self { name, kind, content, hash: hex::encode(&digest[..8]) }
     }
 
     /// Where a page finds it.
@@ -53,19 +48,14 @@ pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
 pub(super) async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let known: [&Asset; 3] = [&STYLE, &SCRIPT, &ICON];
     let Some(asset) = known.into_iter().find(|asset| asset.name == name) else {
-        return Problem::from(problem::NotFound).into_response();
+        return Problem::from(NotFound).into_response();
     };
     let tag = format!("\"{}\"", asset.hash);
-    let has_it = headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|known| *known == *tag);
+    let has_it = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == *tag);
     let kept = [
         (header::ETAG, tag),
         // A year; a new version has a new address.
-        (
-            header::CACHE_CONTROL,
-            "public, max-age=31536000, immutable".to_owned(),
-        ),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable".to_owned()),
     ];
     if has_it {
         return (StatusCode::NOT_MODIFIED, kept).into_response();

@@ -35,15 +35,9 @@ pub(super) async fn runs(state: &DashboardState) -> Result<Vec<Urgent>, Error> {
     let waiting = open.iter().filter(is_waiting).take(MOST_SHOWN);
     let rest = waiting.chain(failed.iter().take(MOST_SHOWN));
     let rest = rest.filter(|run| !parked.iter().any(|parked| parked.id == run.id));
-    let rest = rest.map(|run| Urgent {
-        run: run.clone(),
-        is_parked: false,
-    });
+    let rest = rest.map(|run| Urgent { run: run.clone(), is_parked: false });
     let parked = parked.iter().take(MOST_SHOWN);
-    let urgent = parked.map(|run| Urgent {
-        run: run.clone(),
-        is_parked: true,
-    });
+    let urgent = parked.map(|run| Urgent { run: run.clone(), is_parked: true });
     Ok(urgent.chain(rest).collect())
 }
 
@@ -58,29 +52,14 @@ pub(super) async fn parked(
     let limit = u32::try_from(MOST_SEARCHED).unwrap_or(u32::MAX);
     let mut searched = open(state, counts).await?;
     searched.truncate(MOST_SEARCHED);
-    let newest = state
-        .store
-        .runs(&RunFilter {
-            limit,
-            ..RunFilter::default()
-        })
-        .await?;
+    let newest = state.store.runs(&RunFilter { limit, ..RunFilter::default() }).await?;
     searched.extend(newest.into_iter().filter(|run| run.status.is_end()));
 
     let mut parked = Vec::new();
     for run in searched {
         let steps = state.store.steps_of(&run.id).await?;
-        if steps
-            .iter()
-            .any(|recorded| recorded.state == StepState::Parked)
-        {
-            parked.push((
-                Urgent {
-                    run,
-                    is_parked: true,
-                },
-                steps,
-            ));
+        if steps.iter().any(|recorded| recorded.state == StepState::Parked) {
+            parked.push((Urgent { run, is_parked: true }, steps));
         }
     }
     Ok(parked)
@@ -88,10 +67,7 @@ pub(super) async fn parked(
 
 async fn open(state: &DashboardState, counts: &Counts) -> Result<Vec<Run>, Error> {
     let is_open = |stage: Stage| {
-        !matches!(
-            stage,
-            Stage::Done | Stage::Failed | Stage::Refused | Stage::Declined
-        )
+        !matches!(stage, Stage::Done | Stage::Failed | Stage::Refused | Stage::Declined)
     };
     let limit = count(counts, is_open).min(MOST_OPEN);
     let mut open = with_status(state, Status::InProgress, limit).await?;
@@ -121,21 +97,9 @@ async fn with_status(
         return Ok(Vec::new());
     }
     let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-    state
-        .store
-        .runs(&RunFilter {
-            status: Some(status),
-            limit,
-            ..RunFilter::default()
-        })
-        .await
+    state.store.runs(&RunFilter { status: Some(status), limit, ..RunFilter::default() }).await
 }
 
 fn count(counts: &Counts, is_it: impl Fn(Stage) -> bool) -> u64 {
-    counts
-        .runs
-        .iter()
-        .filter(|(stage, _)| is_it(*stage))
-        .map(|(_, runs)| runs)
-        .sum()
+    counts.runs.iter().filter(|(stage, _)| is_it(*stage)).map(|(_, runs)| runs).sum()
 }

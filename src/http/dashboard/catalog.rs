@@ -32,10 +32,7 @@ pub(super) async fn blueprint(
         return Err(missing());
     }
     let frame = Frame::new("blueprint.html", name, Section::Catalog).live("/live");
-    Ok(frame.render(&view::blueprint(
-        &(blueprint, records),
-        GitHub(&state.github_url),
-    )))
+    Ok(frame.render(&view::blueprint(&(blueprint, records), GitHub(&state.github_url))))
 }
 
 /// One entity.
@@ -55,11 +52,7 @@ pub(super) async fn entity(
         let records = state.store.entities(&entity.blueprint).await?;
         shelves.push((entity.blueprint.clone(), records));
     }
-    let title = record
-        .entity
-        .title
-        .clone()
-        .unwrap_or_else(|| identifier.clone());
+    let title = record.entity.title.clone().unwrap_or_else(|| identifier.clone());
     let frame = Frame::new("entity.html", title, Section::Catalog).live("/live");
     Ok(frame.render(&view::entity(&record, &shelves, GitHub(&state.github_url))))
 }

@@ -19,10 +19,11 @@ mod view;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
-use tower_http::set_header::SetResponseHeaderLayer;
 
+use self::problem::{NotFound, Problem};
 use crate::clock::Clock;
 use crate::domain::BlueprintId;
 use crate::store::Store;
@@ -54,17 +55,11 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::REFERRER_POLICY, "no-referrer"),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    ),
-    (
-        HeaderName::from_static("cross-origin-resource-policy"),
-        "same-origin",
-    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// The dashboard's routes, and its page for what is not there as the fallback.
+/// The dashboard's routes.
 ///
 /// The server must be started with `into_make_service_with_connect_info::<SocketAddr>()`: without
 /// the peer's address nobody is let in.
@@ -77,14 +72,23 @@ pub fn router(state: DashboardState) -> Router {
         .route("/catalog/{blueprint}/{identifier}", get(catalog::entity))
         .route("/health", get(health::page))
         .route("/live", get(live::changes))
-        .fallback(problem::not_found)
-        .layer(middleware::from_fn(access::require_access));
-    // The page that refuses somebody needs its looks too.
-    let router = pages
+        .route_layer(middleware::from_fn(access::require_access));
+    pages
+        // The page that refuses somebody needs its looks too.
         .route("/assets/{name}", get(asset::serve))
-        .with_state(state);
-    HEADERS.into_iter().fold(router, |router, (name, value)| {
-        let value = HeaderValue::from_static(value);
-        router.layer(SetResponseHeaderLayer::if_not_present(name, value))
-    })
+        .layer(middleware::map_response(with_headers))
+        .with_state(state)
+}
+
+/// The page for an address that nothing has: for the fallback of the whole service, where a person
+/// asks. It says nothing of what there is, and needs no access.
+pub async fn not_found() -> Response {
+    with_headers(Problem::from(NotFound).into_response()).await
+}
+
+async fn with_headers(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }

@@ -11,42 +11,15 @@ use super::asset;
 
 /// The pages by name. The suffix `.html` is what makes Tera escape.
 const TEMPLATES: [(&str, &str); 9] = [
-    (
-        "layout.html",
-        include_str!("../../../templates/dashboard/layout.html"),
-    ),
-    (
-        "parts.html",
-        include_str!("../../../templates/dashboard/parts.html"),
-    ),
-    (
-        "runs.html",
-        include_str!("../../../templates/dashboard/runs.html"),
-    ),
-    (
-        "run.html",
-        include_str!("../../../templates/dashboard/run.html"),
-    ),
-    (
-        "catalog.html",
-        include_str!("../../../templates/dashboard/catalog.html"),
-    ),
-    (
-        "blueprint.html",
-        include_str!("../../../templates/dashboard/blueprint.html"),
-    ),
-    (
-        "entity.html",
-        include_str!("../../../templates/dashboard/entity.html"),
-    ),
-    (
-        "health.html",
-        include_str!("../../../templates/dashboard/health.html"),
-    ),
-    (
-        "problem.html",
-        include_str!("../../../templates/dashboard/problem.html"),
-    ),
+    ("layout.html", include_str!("../../../templates/dashboard/layout.html")),
+    ("parts.html", include_str!("../../../templates/dashboard/parts.html")),
+    ("runs.html", include_str!("../../../templates/dashboard/runs.html")),
+    ("run.html", include_str!("../../../templates/dashboard/run.html")),
+    ("catalog.html", include_str!("../../../templates/dashboard/catalog.html")),
+    ("blueprint.html", include_str!("../../../templates/dashboard/blueprint.html")),
+    ("entity.html", include_str!("../../../templates/dashboard/entity.html")),
+    ("health.html", include_str!("../../../templates/dashboard/health.html")),
+    ("problem.html", include_str!("../../../templates/dashboard/problem.html")),
 ];
 
 static TERA: LazyLock<Tera> = LazyLock::new(|| {
@@ -98,10 +71,7 @@ impl Frame {
 
     /// Listens at this address for changes.
     pub(super) fn live(self, address: impl Into<String>) -> Self {
-        Self {
-            live: Some(address.into()),
-            ..self
-        }
+        Self { live: Some(address.into()), ..self }
     }
 
     /// The whole page.

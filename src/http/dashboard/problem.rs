@@ -26,29 +26,20 @@ pub(super) struct NotFound;
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, message: String, advice: &'static str) -> Self {
-        Self {
-            status,
-            code: status.as_u16(),
-            title,
-            message,
-            advice,
-            is_inside: true,
-        }
+        Self { status, code: status.as_u16(), title, message, advice, is_inside: true }
     }
 
     /// Whoever asks is not let in.
-    pub(super) fn forbidden(reason: &str) -> Self {
-        let message = format!(
-            "{reason} This dashboard has no sign-in yet and opens only on its own machine."
-        );
+    pub(super) fn forbidden() -> Self {
+        let message = "Your request came from another machine, through a proxy, or for another \
+                       host name. This dashboard has no sign-in yet and opens only on its own \
+                       machine, at localhost or 127.0.0.1."
+            .to_owned();
         let advice = "On that machine, open it by the address that Towpath printed when it started. \
                       From elsewhere, forward a port: ssh -L 8080:localhost:8080 <machine>, then \
                       open http://localhost:8080.";
         let title = "Only for people at this machine";
-        Self {
-            is_inside: false,
-            ..Self::new(StatusCode::FORBIDDEN, title, message, advice)
-        }
+        Self { is_inside: false, ..Self::new(StatusCode::FORBIDDEN, title, message, advice) }
     }
 
     /// A thing that is not, or no longer, known.
@@ -84,10 +75,7 @@ impl From<QueryRejection> for Problem {
 
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "reading for the dashboard"
-        );
+        tracing::error!(error = &error as &dyn std::error::Error, "reading for the dashboard");
         if error.is_unavailable() {
             let message = "The database does not answer at the moment.".to_owned();
             let advice = "Nothing is lost. Try again shortly; the service's log says more.";
@@ -95,12 +83,7 @@ impl From<store::Error> for Problem {
         }
         let message = "What the database holds could not be read.".to_owned();
         let advice = "The service's log says what it was.";
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Something is broken",
-            message,
-            advice,
-        )
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something is broken", message, advice)
     }
 }
 
@@ -109,9 +92,4 @@ impl IntoResponse for Problem {
         let frame = Frame::new("problem.html", self.title, Section::None);
         (self.status, frame.render(&self)).into_response()
     }
-}
-
-/// The page for every address that nothing has.
-pub(super) async fn not_found() -> Problem {
-    NotFound.into()
 }

@@ -25,11 +25,7 @@ pub(super) async fn page(
     let frame = Frame::new("run.html", run.request.title(), Section::Runs);
     let frame = frame.live(format!("/live?run={id}"));
     let entity = match entity_ref(&run.request) {
-        Some(entity) => state
-            .store
-            .entity(&entity)
-            .await?
-            .map(|record| record.entity.entity),
+        Some(entity) => state.store.entity(&entity).await?.map(|record| record.entity.entity),
         None => None,
     };
     let github = GitHub(&state.github_url);

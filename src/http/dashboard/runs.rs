@@ -37,11 +37,7 @@ pub(super) async fn page(
     let Query(form) = form?;
     let asked = asked(form);
     let frame = Frame::new("runs.html", "Runs", Section::Runs);
-    let frame = if asked.before.is_empty() {
-        frame.live("/live")
-    } else {
-        frame
-    };
+    let frame = if asked.before.is_empty() { frame.live("/live") } else { frame };
     let mut found = Found {
         asked: asked.clone(),
         misfit: None,
@@ -82,36 +78,20 @@ fn filter(asked: &Asked) -> Result<RunFilter, String> {
         "" => None,
         word => {
             let known = STATES.iter().find(|(known, ..)| *known == word);
-            Some(
-                known
-                    .ok_or_else(|| format!("“{word}” is no state of a run."))?
-                    .2,
-            )
+            Some(known.ok_or_else(|| format!("“{word}” is no state of a run."))?.2)
         }
     };
     let action = given(&asked.action).map(ActionId::new).transpose();
     let action = action.map_err(|_| {
-        format!(
-            "“{}” is no action's identifier: it has letters, digits and @_.+:=-",
-            asked.action
-        )
+        format!("“{}” is no action's identifier: it has letters, digits and @_.+:=-", asked.action)
     })?;
-    let repository = given(&asked.repository)
-        .map(RepositoryName::try_from)
-        .transpose();
+    let repository = given(&asked.repository).map(RepositoryName::try_from).transpose();
     let repository = repository
         .map_err(|_| format!("“{}” is no repository: write owner/name.", asked.repository))?;
     let before = given(&asked.before).map(RunId::new).transpose();
     let before = before.map_err(|_| format!("“{}” is no run.", asked.before))?;
     let limit = u32::try_from(PAGE + 1).unwrap_or(u32::MAX);
-    Ok(RunFilter {
-        status,
-        action,
-        repository,
-        text: given(&asked.q),
-        before,
-        limit,
-    })
+    Ok(RunFilter { status, action, repository, text: given(&asked.q), before, limit })
 }
 
 #[cfg(test)]
@@ -128,21 +108,12 @@ mod tests {
     #[test]
     fn what_cannot_be_looked_for_is_said() {
         let fit = |state: &str, repository: &str| {
-            let form = Form {
-                state: state.into(),
-                repository: repository.into(),
-                ..Form::default()
-            };
+            let form =
+                Form { state: state.into(), repository: repository.into(), ..Form::default() };
             filter(&asked(form))
         };
-        assert_eq!(
-            fit(" failure ", "acme/infra").unwrap().status,
-            Some(Status::Failure)
-        );
+        assert_eq!(fit(" failure ", "acme/infra").unwrap().status, Some(Status::Failure));
         assert_eq!(fit("odd", "").unwrap_err(), "“odd” is no state of a run.");
-        assert_eq!(
-            fit("", "infra").unwrap_err(),
-            "“infra” is no repository: write owner/name."
-        );
+        assert_eq!(fit("", "infra").unwrap_err(), "“infra” is no repository: write owner/name.");
     }
 }

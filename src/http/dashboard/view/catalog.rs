@@ -84,25 +84,16 @@ pub(in super::super) fn overview(shelves: &[Shelf], github: GitHub<'_>) -> Catal
     let (nodes, edges) = web(&all);
     let is_too_large_to_draw = nodes.len() > MOST_DRAWN;
     CatalogView {
-        blueprints: shelves
-            .iter()
-            .map(|shelf| listed(shelf, MOST_LISTED, github))
-            .collect(),
+        blueprints: shelves.iter().map(|shelf| listed(shelf, MOST_LISTED, github)).collect(),
         entities: all.len(),
-        drawing: if is_too_large_to_draw {
-            None
-        } else {
-            draw(&nodes, &edges)
-        },
+        drawing: if is_too_large_to_draw { None } else { draw(&nodes, &edges) },
         is_too_large_to_draw,
     }
 }
 
 /// One blueprint with all its entities.
 pub(in super::super) fn blueprint(shelf: &Shelf, github: GitHub<'_>) -> BlueprintPage {
-    BlueprintPage {
-        blueprint: listed(shelf, usize::MAX, github),
-    }
+    BlueprintPage { blueprint: listed(shelf, usize::MAX, github) }
 }
 
 fn listed((blueprint, records): &Shelf, most: usize, github: GitHub<'_>) -> BlueprintView {
@@ -144,11 +135,7 @@ pub(in super::super) fn entity(
             blueprint_href(&upsert.entity.blueprint),
         ),
         team: upsert.team.as_ref().map(|team| Pair::of("Team", team)),
-        properties: upsert
-            .properties
-            .iter()
-            .map(|(name, value)| Pair::of(name, value))
-            .collect(),
+        properties: upsert.properties.iter().map(|(name, value)| Pair::of(name, value)).collect(),
         relations: relations.collect(),
         related_by: related_by(record, &all),
         place: place(record, github),
@@ -165,10 +152,7 @@ fn related_by(record: &EntityRecord, all: &[&EntityRecord]) -> Vec<RelationView>
         for (name, identifier) in targets(other) {
             let target = find(all, name, identifier).map(|position| &all[position].entity.entity);
             if target == Some(&record.entity.entity) {
-                related.push(RelationView {
-                    name: name.to_owned(),
-                    entity: named(other),
-                });
+                related.push(RelationView { name: name.to_owned(), entity: named(other) });
             }
         }
     }
@@ -178,13 +162,8 @@ fn related_by(record: &EntityRecord, all: &[&EntityRecord]) -> Vec<RelationView>
 /// The entity, what it is related to, and what is related to it.
 fn neighbourhood(record: &EntityRecord, all: &[&EntityRecord]) -> Option<Drawing> {
     let (nodes, edges) = web(all);
-    let own = entity_href(
-        &record.entity.entity.blueprint,
-        &record.entity.entity.identifier,
-    );
-    let focus = nodes
-        .iter()
-        .position(|node| node.href.as_deref() == Some(own.as_str()))?;
+    let own = entity_href(&record.entity.entity.blueprint, &record.entity.entity.identifier);
+    let focus = nodes.iter().position(|node| node.href.as_deref() == Some(own.as_str()))?;
     let near = |edge: &&Edge| edge.from == focus || edge.to == focus;
     let mut kept = vec![focus];
     for edge in edges.iter().filter(near) {
@@ -200,20 +179,11 @@ fn neighbourhood(record: &EntityRecord, all: &[&EntityRecord]) -> Option<Drawing
         .filter(near)
         .filter_map(|edge| {
             let name = edge.name.clone();
-            Some(Edge {
-                from: place_of(edge.from)?,
-                to: place_of(edge.to)?,
-                name,
-            })
+            Some(Edge { from: place_of(edge.from)?, to: place_of(edge.to)?, name })
         })
         .collect();
-    let nodes: Vec<Node> = kept
-        .iter()
-        .map(|node| Node {
-            is_focus: *node == focus,
-            ..nodes[*node].clone()
-        })
-        .collect();
+    let nodes: Vec<Node> =
+        kept.iter().map(|node| Node { is_focus: *node == focus, ..nodes[*node].clone() }).collect();
     draw(&nodes, &edges)
 }
 
@@ -228,11 +198,7 @@ fn web(all: &[&EntityRecord]) -> (Vec<Node>, Vec<Edge>) {
             let target = find(all, name, identifier);
             let target = target.map_or_else(|| unknown(name, identifier), |at| known(all[at]));
             let to = position_of(&mut nodes, target);
-            edges.push(Edge {
-                from,
-                to,
-                name: name.to_owned(),
-            });
+            edges.push(Edge { from, to, name: name.to_owned() });
         }
     }
     (nodes.into_iter().map(|(_, node)| node).collect(), edges)
@@ -242,10 +208,7 @@ fn web(all: &[&EntityRecord]) -> (Vec<Node>, Vec<Edge>) {
 type Key = (String, String);
 
 fn known(record: &EntityRecord) -> (Key, Node) {
-    let EntityRef {
-        blueprint,
-        identifier,
-    } = &record.entity.entity;
+    let EntityRef { blueprint, identifier } = &record.entity.entity;
     let node = Node {
         title: title(record).to_owned(),
         kind: blueprint.to_string(),
@@ -281,10 +244,8 @@ fn all(shelves: &[Shelf]) -> Vec<&EntityRecord> {
 fn targets(record: &EntityRecord) -> impl Iterator<Item = (&str, &str)> {
     record.entity.relations.iter().flat_map(|(name, value)| {
         let several = value.as_array().map_or(&[][..], Vec::as_slice);
-        let identifiers = value
-            .as_str()
-            .into_iter()
-            .chain(several.iter().filter_map(Value::as_str));
+        let identifiers =
+            value.as_str().into_iter().chain(several.iter().filter_map(Value::as_str));
         identifiers.map(move |identifier| (name.as_str(), identifier))
     })
 }
@@ -298,19 +259,12 @@ fn find(all: &[&EntityRecord], relation: &str, identifier: &str) -> Option<usize
 }
 
 fn title(record: &EntityRecord) -> &str {
-    let title = record
-        .entity
-        .title
-        .as_deref()
-        .filter(|title| !title.trim().is_empty());
+    let title = record.entity.title.as_deref().filter(|title| !title.trim().is_empty());
     title.unwrap_or(record.entity.entity.identifier.as_str())
 }
 
 fn named(record: &EntityRecord) -> Named {
-    let EntityRef {
-        blueprint,
-        identifier,
-    } = &record.entity.entity;
+    let EntityRef { blueprint, identifier } = &record.entity.entity;
     Named::new(title(record), entity_href(blueprint, identifier))
 }
 
@@ -324,10 +278,7 @@ fn place(record: &EntityRecord, github: GitHub<'_>) -> Option<Named> {
 }
 
 fn repository(record: &EntityRecord, github: GitHub<'_>) -> Option<Named> {
-    record
-        .place
-        .as_ref()
-        .map(|place| github.repository(&place.repository))
+    record.place.as_ref().map(|place| github.repository(&place.repository))
 }
 
 #[cfg(test)]
@@ -348,11 +299,8 @@ mod tests {
     }
 
     fn shelves() -> Vec<Shelf> {
-        let orders = record(
-            "database",
-            "checkout",
-            &json!({"service": "checkout", "owners": ["a", "b"]}),
-        );
+        let orders =
+            record("database", "checkout", &json!({"service": "checkout", "owners": ["a", "b"]}));
         let checkout = record("service", "checkout", &json!({}));
         let shelf = |name: &str, record| (BlueprintId::new(name).unwrap(), vec![record]);
         vec![shelf("database", orders), shelf("service", checkout)]
@@ -368,21 +316,15 @@ mod tests {
             .map(|relation| (relation.name.as_str(), relation.entity.href.as_deref()))
             .collect();
         let service = Some("/catalog/service/checkout");
-        assert_eq!(
-            relations,
-            [("service", service), ("owners", None), ("owners", None)]
-        );
+        assert_eq!(relations, [("service", service), ("owners", None), ("owners", None)]);
     }
 
     #[test]
     fn an_entity_knows_who_is_related_to_it() {
         let shelves = shelves();
         let shown = entity(&shelves[1].1[0], &shelves, GitHub("https://github.com"));
-        let names: Vec<_> = shown
-            .related_by
-            .iter()
-            .map(|relation| relation.name.as_str())
-            .collect();
+        let names: Vec<_> =
+            shown.related_by.iter().map(|relation| relation.name.as_str()).collect();
         assert_eq!(names, ["service"]);
         assert!(shown.drawing.is_some());
     }
@@ -391,19 +333,8 @@ mod tests {
     fn what_is_not_known_is_drawn_without_a_link() {
         let shelves = shelves();
         let (nodes, edges) = web(&all(&shelves));
-        let shown: Vec<_> = nodes
-            .iter()
-            .map(|n| (n.title.as_str(), n.href.is_some()))
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                ("checkout", true),
-                ("checkout", true),
-                ("a", false),
-                ("b", false)
-            ]
-        );
+        let shown: Vec<_> = nodes.iter().map(|n| (n.title.as_str(), n.href.is_some())).collect();
+        assert_eq!(shown, [("checkout", true), ("checkout", true), ("a", false), ("b", false)]);
         assert_eq!(edges.len(), 3);
     }
 }

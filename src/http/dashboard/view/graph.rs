@@ -82,15 +82,8 @@ pub(in super::super) fn draw(nodes: &[Node], edges: &[Edge]) -> Option<Drawing> 
     Some(Drawing {
         width: 2 * MARGIN + columns.len() * (BOX_WIDTH + COLUMN_GAP) - COLUMN_GAP,
         height,
-        boxes: nodes
-            .iter()
-            .zip(&corners)
-            .map(|(node, corner)| boxed(node, *corner))
-            .collect(),
-        lines: edges
-            .iter()
-            .map(|edge| line(nodes, edge, &corners))
-            .collect(),
+        boxes: nodes.iter().zip(&corners).map(|(node, corner)| boxed(node, *corner)).collect(),
+        lines: edges.iter().map(|edge| line(nodes, edge, &corners)).collect(),
     })
 }
 
@@ -118,10 +111,7 @@ fn columns(nodes: usize, edges: &[Edge]) -> Vec<Vec<usize>> {
     let last = column.iter().max().copied().unwrap_or(0);
     let members = |wanted: usize| (0..nodes).filter(|node| column[*node] == wanted).collect();
     // A circle leaves columns empty.
-    (0..=last)
-        .map(members)
-        .filter(|members: &Vec<usize>| !members.is_empty())
-        .collect()
+    (0..=last).map(members).filter(|members: &Vec<usize>| !members.is_empty()).collect()
 }
 
 /// Brings each node near to the rows of those it is related to, so that few lines cross.
@@ -132,11 +122,8 @@ fn ordered(mut columns: Vec<Vec<usize>>, edges: &[Edge]) -> Vec<Vec<usize>> {
             .flat_map(|members| members.iter().copied().enumerate())
             .map(|(row, node)| (node, row))
             .collect();
-        let row_of = |node: usize| {
-            rows.iter()
-                .find(|(known, _)| *known == node)
-                .map(|(_, row)| *row)
-        };
+        let row_of =
+            |node: usize| rows.iter().find(|(known, _)| *known == node).map(|(_, row)| *row);
         let leftwards = sweep % 2 == 1;
         for members in &mut columns {
             members.sort_by_key(|node| {
@@ -185,21 +172,14 @@ fn line(nodes: &[Node], edge: &Edge, corners: &[(usize, usize)]) -> Line {
     let (to_x, to_y) = corners[edge.to];
     let (start_x, start_y) = (from_x + BOX_WIDTH, from_y + BOX_HEIGHT / 2);
     let end_y = to_y + BOX_HEIGHT / 2;
-    let bend = if to_x > start_x {
-        (to_x - start_x) / 2
-    } else {
-        COLUMN_GAP / 2
-    };
+    let bend = if to_x > start_x { (to_x - start_x) / 2 } else { COLUMN_GAP / 2 };
     let (bend_start, bend_end) = (start_x + bend, to_x.saturating_sub(bend));
     Line {
         path: format!(
             "M{start_x} {start_y}C{bend_start} {start_y} {bend_end} {end_y} {to_x} {end_y}"
         ),
         name: edge.name.clone(),
-        sentence: format!(
-            "{} → {}: {}",
-            nodes[edge.from].title, nodes[edge.to].title, edge.name
-        ),
+        sentence: format!("{} → {}: {}", nodes[edge.from].title, nodes[edge.to].title, edge.name),
         name_x: usize::midpoint(start_x, to_x),
         name_y: usize::midpoint(start_y, end_y) + 4,
     }
@@ -211,20 +191,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn edge(from: usize, to: usize) -> Edge {
-        Edge {
-            from,
-            to,
-            name: "uses".to_owned(),
-        }
+        Edge { from, to, name: "uses".to_owned() }
     }
 
     fn node(position: usize) -> Node {
-        Node {
-            title: position.to_string(),
-            kind: String::new(),
-            href: None,
-            is_focus: false,
-        }
+        Node { title: position.to_string(), kind: String::new(), href: None, is_focus: false }
     }
 
     #[test]
@@ -238,10 +209,7 @@ mod tests {
     #[test]
     fn lines_that_need_not_cross_do_not() {
         let edges = [edge(0, 3), edge(1, 2)];
-        assert_eq!(
-            ordered(columns(4, &edges), &edges),
-            [vec![0, 1], vec![3, 2]]
-        );
+        assert_eq!(ordered(columns(4, &edges), &edges), [vec![0, 1], vec![3, 2]]);
     }
 
     #[test]

@@ -69,10 +69,7 @@ pub(in super::super) fn view(
 ) -> HealthView {
     let age = counts.oldest_due.map(|due| now - due);
     let (verdict, sentence) = verdict(counts, age);
-    let parked: Vec<_> = parked
-        .iter()
-        .flat_map(|(urgent, steps)| rows(urgent, steps))
-        .collect();
+    let parked: Vec<_> = parked.iter().flat_map(|(urgent, steps)| rows(urgent, steps)).collect();
     let shown = u64::try_from(parked.len()).unwrap_or(u64::MAX);
     HealthView {
         verdict,
@@ -105,35 +102,19 @@ fn verdict(counts: &Counts, age: Option<TimeDelta>) -> (Badge, String) {
 }
 
 fn stages(counts: &Counts) -> Vec<StageRow> {
-    let fullest = counts
-        .runs
-        .iter()
-        .map(|(_, runs)| *runs)
-        .max()
-        .unwrap_or(0)
-        .max(1);
+    let fullest = counts.runs.iter().map(|(_, runs)| *runs).max().unwrap_or(0).max(1);
     let row = |stage: Stage| {
         let runs = counts.runs.iter().find(|(known, _)| *known == stage);
         let runs = runs.map_or(0, |(_, runs)| *runs);
         // What is there is seen, however little it is.
-        let percent = if runs == 0 {
-            0
-        } else {
-            (runs * 100 / fullest).max(1)
-        };
-        StageRow {
-            badge: Badge::of_stage(stage),
-            runs,
-            percent,
-        }
+        let percent = if runs == 0 { 0 } else { (runs * 100 / fullest).max(1) };
+        StageRow { badge: Badge::of_stage(stage), runs, percent }
     };
     STAGES.into_iter().map(row).collect()
 }
 
 fn rows(urgent: &Urgent, steps: &[RecordedStep]) -> Vec<ParkedRow> {
-    let parked = steps
-        .iter()
-        .filter(|recorded| recorded.state == StepState::Parked);
+    let parked = steps.iter().filter(|recorded| recorded.state == StepState::Parked);
     let row = |recorded: &RecordedStep| ParkedRow {
         run: urgent.run.id.to_string(),
         run_href: run_href(&urgent.run.id),
@@ -156,33 +137,20 @@ mod tests {
 
     #[test]
     fn a_step_that_waits_too_long_is_worse_than_one_that_is_parked() {
-        let mut counts = Counts {
-            steps_parked: 1,
-            ..Counts::default()
-        };
+        let mut counts = Counts { steps_parked: 1, ..Counts::default() };
         assert_eq!(view(&counts, &[], now()).verdict.word, "Needs a look");
         counts.oldest_due = Some(now() - TimeDelta::seconds(59));
         assert_eq!(view(&counts, &[], now()).verdict.word, "Needs a look");
         counts.oldest_due = Some(now() - TimeDelta::seconds(61));
         let shown = view(&counts, &[], now());
-        assert_eq!(
-            (shown.verdict.word, shown.queue_age.as_deref()),
-            ("Behind", Some("1 min 1 s"))
-        );
+        assert_eq!((shown.verdict.word, shown.queue_age.as_deref()), ("Behind", Some("1 min 1 s")));
         assert_eq!(shown.parked_elsewhere, 1);
     }
 
     #[test]
     fn one_run_among_many_is_still_seen() {
         let runs = vec![(Stage::Done, 99_999), (Stage::Failed, 1)];
-        let shown = view(
-            &Counts {
-                runs,
-                ..Counts::default()
-            },
-            &[],
-            now(),
-        );
+        let shown = view(&Counts { runs, ..Counts::default() }, &[], now());
         let percents: Vec<_> = shown.stages.iter().map(|row| row.percent).collect();
         assert_eq!(percents, [0, 0, 0, 0, 0, 0, 100, 1, 0, 0]);
         assert_eq!(shown.runs, 100_000);

@@ -54,12 +54,7 @@ impl Planned {
         is_passed: bool,
         at: Option<DateTime<Utc>>,
     ) -> Self {
-        Self {
-            name,
-            failed_name,
-            is_passed,
-            at,
-        }
+        Self { name, failed_name, is_passed, at }
     }
 }
 
@@ -80,11 +75,8 @@ pub(super) fn line(run: &Run, steps: &[RecordedStep]) -> Vec<Stop> {
 fn change(run: &Run, work: &PullRequestWork, steps: &[RecordedStep]) -> Vec<Planned> {
     let pull_request = work.pull_request.as_ref();
     let is_merged = pull_request.is_some_and(|pull| pull.state == PullRequestState::Merged);
-    let is_approved = pull_request.is_some_and(|pull| {
-        pull.reviews
-            .iter()
-            .any(|(_, said)| *said == Verdict::Approved)
-    });
+    let is_approved = pull_request
+        .is_some_and(|pull| pull.reviews.iter().any(|(_, said)| *said == Verdict::Approved));
     let is_planned = work
         .planned
         .as_ref()
@@ -154,23 +146,13 @@ fn stops(run: &Run, mut planned: Vec<Planned>) -> Vec<Stop> {
             position if position == last_passed + 1 => Passed::Next,
             _ => Passed::No,
         };
-        let at = stop
-            .at
-            .filter(|_| matches!(passed, Passed::Yes | Passed::Failed));
-        let after = at
-            .zip(before)
-            .map(|(at, before): (_, DateTime<Utc>)| at - before);
+        let at = stop.at.filter(|_| matches!(passed, Passed::Yes | Passed::Failed));
+        let after = at.zip(before).map(|(at, before): (_, DateTime<Utc>)| at - before);
         stops.push(Stop {
-            name: if passed == Passed::Failed {
-                stop.failed_name
-            } else {
-                stop.name
-            },
+            name: if passed == Passed::Failed { stop.failed_name } else { stop.name },
             passed,
             at: at.map(Moment::from),
-            after: after
-                .filter(|after| *after > TimeDelta::zero())
-                .map(duration),
+            after: after.filter(|after| *after > TimeDelta::zero()).map(duration),
         });
         before = at.or(before);
     }
@@ -195,10 +177,7 @@ fn end_at(run: &Run, planned: &mut Vec<Planned>, last_passed: usize) {
 
 /// When the last such step was done.
 fn done(steps: &[RecordedStep], is_it: impl Fn(&Step) -> bool) -> Option<DateTime<Utc>> {
-    let mut steps = steps
-        .iter()
-        .rev()
-        .filter(|recorded| recorded.state == StepState::Done);
+    let mut steps = steps.iter().rev().filter(|recorded| recorded.state == StepState::Done);
     steps.find(|recorded| is_it(&recorded.step))?.settled_at
 }
 
@@ -288,14 +267,8 @@ mod tests {
         let told = |stage, status, pull| told(&run(stage, status, change(pull)), &[]);
         let none = &Value::Null;
         let (open, merged) = (&pull_request("open"), &pull_request("merged"));
-        assert_eq!(
-            told("received", "IN_PROGRESS", none),
-            "Received (Proposed) … … … …"
-        );
-        assert_eq!(
-            told("proposed", "IN_PROGRESS", open),
-            "Received Proposed (Planned) … … …"
-        );
+        assert_eq!(told("received", "IN_PROGRESS", none), "Received (Proposed) … … … …");
+        assert_eq!(told("proposed", "IN_PROGRESS", open), "Received Proposed (Planned) … … …");
         assert_eq!(
             told("merged", "IN_PROGRESS", merged),
             "Received Proposed -Planned- -Reviewed- Merged (Applied)"
@@ -304,53 +277,32 @@ mod tests {
             told("failed", "FAILURE", merged),
             "Received Proposed -Planned- -Reviewed- Merged !Apply failed"
         );
-        assert_eq!(
-            told("declined", "FAILURE", open),
-            "Received Proposed !Declined"
-        );
+        assert_eq!(told("declined", "FAILURE", open), "Received Proposed !Declined");
         assert_eq!(told("refused", "FAILURE", none), "Received !Refused");
     }
 
     #[test]
     fn a_workflow_goes_from_received_to_done() {
         let told = |stage, status, phase| told(&run(stage, status, workflow(phase)), &[]);
-        assert_eq!(
-            told("dispatched", "IN_PROGRESS", "queued"),
-            "Received Dispatched (Running) …"
-        );
+        assert_eq!(told("dispatched", "IN_PROGRESS", "queued"), "Received Dispatched (Running) …");
         assert_eq!(
             told("running", "IN_PROGRESS", "in_progress"),
             "Received Dispatched Running (Done)"
         );
-        assert_eq!(
-            told("done", "SUCCESS", "completed"),
-            "Received Dispatched Running Done"
-        );
-        assert_eq!(
-            told("failed", "FAILURE", "completed"),
-            "Received Dispatched Running !Failed"
-        );
+        assert_eq!(told("done", "SUCCESS", "completed"), "Received Dispatched Running Done");
+        assert_eq!(told("failed", "FAILURE", "completed"), "Received Dispatched Running !Failed");
     }
 
     #[test]
     fn a_run_without_work_is_done_or_refused() {
-        assert_eq!(
-            told(&run("done", "SUCCESS", Value::Null), &[]),
-            "Received Done"
-        );
-        assert_eq!(
-            told(&run("refused", "FAILURE", Value::Null), &[]),
-            "Received !Refused"
-        );
+        assert_eq!(told(&run("done", "SUCCESS", Value::Null), &[]), "Received Done");
+        assert_eq!(told(&run("refused", "FAILURE", Value::Null), &[]), "Received !Refused");
     }
 
     #[test]
     fn a_stop_tells_when_it_was_passed_and_how_long_it_took() {
         let run = run("proposed", "IN_PROGRESS", change(&pull_request("open")));
-        let stops = line(
-            &run,
-            &[done_step(Step::Begin, 2), done_step(Step::Propose, 75)],
-        );
+        let stops = line(&run, &[done_step(Step::Begin, 2), done_step(Step::Propose, 75)]);
         assert_eq!(stops[1].at, Some(Moment::from(at(75))));
         assert_eq!(stops[1].after.as_deref(), Some("1 min 15 s"));
         assert_eq!(stops[2].at, None);

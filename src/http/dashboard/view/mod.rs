@@ -44,25 +44,16 @@ pub(super) struct Named {
 
 impl Named {
     fn new(name: impl Into<String>, href: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            href: Some(href.into()),
-        }
+        Self { name: name.into(), href: Some(href.into()) }
     }
 
     fn plain(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            href: None,
-        }
+        Self { name: name.into(), href: None }
     }
 
     /// A name with an address that came from outside.
     fn outside(name: impl Into<String>, address: &str) -> Self {
-        Self {
-            name: name.into(),
-            href: outside(address),
-        }
+        Self { name: name.into(), href: outside(address) }
     }
 }
 
@@ -149,11 +140,7 @@ pub(super) fn run_href(run: &RunId) -> String {
 
 /// The page of an entity.
 pub(super) fn entity_href(blueprint: &BlueprintId, identifier: &EntityId) -> String {
-    format!(
-        "{}/{}",
-        blueprint_href(blueprint),
-        encoded(identifier.as_str())
-    )
+    format!("{}/{}", blueprint_href(blueprint), encoded(identifier.as_str()))
 }
 
 /// The page of a blueprint.
@@ -171,21 +158,13 @@ impl GitHub<'_> {
     }
 
     fn commit(self, repository: &RepositoryName, sha: &CommitSha) -> Named {
-        Named::outside(
-            sha.short(),
-            &format!("{}/{repository}/commit/{sha}", self.0),
-        )
+        Named::outside(sha.short(), &format!("{}/{repository}/commit/{sha}", self.0))
     }
 
     /// A file or folder on a branch, tag or commit; on the default branch, where none is given.
     fn tree(self, repository: &RepositoryName, at: Option<&str>, path: &str) -> Named {
         let path_segments = path.split('/').map(encoded).collect::<Vec<_>>().join("/");
-        let at = at
-            .unwrap_or("HEAD")
-            .split('/')
-            .map(encoded)
-            .collect::<Vec<_>>()
-            .join("/");
+        let at = at.unwrap_or("HEAD").split('/').map(encoded).collect::<Vec<_>>().join("/");
         let address = format!("{}/{repository}/tree/{at}/{path_segments}", self.0);
         Named::outside(path, &address)
     }
@@ -216,16 +195,8 @@ mod tests {
 
     #[test]
     fn only_web_addresses_lead_out() {
-        assert_eq!(
-            outside("https://github.com/a/b"),
-            Some("https://github.com/a/b".to_owned())
-        );
-        for hostile in [
-            "javascript:alert(1)",
-            " https://a",
-            "data:text/html,x",
-            "//evil.example",
-        ] {
+        assert_eq!(outside("https://github.com/a/b"), Some("https://github.com/a/b".to_owned()));
+        for hostile in ["javascript:alert(1)", " https://a", "data:text/html,x", "//evil.example"] {
             assert_eq!(outside(hostile), None, "{hostile}");
         }
     }
@@ -242,16 +213,7 @@ mod tests {
     fn a_duration_is_told_in_two_units() {
         let told = [0, 59, 60, 192, 3_600, 7_380, 86_400, 180_000]
             .map(|seconds| duration(TimeDelta::seconds(seconds)));
-        let expected = [
-            "0 s",
-            "59 s",
-            "1 min",
-            "3 min 12 s",
-            "1 h",
-            "2 h 3 min",
-            "1 d",
-            "2 d 2 h",
-        ];
+        let expected = ["0 s", "59 s", "1 min", "3 min 12 s", "1 h", "2 h 3 min", "1 d", "2 d 2 h"];
         assert_eq!(told, expected);
         assert_eq!(duration(TimeDelta::seconds(-5)), "0 s");
     }

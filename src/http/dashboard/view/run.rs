@@ -163,11 +163,7 @@ pub(in super::super) fn view(
         line: line(run, steps),
         events: events[events_left_out..].iter().map(event).collect(),
         events_left_out,
-        links: run
-            .links
-            .iter()
-            .map(|link| Named::outside(without_scheme(link), link))
-            .collect(),
+        links: run.links.iter().map(|link| Named::outside(without_scheme(link), link)).collect(),
         change,
         workflow,
         plan: plan_counts(run, events),
@@ -182,20 +178,16 @@ pub(in super::super) fn view(
 pub(in super::super) fn entity_ref(request: &ActionRun) -> Option<EntityRef> {
     let blueprint = request.entity.as_ref()?.get("blueprint")?.as_str()?;
     let blueprint = BlueprintId::new(blueprint).ok()?;
-    Some(EntityRef {
-        blueprint,
-        identifier: request.entity_identifier()?,
-    })
+    Some(EntityRef { blueprint, identifier: request.entity_identifier()? })
 }
 
 /// What the action ran on; with its page, where there is one.
 fn entity(request: &ActionRun, known: Option<&EntityRef>) -> Option<Named> {
     let identifier = request.entity_identifier()?;
     Some(match known {
-        Some(known) => Named::new(
-            identifier.as_str(),
-            entity_href(&known.blueprint, &known.identifier),
-        ),
+        Some(known) => {
+            Named::new(identifier.as_str(), entity_href(&known.blueprint, &known.identifier))
+        }
         None => Named::plain(identifier.as_str()),
     })
 }
@@ -203,11 +195,7 @@ fn entity(request: &ActionRun, known: Option<&EntityRef>) -> Option<Named> {
 /// The inputs, without what the portal sent encrypted.
 fn inputs(request: &ActionRun) -> Vec<Pair> {
     let pairs = request.inputs.iter().map(|(name, value)| {
-        if request.encrypted.contains(name) {
-            Pair::secret(name)
-        } else {
-            Pair::of(name, value)
-        }
+        if request.encrypted.contains(name) { Pair::secret(name) } else { Pair::of(name, value) }
     });
     pairs.collect()
 }
@@ -218,37 +206,22 @@ fn event(event: &RecordedEvent) -> EventRow {
         EventKind::Warning => (Tone::Waits, "Warning"),
         EventKind::Failure => (Tone::Bad, "Failure"),
     };
-    EventRow {
-        seq: event.seq,
-        at: event.at.into(),
-        tone,
-        kind,
-        message: parts(&event.message),
-    }
+    EventRow { seq: event.seq, at: event.at.into(), tone, kind, message: parts(&event.message) }
 }
 
 fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
     let repository = &work.repository;
     let base = work.base.as_ref().map(BranchName::as_str);
-    let is_merged = work
-        .pull_request
-        .as_ref()
-        .is_some_and(|facts| facts.state == PullRequestState::Merged);
+    let is_merged =
+        work.pull_request.as_ref().is_some_and(|facts| facts.state == PullRequestState::Merged);
     // Before the merge, the folder is as proposed on the run's own branch only.
-    let folder_at = if is_merged {
-        base
-    } else {
-        Some(work.branch.as_str())
-    };
+    let folder_at = if is_merged { base } else { Some(work.branch.as_str()) };
     ChangeView {
         repository: github.repository(repository),
         filter_href: filter_href(repository),
         branch: branch(repository, work.branch.as_str(), github),
         base: base.map(|base| branch(repository, base, github)),
-        folder: work
-            .path
-            .as_deref()
-            .map(|path| github.tree(repository, folder_at, path)),
+        folder: work.path.as_deref().map(|path| github.tree(repository, folder_at, path)),
         template: work.template.to_string(),
         applied_by: match &work.apply {
             ApplySignal::Workflow(file) => format!("the workflow {file}"),
@@ -262,17 +235,9 @@ fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
             .as_ref()
             .map(|facts| pull_request(repository, facts, github)),
         plan_run: work.planned.as_ref().map(|plan| {
-            attempt(
-                &format!("run {}", plan.id),
-                Some(plan.html_url.as_str()),
-                plan.latest,
-            )
+            attempt(&format!("run {}", plan.id), Some(plan.html_url.as_str()), plan.latest)
         }),
-        applies: work
-            .applies
-            .iter()
-            .map(|facts| apply(repository, facts, github))
-            .collect(),
+        applies: work.applies.iter().map(|facts| apply(repository, facts, github)).collect(),
     }
 }
 
@@ -281,10 +246,7 @@ fn filter_href(repository: &RepositoryName) -> String {
 }
 
 fn branch(repository: &RepositoryName, name: &str, github: GitHub<'_>) -> Named {
-    Named {
-        name: name.to_owned(),
-        ..github.tree(repository, Some(name), "")
-    }
+    Named { name: name.to_owned(), ..github.tree(repository, Some(name), "") }
 }
 
 fn pull_request(
@@ -311,10 +273,7 @@ fn pull_request(
         },
         head: github.commit(repository, &facts.head_sha),
         is_edited: facts.head_sha != facts.own_sha,
-        merge_commit: facts
-            .merge_commit
-            .as_ref()
-            .map(|sha| github.commit(repository, sha)),
+        merge_commit: facts.merge_commit.as_ref().map(|sha| github.commit(repository, sha)),
         reviews: reviews.collect(),
     }
 }
@@ -333,11 +292,7 @@ fn apply(repository: &RepositoryName, facts: &ApplyFacts, github: GitHub<'_>) ->
 
 fn attempt(name: &str, page: Option<&str>, latest: Attempt) -> AttemptView {
     let page = page.map_or_else(|| Named::plain(name), |page| Named::outside(name, page));
-    AttemptView {
-        page,
-        attempt: latest.attempt,
-        badge: progress(latest),
-    }
+    AttemptView { page, attempt: latest.attempt, badge: progress(latest) }
 }
 
 fn progress(latest: Attempt) -> Badge {
@@ -365,17 +320,10 @@ fn workflow(work: &WorkflowWork, github: GitHub<'_>) -> WorkflowView {
     WorkflowView {
         repository: github.repository(&work.repository),
         filter_href: filter_href(&work.repository),
-        workflow: Named {
-            name: work.workflow.clone(),
-            href: file.href.filter(|_| has_file),
-        },
+        workflow: Named { name: work.workflow.clone(), href: file.href.filter(|_| has_file) },
         reference: work.reference.clone(),
         run: work.workflow_run.as_ref().map(|known| {
-            attempt(
-                &format!("run {}", known.id),
-                Some(known.html_url.as_str()),
-                known.latest,
-            )
+            attempt(&format!("run {}", known.id), Some(known.html_url.as_str()), known.latest)
         }),
         reports_itself: !work.report_status,
     }
@@ -387,9 +335,7 @@ fn plan_counts(run: &Run, events: &[RecordedEvent]) -> Option<PlanCounts> {
         return None;
     }
     let told = events.iter().rev().map(|event| event.message.as_str());
-    std::iter::once(run.label.as_str())
-        .chain(told)
-        .find_map(counts_in)
+    std::iter::once(run.label.as_str()).chain(told).find_map(counts_in)
 }
 
 fn counts_in(text: &str) -> Option<PlanCounts> {
@@ -405,9 +351,7 @@ fn counts_in(text: &str) -> Option<PlanCounts> {
 
 fn count(word: &str, sign: char) -> Option<u64> {
     let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let digits = digits
-        .trim_start_matches(|c: char| c != sign)
-        .strip_prefix(sign)?;
+    let digits = digits.trim_start_matches(|c: char| c != sign).strip_prefix(sign)?;
     digits.parse().ok()
 }
 
@@ -458,13 +402,7 @@ mod tests {
     fn a_re_run_is_told_by_its_latest_attempt() {
         let badge = |phase, conclusion| progress(Attempt::seen(2, phase, conclusion)).word;
         assert_eq!(badge(RunPhase::Queued, None), "queued");
-        assert_eq!(
-            badge(RunPhase::Completed, Some(Conclusion::TimedOut)),
-            "timed out"
-        );
-        assert_eq!(
-            badge(RunPhase::Completed, Some(Conclusion::ActionRequired)),
-            "waiting"
-        );
+        assert_eq!(badge(RunPhase::Completed, Some(Conclusion::TimedOut)), "timed out");
+        assert_eq!(badge(RunPhase::Completed, Some(Conclusion::ActionRequired)), "waiting");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Badge, Moment, Named, encoded, run_href};
+use super::{Badge, Moment, Named, Tone, encoded, run_href};
 use crate::domain::run::Work;
 use crate::domain::{Run, Status};
 
@@ -19,9 +19,7 @@ pub(in super::super) struct Asked {
 impl Asked {
     /// Whether only some runs are wanted.
     pub(in super::super) fn is_filtered(&self) -> bool {
-        [&self.state, &self.action, &self.repository, &self.q]
-            .iter()
-            .any(|text| !text.is_empty())
+        [&self.state, &self.action, &self.repository, &self.q].iter().any(|text| !text.is_empty())
     }
 
     /// The address of this list from another run on.
@@ -34,25 +32,16 @@ impl Asked {
             ("before", before),
         ];
         let given = fields.iter().filter(|(_, value)| !value.is_empty());
-        let query: Vec<_> = given
-            .map(|(name, value)| format!("{name}={}", encoded(value)))
-            .collect();
-        if query.is_empty() {
-            "/".to_owned()
-        } else {
-            format!("/?{}", query.join("&"))
-        }
+        let query: Vec<_> =
+            given.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        if query.is_empty() { "/".to_owned() } else { format!("/?{}", query.join("&")) }
     }
 }
 
 /// The states that can be chosen, by their word in the address.
 pub(in super::super) const STATES: [(&str, &str, Status); 5] = [
     ("in-progress", "In progress", Status::InProgress),
-    (
-        "waiting-for-approval",
-        "Waiting for approval",
-        Status::WaitingForApproval,
-    ),
+    ("waiting-for-approval", "Waiting for approval", Status::WaitingForApproval),
     ("success", "Succeeded", Status::Success),
     ("failure", "Failed", Status::Failure),
     ("declined", "Declined", Status::Declined),
@@ -83,7 +72,6 @@ pub(in super::super) struct RunRow {
     title: String,
     badge: Badge,
     label: Option<String>,
-    is_parked: bool,
     entity: Option<String>,
     pull_request: Option<Named>,
     repository: Option<Named>,
@@ -110,17 +98,8 @@ pub(in super::super) struct Found {
 
 /// The list as it is shown. What needs attention is not shown twice.
 pub(in super::super) fn view(found: Found) -> RunsView {
-    let Found {
-        asked,
-        misfit,
-        attention,
-        runs,
-        has_more,
-    } = found;
-    let older = runs
-        .last()
-        .filter(|_| has_more)
-        .map(|last| asked.from(last.id.as_str()));
+    let Found { asked, misfit, attention, runs, has_more } = found;
+    let older = runs.last().filter(|_| has_more).map(|last| asked.from(last.id.as_str()));
     let every = || attention.iter().map(|urgent| &urgent.run).chain(&runs);
     let actions = names(every().map(|run| run.request.action.to_string()));
     let repositories = names(every().filter_map(Run::repository).map(ToString::to_string));
@@ -129,15 +108,8 @@ pub(in super::super) fn view(found: Found) -> RunsView {
         is_filtered: asked.is_filtered(),
         states: STATES.map(|(word, name, _)| (word, name)).to_vec(),
         misfit,
-        runs: runs
-            .iter()
-            .filter(|run| !is_urgent(run))
-            .map(|run| row(run, false))
-            .collect(),
-        attention: attention
-            .iter()
-            .map(|urgent| row(&urgent.run, urgent.is_parked))
-            .collect(),
+        runs: runs.iter().filter(|run| !is_urgent(run)).map(|run| row(run, false)).collect(),
+        attention: attention.iter().map(|urgent| row(&urgent.run, urgent.is_parked)).collect(),
         actions,
         repositories,
         newest: (!asked.before.is_empty()).then(|| asked.from("")),
@@ -154,18 +126,14 @@ fn names(names: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 fn row(run: &Run, is_parked: bool) -> RunRow {
-    let badge = Badge::of(run);
+    let badge = if is_parked { Badge::new(Tone::Bad, "Parked") } else { Badge::of(run) };
     RunRow {
         id: run.id.to_string(),
         href: run_href(&run.id),
         title: run.request.title(),
         label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
         badge,
-        is_parked,
-        entity: run
-            .request
-            .entity_identifier()
-            .map(|identifier| identifier.to_string()),
+        entity: run.request.entity_identifier().map(|identifier| identifier.to_string()),
         pull_request: pull_request(run),
         repository: run.repository().map(|name| {
             let name = name.to_string();
@@ -181,8 +149,5 @@ fn pull_request(run: &Run) -> Option<Named> {
         return None;
     };
     let facts = work.pull_request.as_ref()?;
-    Some(Named::outside(
-        format!("#{}", facts.number),
-        &facts.html_url,
-    ))
+    Some(Named::outside(format!("#{}", facts.number), &facts.html_url))
 }

@@ -24,40 +24,26 @@ pub(super) fn parts(text: &str) -> Vec<Part> {
         let length = address_length(from);
         let (address, after) = from.split_at(length);
         if !before.is_empty() {
-            parts.push(Part {
-                text: before.to_owned(),
-                href: None,
-            });
+            parts.push(Part { text: before.to_owned(), href: None });
         }
-        parts.push(Part {
-            text: address.to_owned(),
-            href: outside(address),
-        });
+        parts.push(Part { text: address.to_owned(), href: outside(address) });
         rest = after;
     }
     if !rest.is_empty() {
-        parts.push(Part {
-            text: rest.to_owned(),
-            href: None,
-        });
+        parts.push(Part { text: rest.to_owned(), href: None });
     }
     parts
 }
 
 fn next_address(text: &str) -> Option<usize> {
-    ["https://", "http://"]
-        .iter()
-        .filter_map(|scheme| text.find(scheme))
-        .min()
+    ["https://", "http://"].iter().filter_map(|scheme| text.find(scheme)).min()
 }
 
 /// Up to a space or a quote, without the punctuation of the sentence around it.
 fn address_length(text: &str) -> usize {
     let ends = |c: char| c.is_whitespace() || "<>\"'`".contains(c);
     let address = &text[..text.find(ends).unwrap_or(text.len())];
-    address
-        .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '*'])
-        .len()
+    address.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '*']).len()
 }
 
 /// A value under its name.
@@ -73,22 +59,12 @@ pub(in super::super) struct Pair {
 
 impl Pair {
     pub(super) fn secret(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            value: Vec::new(),
-            is_secret: true,
-            is_block: false,
-        }
+        Self { name: name.to_owned(), value: Vec::new(), is_secret: true, is_block: false }
     }
 
     pub(super) fn of(name: &str, value: &Value) -> Self {
         let (text, is_block) = shown(value);
-        Self {
-            name: name.to_owned(),
-            value: parts(&text),
-            is_secret: false,
-            is_block,
-        }
+        Self { name: name.to_owned(), value: parts(&text), is_secret: false, is_block }
     }
 }
 
@@ -134,10 +110,7 @@ mod tests {
             ("http://x", true),
             ("`!", false),
         ];
-        assert_eq!(
-            told,
-            expected.map(|(text, is_link)| (text.to_owned(), is_link))
-        );
+        assert_eq!(told, expected.map(|(text, is_link)| (text.to_owned(), is_link)));
     }
 
     proptest! {
@@ -153,10 +126,7 @@ mod tests {
         assert_eq!(shown(&json!(null)), ("—".to_owned(), false));
         assert_eq!(shown(&json!(true)), ("yes".to_owned(), false));
         assert_eq!(shown(&json!(["a", "b"])), ("a, b".to_owned(), false));
-        assert_eq!(
-            shown(&json!({"a": 1})),
-            ("{\n  \"a\": 1\n}".to_owned(), true)
-        );
+        assert_eq!(shown(&json!({"a": 1})), ("{\n  \"a\": 1\n}".to_owned(), true));
         let long = "é".repeat(LONGEST_VALUE + 1);
         assert_eq!(shown(&json!(long)).0.chars().count(), LONGEST_VALUE + 1);
     }
