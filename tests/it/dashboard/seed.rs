@@ -117,7 +117,7 @@ impl Seed {
             at(run, Stage::Proposed, "Waiting for review");
         };
         self.step(&id, 3, propose, vec![opened], vec![read_plan]).await;
-        let planned = Event::progress("The plan is to add 2, change 1, destroy 0: +2 ~1 -0");
+        let planned = Event::progress("The plan would add 2, change 1 and destroy 0.");
         self.step(
             &id,
             74,
@@ -134,7 +134,7 @@ impl Seed {
         let id = self.merged(id, request, number).await;
         let finish = |run: &mut Run| {
             done(run);
-            run.label = "Applied".to_owned();
+            "Applied".clone_into(&mut run.label);
             edit_work(run, |work| {
                 work["applies"] = json!([apply("success", 2)]);
             });

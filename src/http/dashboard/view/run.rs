@@ -329,7 +329,8 @@ fn workflow(work: &WorkflowWork, github: GitHub<'_>) -> WorkflowView {
     }
 }
 
-/// The counts of the last plan, from the label or the latest line that tells them (`+2 ~0 -1`).
+/// The counts of the last plan, from the label or the latest line that tells them: what is known of
+/// a plan besides is only whether it passed.
 fn plan_counts(run: &Run, events: &[RecordedEvent]) -> Option<PlanCounts> {
     if !matches!(run.work, Some(Work::PullRequest(_))) {
         return None;
@@ -338,21 +339,23 @@ fn plan_counts(run: &Run, events: &[RecordedEvent]) -> Option<PlanCounts> {
     std::iter::once(run.label.as_str()).chain(told).find_map(counts_in)
 }
 
+/// Reads `Planned +2 ~1 -0` and `The plan would add 2, change 1 and destroy 0.`
 fn counts_in(text: &str) -> Option<PlanCounts> {
-    let words: Vec<_> = text.split_whitespace().collect();
-    words.windows(3).find_map(|words| {
+    let first_line = text.lines().next()?;
+    let count = |sign: &str, word: &str| {
+        let (_, after) = first_line.split_once(sign).or_else(|| first_line.split_once(word))?;
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        after[..end].parse().ok()
+    };
+    let tells = first_line.starts_with("Planned ") || first_line.starts_with("The plan would ");
+    let counts = || {
         Some(PlanCounts {
-            add: count(words[0], '+')?,
-            change: count(words[1], '~')?,
-            destroy: count(words[2], '-')?,
+            add: count(" +", " add ")?,
+            change: count(" ~", " change ")?,
+            destroy: count(" -", " destroy ")?,
         })
-    })
-}
-
-fn count(word: &str, sign: char) -> Option<u64> {
-    let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let digits = digits.trim_start_matches(|c: char| c != sign).strip_prefix(sign)?;
-    digits.parse().ok()
+    };
+    tells.then(counts).flatten()
 }
 
 fn step(recorded: &RecordedStep) -> StepRow {
@@ -392,8 +395,9 @@ mod tests {
     fn the_counts_of_a_plan_are_read_from_a_sentence() {
         let counts = |text| counts_in(text).map(|c| (c.add, c.change, c.destroy));
         assert_eq!(counts("Planned +2 ~0 -13"), Some((2, 0, 13)));
-        assert_eq!(counts("The plan (+1 ~2 -3)."), Some((1, 2, 3)));
-        for other in ["Planned", "+1 -2 ~3", "+a ~1 -2", "+1 ~2", ""] {
+        let told = "The plan would add 1, change 2 and destroy 3.\n  create aws_docdb_cluster.this";
+        assert_eq!(counts(told), Some((1, 2, 3)));
+        for other in ["Planned", "Planned +1 -2", "Please add 1, change 2 and destroy 3", ""] {
             assert_eq!(counts(other), None, "{other}");
         }
     }
