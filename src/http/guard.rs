@@ -26,7 +26,7 @@ pub(super) async fn only_this_machine(
 
 /// From this machine, through no proxy, and to a name that cannot be a stranger's: a page elsewhere
 /// may have its own host name point here, to have a browser read for it.
-fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
+pub(super) fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
     let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     peer.to_canonical().is_loopback() && !forwarded && is_own_name(host)

@@ -1,6 +1,8 @@
 //! The front door: hooks, health, and the API. Answers in JSON, never with a panic, and with a 5xx
 //! only where this program or its database is at fault.
 
+pub mod dashboard;
+
 mod actions;
 mod answer;
 mod events;

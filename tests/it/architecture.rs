@@ -32,7 +32,7 @@ const ROOMS: &[(&str, Uses)] = &[
         Uses::Only(&["domain", "template", "plan", "store", "github", "portal", "seal", "clock"]),
     ),
     ("worker", Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"])),
-    ("http", Uses::Only(&["domain", "intake", "store", "portal", "clock", "lifecycle"])),
+    ("http", Uses::Only(&["domain", "plan", "intake", "store", "portal", "clock", "lifecycle"])),
     ("sandbox", Uses::Only(&["domain", "clock"])),
     ("cli", Uses::All),
 ];
@@ -45,7 +45,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["http", "sandbox", "cli"]),
     ("async_graphql", &["sandbox"]),
     ("git2", &["sandbox"]),
-    ("tera", &["template"]),
+    ("tera", &["template", "http"]),
     ("hcl_edit", &["template", "sandbox"]),
 ];
 

@@ -1,0 +1,94 @@
+//! The dashboard: what runs, waits and stands, as pages that are rendered on the server.
+//!
+//! Handlers read from the store, `view` makes of it what is shown, Tera writes the HTML. Everything
+//! works without a script; with one, `live` tells the open page that it has become old.
+//! Does not know about: GitHub, the portal, how a run goes on. Writes nothing.
+
+mod access;
+mod asset;
+mod attention;
+mod catalog;
+mod health;
+mod live;
+mod page;
+mod problem;
+mod run;
+mod runs;
+mod view;
+
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+
+use self::problem::{NotFound, Problem};
+use crate::clock::Clock;
+use crate::domain::BlueprintId;
+use crate::store::Store;
+
+/// What the pages are made from.
+#[derive(Clone)]
+pub struct DashboardState {
+    /// Where everything is read from.
+    pub store: Store,
+    /// For ages and durations.
+    pub clock: Clock,
+    /// GitHub's address for people (`https://github.com`), without a slash at its end.
+    pub github_url: String,
+    /// The blueprints that the templates write: what the catalog consists of.
+    pub blueprints: Vec<BlueprintId>,
+    /// Cancelled when the program is to stop: live pages are let go, so that nobody waits for them.
+    pub stop: CancellationToken,
+}
+
+/// What a page may do in the browser. Nothing is inline and nothing comes from elsewhere, so that
+/// a text of others that slipped through the escaping would still be only text.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+    connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+    frame-ancestors 'none'";
+
+/// The headers that every answer of the dashboard has.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// The dashboard's routes.
+///
+/// The server must be started with `into_make_service_with_connect_info::<SocketAddr>()`: without
+/// the peer's address nobody is let in.
+pub fn router(state: DashboardState) -> Router {
+    let pages = Router::new()
+        .route("/", get(runs::page))
+        .route("/runs/{id}", get(run::page))
+        .route("/catalog", get(catalog::overview))
+        .route("/catalog/{blueprint}", get(catalog::blueprint))
+        .route("/catalog/{blueprint}/{identifier}", get(catalog::entity))
+        .route("/health", get(health::page))
+        .route("/live", get(live::changes))
+        .route_layer(middleware::from_fn(access::require_access));
+    pages
+        // The page that refuses somebody needs its looks too.
+        .route("/assets/{name}", get(asset::serve))
+        .layer(middleware::map_response(with_headers))
+        .with_state(state)
+}
+
+/// The page for an address that nothing has: for the fallback of the whole service, where a person
+/// asks. It says nothing of what there is, and needs no access.
+pub async fn not_found() -> Response {
+    with_headers(Problem::from(NotFound).into_response()).await
+}
+
+async fn with_headers(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,95 @@
+//! What is shown when there is nothing to show: not found, not allowed, not now.
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::page::{Frame, Section};
+use crate::store;
+
+/// A page that says what is the matter, and the way out.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    #[serde(skip)]
+    status: StatusCode,
+    code: u16,
+    title: &'static str,
+    message: String,
+    advice: &'static str,
+    /// Whether the rest of the dashboard can be gone to.
+    is_inside: bool,
+}
+
+/// Nothing has this address.
+pub(super) struct NotFound;
+
+impl Problem {
+    fn new(status: StatusCode, title: &'static str, message: String, advice: &'static str) -> Self {
+        Self { status, code: status.as_u16(), title, message, advice, is_inside: true }
+    }
+
+    /// Whoever asks is not let in.
+    pub(super) fn forbidden() -> Self {
+        let message = "Your request came from another machine, through a proxy, or for another \
+                       host name. This dashboard has no sign-in yet and opens only on its own \
+                       machine, at localhost or 127.0.0.1."
+            .to_owned();
+        let advice = "On that machine, open it by the address that Towpath printed when it started. \
+                      From elsewhere, forward a port: ssh -L 8080:localhost:8080 <machine>, then \
+                      open http://localhost:8080.";
+        let title = "Only for people at this machine";
+        Self { is_inside: false, ..Self::new(StatusCode::FORBIDDEN, title, message, advice) }
+    }
+
+    /// A thing that is not, or no longer, known.
+    pub(super) fn missing(what: &'static str, name: &str) -> Self {
+        let message = format!("There is no {what} “{name}” here.");
+        let advice = "It may be spelled differently, or belong to another Towpath.";
+        Self::new(StatusCode::NOT_FOUND, "Not found", message, advice)
+    }
+}
+
+impl From<NotFound> for Problem {
+    fn from(NotFound: NotFound) -> Self {
+        let message = "Nothing has this address.".to_owned();
+        let advice = "Runs, entities and the state of the service can be found from the top.";
+        Self::new(StatusCode::NOT_FOUND, "Not found", message, advice)
+    }
+}
+
+impl From<PathRejection> for Problem {
+    /// What is no text (`%FF`) is nobody's name.
+    fn from(_: PathRejection) -> Self {
+        NotFound.into()
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(error: QueryRejection) -> Self {
+        let advice = "Start again from the list of runs.";
+        let title = "This address cannot be read";
+        Self::new(StatusCode::BAD_REQUEST, title, error.body_text(), advice)
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "reading for the dashboard");
+        if error.is_unavailable() {
+            let message = "The database does not answer at the moment.".to_owned();
+            let advice = "Nothing is lost. Try again shortly; the service's log says more.";
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not now", message, advice);
+        }
+        let message = "What the database holds could not be read.".to_owned();
+        let advice = "The service's log says what it was.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Something is broken", message, advice)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let frame = Frame::new("problem.html", self.title, Section::None);
+        (self.status, frame.render(&self)).into_response()
+    }
+}

@@ -1,0 +1,158 @@
+//! How the service does.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use super::runs::Urgent;
+use super::{Badge, Moment, Tone, duration, run_href};
+use crate::domain::Stage;
+use crate::store::{Counts, RecordedStep, StepState};
+
+/// From when on the longest due step tells that the workers do not keep up. Steps are done within
+/// seconds; a lease is longer than this only while a step runs.
+const SLOW: TimeDelta = TimeDelta::minutes(1);
+
+/// The stages in the order of a run's life.
+const STAGES: [Stage; 10] = [
+    Stage::Received,
+    Stage::Dispatched,
+    Stage::Running,
+    Stage::Waiting,
+    Stage::Proposed,
+    Stage::Merged,
+    Stage::Done,
+    Stage::Failed,
+    Stage::Refused,
+    Stage::Declined,
+];
+
+/// The queue, the runs by stage, and what is parked.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct HealthView {
+    verdict: Badge,
+    sentence: String,
+    steps_waiting: u64,
+    steps_parked: u64,
+    queue_age: Option<String>,
+    oldest_due: Option<Moment>,
+    stages: Vec<StageRow>,
+    runs: u64,
+    parked: Vec<ParkedRow>,
+    /// Parked steps of runs too old to be among those that were looked through.
+    parked_elsewhere: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct StageRow {
+    badge: Badge,
+    runs: u64,
+    /// Of the fullest stage, 0 to 100.
+    percent: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ParkedRow {
+    run: String,
+    run_href: String,
+    title: String,
+    step: String,
+    error: Option<String>,
+    attempt: u32,
+    at: Option<Moment>,
+}
+
+/// The state of the service as it is shown.
+pub(in super::super) fn view(
+    counts: &Counts,
+    parked: &[(Urgent, Vec<RecordedStep>)],
+    now: DateTime<Utc>,
+) -> HealthView {
+    let age = counts.oldest_due.map(|due| now - due);
+    let (verdict, sentence) = verdict(counts, age);
+    let parked: Vec<_> = parked.iter().flat_map(|(urgent, steps)| rows(urgent, steps)).collect();
+    let shown = u64::try_from(parked.len()).unwrap_or(u64::MAX);
+    HealthView {
+        verdict,
+        sentence,
+        steps_waiting: counts.steps_waiting,
+        steps_parked: counts.steps_parked,
+        queue_age: age.map(duration),
+        oldest_due: counts.oldest_due.map(Moment::from),
+        stages: stages(counts),
+        runs: counts.runs.iter().map(|(_, runs)| runs).sum(),
+        parked,
+        parked_elsewhere: counts.steps_parked.saturating_sub(shown),
+    }
+}
+
+fn verdict(counts: &Counts, age: Option<TimeDelta>) -> (Badge, String) {
+    if let Some(age) = age.filter(|age| *age > SLOW) {
+        let sentence = format!(
+            "The longest due step has waited for {}. Is a worker running, and does GitHub answer?",
+            duration(age)
+        );
+        return (Badge::new(Tone::Bad, "Behind"), sentence);
+    }
+    if counts.steps_parked > 0 {
+        let sentence = "The work goes on, but some steps were put aside for somebody to look at.";
+        return (Badge::new(Tone::Waits, "Needs a look"), sentence.to_owned());
+    }
+    let sentence = "Everything that is due is being done.";
+    (Badge::new(Tone::Good, "Well"), sentence.to_owned())
+}
+
+fn stages(counts: &Counts) -> Vec<StageRow> {
+    let fullest = counts.runs.iter().map(|(_, runs)| *runs).max().unwrap_or(0).max(1);
+    let row = |stage: Stage| {
+        let runs = counts.runs.iter().find(|(known, _)| *known == stage);
+        let runs = runs.map_or(0, |(_, runs)| *runs);
+        // What is there is seen, however little it is.
+        let percent = if runs == 0 { 0 } else { (runs * 100 / fullest).max(1) };
+        StageRow { badge: Badge::of_stage(stage), runs, percent }
+    };
+    STAGES.into_iter().map(row).collect()
+}
+
+fn rows(urgent: &Urgent, steps: &[RecordedStep]) -> Vec<ParkedRow> {
+    let parked = steps.iter().filter(|recorded| recorded.state == StepState::Parked);
+    let row = |recorded: &RecordedStep| ParkedRow {
+        run: urgent.run.id.to_string(),
+        run_href: run_href(&urgent.run.id),
+        title: urgent.run.request.title(),
+        step: recorded.step.kind().replace('_', " "),
+        error: recorded.last_error.clone(),
+        attempt: recorded.attempt,
+        at: recorded.settled_at.map(Moment::from),
+    };
+    parked.map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn a_step_that_waits_too_long_is_worse_than_one_that_is_parked() {
+        let mut counts = Counts { steps_parked: 1, ..Counts::default() };
+        assert_eq!(view(&counts, &[], now()).verdict.word, "Needs a look");
+        counts.oldest_due = Some(now() - TimeDelta::seconds(59));
+        assert_eq!(view(&counts, &[], now()).verdict.word, "Needs a look");
+        counts.oldest_due = Some(now() - TimeDelta::seconds(61));
+        let shown = view(&counts, &[], now());
+        assert_eq!((shown.verdict.word, shown.queue_age.as_deref()), ("Behind", Some("1 min 1 s")));
+        assert_eq!(shown.parked_elsewhere, 1);
+    }
+
+    #[test]
+    fn one_run_among_many_is_still_seen() {
+        let runs = vec![(Stage::Done, 99_999), (Stage::Failed, 1)];
+        let shown = view(&Counts { runs, ..Counts::default() }, &[], now());
+        let percents: Vec<_> = shown.stages.iter().map(|row| row.percent).collect();
+        assert_eq!(percents, [0, 0, 0, 0, 0, 0, 100, 1, 0, 0]);
+        assert_eq!(shown.runs, 100_000);
+    }
+}

@@ -1,0 +1,412 @@
+//! One run.
+
+use serde::Serialize;
+
+use super::line::{Stop, line};
+use super::text::{Pair, Part, parts};
+use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, entity_href};
+use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
+use crate::domain::run::{
+    ApplyFacts, ApplySignal, Attempt, PullRequestFacts, PullRequestWork, Work, WorkflowWork,
+};
+use crate::domain::{
+    ActionRun, BlueprintId, BranchName, EntityRef, EventKind, RepositoryName, Run,
+};
+use crate::plan::step::Lane;
+use crate::store::{RecordedEvent, RecordedStep, StepState};
+
+/// How many events are shown: the latest. A run has some tens.
+const MOST_EVENTS: usize = 300;
+
+/// A run, its history and its steps.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct RunView {
+    id: String,
+    title: String,
+    badge: Badge,
+    label: Option<String>,
+    operation: Option<&'static str>,
+    who: String,
+    email: Option<String>,
+    entity: Option<Named>,
+    received: Moment,
+    updated: Moment,
+    took: Option<String>,
+    is_over: bool,
+    line: Vec<Stop>,
+    events: Vec<EventRow>,
+    events_left_out: usize,
+    links: Vec<Named>,
+    change: Option<ChangeView>,
+    workflow: Option<WorkflowView>,
+    plan: Option<PlanCounts>,
+    inputs: Vec<Pair>,
+    steps: Vec<StepRow>,
+    steps_parked: usize,
+    steps_waiting: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct EventRow {
+    seq: u64,
+    at: Moment,
+    tone: Tone,
+    kind: &'static str,
+    message: Vec<Part>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangeView {
+    repository: Named,
+    filter_href: String,
+    branch: Named,
+    base: Option<Named>,
+    folder: Option<Named>,
+    template: String,
+    applied_by: String,
+    pull_request: Option<PullRequestView>,
+    plan_run: Option<AttemptView>,
+    applies: Vec<ApplyView>,
+}
+
+#[derive(Debug, Serialize)]
+struct PullRequestView {
+    number: Named,
+    state: Badge,
+    head: Named,
+    /// Whether somebody pushed to the branch after this program did.
+    is_edited: bool,
+    merge_commit: Option<Named>,
+    reviews: Vec<ReviewView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReviewView {
+    reviewer: Named,
+    verdict: Badge,
+}
+
+#[derive(Debug, Serialize)]
+struct ApplyView {
+    attempt: AttemptView,
+    commit: Named,
+    note: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct AttemptView {
+    page: Named,
+    attempt: u32,
+    badge: Badge,
+}
+
+#[derive(Debug, Serialize)]
+struct WorkflowView {
+    repository: Named,
+    filter_href: String,
+    workflow: Named,
+    reference: Option<String>,
+    run: Option<AttemptView>,
+    reports_itself: bool,
+}
+
+/// What a plan would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct PlanCounts {
+    add: u64,
+    change: u64,
+    destroy: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct StepRow {
+    kind: String,
+    lane: &'static str,
+    badge: Badge,
+    attempt: u32,
+    decided: Moment,
+    due: Option<Moment>,
+    settled: Option<Moment>,
+    error: Option<String>,
+}
+
+/// The run as it is shown.
+pub(in super::super) fn view(
+    run: &Run,
+    events: &[RecordedEvent],
+    steps: &[RecordedStep],
+    known_entity: Option<&EntityRef>,
+    github: GitHub<'_>,
+) -> RunView {
+    let (change, workflow) = match &run.work {
+        Some(Work::PullRequest(work)) => (Some(change(work, github)), None),
+        Some(Work::Workflow(work)) => (None, Some(workflow(work, github))),
+        None => (None, None),
+    };
+    let badge = Badge::of(run);
+    let user = &run.request.user;
+    let events_left_out = events.len().saturating_sub(MOST_EVENTS);
+    let count = |is_it: fn(StepState) -> bool| steps.iter().filter(|s| is_it(s.state)).count();
+    RunView {
+        id: run.id.to_string(),
+        title: run.request.title(),
+        label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
+        badge,
+        operation: run.operation.map(crate::domain::Operation::as_str),
+        who: user.shown().to_owned(),
+        email: user.email.clone().filter(|email| email != user.shown()),
+        entity: entity(&run.request, known_entity),
+        received: run.created_at.into(),
+        updated: run.updated_at.into(),
+        took: run.ended_at.map(|ended| duration(ended - run.created_at)),
+        is_over: run.status.is_end(),
+        line: line(run, steps),
+        events: events[events_left_out..].iter().map(event).collect(),
+        events_left_out,
+        links: run.links.iter().map(|link| Named::outside(without_scheme(link), link)).collect(),
+        change,
+        workflow,
+        plan: plan_counts(run, events),
+        inputs: inputs(&run.request),
+        steps: steps.iter().map(step).collect(),
+        steps_parked: count(|state| state == StepState::Parked),
+        steps_waiting: count(|state| matches!(state, StepState::Ready | StepState::Claimed)),
+    }
+}
+
+/// What the action ran on, where the message says of which blueprint it is.
+pub(in super::super) fn entity_ref(request: &ActionRun) -> Option<EntityRef> {
+    let blueprint = request.entity.as_ref()?.get("blueprint")?.as_str()?;
+    let blueprint = BlueprintId::new(blueprint).ok()?;
+    Some(EntityRef { blueprint, identifier: request.entity_identifier()? })
+}
+
+/// What the action ran on; with its page, where there is one.
+fn entity(request: &ActionRun, known: Option<&EntityRef>) -> Option<Named> {
+    let identifier = request.entity_identifier()?;
+    Some(match known {
+        Some(known) => {
+            Named::new(identifier.as_str(), entity_href(&known.blueprint, &known.identifier))
+        }
+        None => Named::plain(identifier.as_str()),
+    })
+}
+
+/// The inputs, without what the portal sent encrypted.
+fn inputs(request: &ActionRun) -> Vec<Pair> {
+    let pairs = request.inputs.iter().map(|(name, value)| {
+        if request.encrypted.contains(name) { Pair::secret(name) } else { Pair::of(name, value) }
+    });
+    pairs.collect()
+}
+
+fn event(event: &RecordedEvent) -> EventRow {
+    let (tone, kind) = match event.kind {
+        EventKind::Progress => (Tone::Quiet, "Progress"),
+        EventKind::Warning => (Tone::Waits, "Warning"),
+        EventKind::Failure => (Tone::Bad, "Failure"),
+    };
+    EventRow { seq: event.seq, at: event.at.into(), tone, kind, message: parts(&event.message) }
+}
+
+fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
+    let repository = &work.repository;
+    let base = work.base.as_ref().map(BranchName::as_str);
+    let is_merged =
+        work.pull_request.as_ref().is_some_and(|facts| facts.state == PullRequestState::Merged);
+    // Before the merge, the folder is as proposed on the run's own branch only.
+    let folder_at = if is_merged { base } else { Some(work.branch.as_str()) };
+    ChangeView {
+        repository: github.repository(repository),
+        filter_href: filter_href(repository),
+        branch: branch(repository, work.branch.as_str(), github),
+        base: base.map(|base| branch(repository, base, github)),
+        folder: work.path.as_deref().map(|path| github.tree(repository, folder_at, path)),
+        template: work.template.to_string(),
+        applied_by: match &work.apply {
+            ApplySignal::Workflow(file) => format!("the workflow {file}"),
+            ApplySignal::Status(context) => format!("the status {context}"),
+            ApplySignal::Check(name) => format!("the check {name}"),
+            ApplySignal::Deployment(environment) => format!("a deployment to {environment}"),
+            ApplySignal::Merge => "the merge itself".to_owned(),
+        },
+        pull_request: work
+            .pull_request
+            .as_ref()
+            .map(|facts| pull_request(repository, facts, github)),
+        plan_run: work.planned.as_ref().map(|plan| {
+            attempt(&format!("run {}", plan.id), Some(plan.html_url.as_str()), plan.latest)
+        }),
+        applies: work.applies.iter().map(|facts| apply(repository, facts, github)).collect(),
+    }
+}
+
+fn filter_href(repository: &RepositoryName) -> String {
+    format!("/?repository={}", encoded(&repository.to_string()))
+}
+
+fn branch(repository: &RepositoryName, name: &str, github: GitHub<'_>) -> Named {
+    Named { name: name.to_owned(), ..github.tree(repository, Some(name), "") }
+}
+
+fn pull_request(
+    repository: &RepositoryName,
+    facts: &PullRequestFacts,
+    github: GitHub<'_>,
+) -> PullRequestView {
+    let reviews = facts.reviews.iter().map(|(login, verdict)| ReviewView {
+        reviewer: github.person(login),
+        verdict: match verdict {
+            Verdict::Approved => Badge::new(Tone::Good, "approved"),
+            Verdict::ChangesRequested => Badge::new(Tone::Bad, "asks for changes"),
+            Verdict::Commented => Badge::new(Tone::Quiet, "commented"),
+            Verdict::Dismissed => Badge::new(Tone::Quiet, "was dismissed"),
+        },
+    });
+    PullRequestView {
+        number: Named::outside(format!("#{}", facts.number), &facts.html_url),
+        state: match facts.state {
+            PullRequestState::Open => Badge::new(Tone::Waits, "Open"),
+            PullRequestState::Queued => Badge::new(Tone::Goes, "In the merge queue"),
+            PullRequestState::Closed => Badge::new(Tone::Quiet, "Closed"),
+            PullRequestState::Merged => Badge::new(Tone::Good, "Merged"),
+        },
+        head: github.commit(repository, &facts.head_sha),
+        is_edited: facts.head_sha != facts.own_sha,
+        merge_commit: facts.merge_commit.as_ref().map(|sha| github.commit(repository, sha)),
+        reviews: reviews.collect(),
+    }
+}
+
+fn apply(repository: &RepositoryName, facts: &ApplyFacts, github: GitHub<'_>) -> ApplyView {
+    ApplyView {
+        attempt: attempt(&facts.id.to_string(), facts.url.as_deref(), facts.latest),
+        commit: github.commit(repository, &facts.sha),
+        note: match facts.contains {
+            Some(true) => None,
+            Some(false) => Some("does not contain this change"),
+            None => Some("not yet known whether it contains this change"),
+        },
+    }
+}
+
+fn attempt(name: &str, page: Option<&str>, latest: Attempt) -> AttemptView {
+    let page = page.map_or_else(|| Named::plain(name), |page| Named::outside(name, page));
+    AttemptView { page, attempt: latest.attempt, badge: progress(latest) }
+}
+
+fn progress(latest: Attempt) -> Badge {
+    match (latest.conclusion, latest.phase) {
+        (Some(Conclusion::Success), _) => Badge::new(Tone::Good, "succeeded"),
+        (Some(Conclusion::Neutral), _) => Badge::new(Tone::Good, "ended neutral"),
+        (Some(Conclusion::Skipped), _) => Badge::new(Tone::Quiet, "skipped"),
+        (Some(Conclusion::Failure), _) => Badge::new(Tone::Bad, "failed"),
+        (Some(Conclusion::Cancelled), _) => Badge::new(Tone::Bad, "cancelled"),
+        (Some(Conclusion::TimedOut), _) => Badge::new(Tone::Bad, "timed out"),
+        (Some(Conclusion::ActionRequired), _) => Badge::new(Tone::Waits, "needs somebody"),
+        (Some(Conclusion::Stale), _) => Badge::new(Tone::Bad, "given up by GitHub"),
+        (Some(Conclusion::StartupFailure), _) => Badge::new(Tone::Bad, "could not start"),
+        (None, RunPhase::Queued) => Badge::new(Tone::Goes, "queued"),
+        (None, RunPhase::Waiting) => Badge::new(Tone::Waits, "waiting"),
+        (None, RunPhase::InProgress | RunPhase::Completed) => Badge::new(Tone::Goes, "running"),
+    }
+}
+
+fn workflow(work: &WorkflowWork, github: GitHub<'_>) -> WorkflowView {
+    // A workflow that is named by its id has no file to be shown.
+    let has_file = !work.workflow.bytes().all(|byte| byte.is_ascii_digit());
+    let path = format!(".github/workflows/{}", work.workflow);
+    let file = github.tree(&work.repository, work.reference.as_deref(), &path);
+    WorkflowView {
+        repository: github.repository(&work.repository),
+        filter_href: filter_href(&work.repository),
+        workflow: Named { name: work.workflow.clone(), href: file.href.filter(|_| has_file) },
+        reference: work.reference.clone(),
+        run: work.workflow_run.as_ref().map(|known| {
+            attempt(&format!("run {}", known.id), Some(known.html_url.as_str()), known.latest)
+        }),
+        reports_itself: !work.report_status,
+    }
+}
+
+/// The counts of the last plan, from the label or the latest line that tells them: what is known of
+/// a plan besides is only whether it passed.
+fn plan_counts(run: &Run, events: &[RecordedEvent]) -> Option<PlanCounts> {
+    if !matches!(run.work, Some(Work::PullRequest(_))) {
+        return None;
+    }
+    let told = events.iter().rev().map(|event| event.message.as_str());
+    std::iter::once(run.label.as_str()).chain(told).find_map(counts_in)
+}
+
+/// Reads `Planned +2 ~1 -0` and `The plan would add 2, change 1 and destroy 0.`
+fn counts_in(text: &str) -> Option<PlanCounts> {
+    let first_line = text.lines().next()?;
+    let count = |sign: &str, word: &str| {
+        let (_, after) = first_line.split_once(sign).or_else(|| first_line.split_once(word))?;
+        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+        after[..end].parse().ok()
+    };
+    let tells = first_line.starts_with("Planned ") || first_line.starts_with("The plan would ");
+    let counts = || {
+        Some(PlanCounts {
+            add: count(" +", " add ")?,
+            change: count(" ~", " change ")?,
+            destroy: count(" -", " destroy ")?,
+        })
+    };
+    tells.then(counts).flatten()
+}
+
+fn step(recorded: &RecordedStep) -> StepRow {
+    let is_waiting = matches!(recorded.state, StepState::Ready | StepState::Claimed);
+    StepRow {
+        kind: recorded.step.kind().replace('_', " "),
+        lane: match recorded.step.lane() {
+            Lane::Work => "work",
+            Lane::Report => "report",
+        },
+        badge: match recorded.state {
+            StepState::Ready if recorded.last_error.is_some() => {
+                Badge::new(Tone::Waits, "will be tried again")
+            }
+            StepState::Ready => Badge::new(Tone::Goes, "waiting"),
+            StepState::Claimed => Badge::new(Tone::Goes, "under way"),
+            StepState::Done => Badge::new(Tone::Good, "done"),
+            StepState::Parked => Badge::new(Tone::Bad, "parked"),
+        },
+        attempt: recorded.attempt,
+        decided: recorded.created_at.into(),
+        due: is_waiting.then(|| recorded.due_at.into()),
+        settled: recorded.settled_at.map(Moment::from),
+        error: recorded.last_error.clone(),
+    }
+}
+
+fn without_scheme(address: &str) -> &str {
+    address.split_once("://").map_or(address, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_of_a_plan_are_read_from_a_sentence() {
+        let counts = |text| counts_in(text).map(|c| (c.add, c.change, c.destroy));
+        assert_eq!(counts("Planned +2 ~0 -13"), Some((2, 0, 13)));
+        let told = "The plan would add 1, change 2 and destroy 3.\n  create aws_docdb_cluster.this";
+        assert_eq!(counts(told), Some((1, 2, 3)));
+        for other in ["Planned", "Planned +1 -2", "Please add 1, change 2 and destroy 3", ""] {
+            assert_eq!(counts(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_re_run_is_told_by_its_latest_attempt() {
+        let badge = |phase, conclusion| progress(Attempt::seen(2, phase, conclusion)).word;
+        assert_eq!(badge(RunPhase::Queued, None), "queued");
+        assert_eq!(badge(RunPhase::Completed, Some(Conclusion::TimedOut)), "timed out");
+        assert_eq!(badge(RunPhase::Completed, Some(Conclusion::ActionRequired)), "waiting");
+    }
+}

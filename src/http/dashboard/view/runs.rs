@@ -1,0 +1,153 @@
+//! The list of runs.
+
+use serde::Serialize;
+
+use super::{Badge, Moment, Named, Tone, encoded, run_href};
+use crate::domain::run::Work;
+use crate::domain::{Run, Status};
+
+/// What the list was asked for, as it was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(in super::super) struct Asked {
+    pub(in super::super) state: String,
+    pub(in super::super) action: String,
+    pub(in super::super) repository: String,
+    pub(in super::super) q: String,
+    pub(in super::super) before: String,
+}
+
+impl Asked {
+    /// Whether only some runs are wanted.
+    pub(in super::super) fn is_filtered(&self) -> bool {
+        [&self.state, &self.action, &self.repository, &self.q].iter().any(|text| !text.is_empty())
+    }
+
+    /// The address of this list from another run on.
+    fn from(&self, before: &str) -> String {
+        let fields = [
+            ("state", self.state.as_str()),
+            ("action", &self.action),
+            ("repository", &self.repository),
+            ("q", &self.q),
+            ("before", before),
+        ];
+        let given = fields.iter().filter(|(_, value)| !value.is_empty());
+        let query: Vec<_> =
+            given.map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        if query.is_empty() { "/".to_owned() } else { format!("/?{}", query.join("&")) }
+    }
+}
+
+/// The states that can be chosen, by their word in the address.
+pub(in super::super) const STATES: [(&str, &str, Status); 5] = [
+    ("in-progress", "In progress", Status::InProgress),
+    ("waiting-for-approval", "Waiting for approval", Status::WaitingForApproval),
+    ("success", "Succeeded", Status::Success),
+    ("failure", "Failed", Status::Failure),
+    ("declined", "Declined", Status::Declined),
+];
+
+/// The list.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct RunsView {
+    asked: Asked,
+    is_filtered: bool,
+    states: Vec<(&'static str, &'static str)>,
+    /// What has been typed and cannot be looked for.
+    misfit: Option<String>,
+    attention: Vec<RunRow>,
+    runs: Vec<RunRow>,
+    /// Known names to choose from.
+    actions: Vec<String>,
+    repositories: Vec<String>,
+    newest: Option<String>,
+    older: Option<String>,
+}
+
+/// A run in a list.
+#[derive(Debug, Serialize)]
+pub(in super::super) struct RunRow {
+    id: String,
+    href: String,
+    title: String,
+    badge: Badge,
+    label: Option<String>,
+    entity: Option<String>,
+    pull_request: Option<Named>,
+    repository: Option<Named>,
+    who: String,
+    at: Moment,
+}
+
+/// A run that somebody should look at.
+#[derive(Debug, Clone, PartialEq)]
+pub(in super::super) struct Urgent {
+    pub(in super::super) run: Run,
+    pub(in super::super) is_parked: bool,
+}
+
+/// What the list is made from.
+pub(in super::super) struct Found {
+    pub(in super::super) asked: Asked,
+    pub(in super::super) misfit: Option<String>,
+    pub(in super::super) attention: Vec<Urgent>,
+    /// The newest first.
+    pub(in super::super) runs: Vec<Run>,
+    pub(in super::super) has_more: bool,
+}
+
+/// The list as it is shown. What needs attention is not shown twice.
+pub(in super::super) fn view(found: Found) -> RunsView {
+    let Found { asked, misfit, attention, runs, has_more } = found;
+    let older = runs.last().filter(|_| has_more).map(|last| asked.from(last.id.as_str()));
+    let every = || attention.iter().map(|urgent| &urgent.run).chain(&runs);
+    let actions = names(every().map(|run| run.request.action.to_string()));
+    let repositories = names(every().filter_map(Run::repository).map(ToString::to_string));
+    let is_urgent = |run: &Run| attention.iter().any(|urgent| urgent.run.id == run.id);
+    RunsView {
+        is_filtered: asked.is_filtered(),
+        states: STATES.map(|(word, name, _)| (word, name)).to_vec(),
+        misfit,
+        runs: runs.iter().filter(|run| !is_urgent(run)).map(|run| row(run, false)).collect(),
+        attention: attention.iter().map(|urgent| row(&urgent.run, urgent.is_parked)).collect(),
+        actions,
+        repositories,
+        newest: (!asked.before.is_empty()).then(|| asked.from("")),
+        older,
+        asked,
+    }
+}
+
+fn names(names: impl Iterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn row(run: &Run, is_parked: bool) -> RunRow {
+    let badge = if is_parked { Badge::new(Tone::Bad, "Parked") } else { Badge::of(run) };
+    RunRow {
+        id: run.id.to_string(),
+        href: run_href(&run.id),
+        title: run.request.title(),
+        label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
+        badge,
+        entity: run.request.entity_identifier().map(|identifier| identifier.to_string()),
+        pull_request: pull_request(run),
+        repository: run.repository().map(|name| {
+            let name = name.to_string();
+            Named::new(name.as_str(), format!("/?repository={}", encoded(&name)))
+        }),
+        who: run.request.user.shown().to_owned(),
+        at: run.created_at.into(),
+    }
+}
+
+fn pull_request(run: &Run) -> Option<Named> {
+    let Some(Work::PullRequest(work)) = &run.work else {
+        return None;
+    };
+    let facts = work.pull_request.as_ref()?;
+    Some(Named::outside(format!("#{}", facts.number), &facts.html_url))
+}

@@ -1,0 +1,255 @@
+//! A store with a life behind it: runs of every kind, at every stage, made through the front of the
+//! store as the service makes them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use towpath::clock::Clock;
+use towpath::domain::{Event, Observation, Run, RunId, Stage, Status};
+use towpath::plan::step::{Decision, Lane, ReadPlan, Step};
+use towpath::store::{EntityChange, Place, Store};
+
+const LEASE: Duration = Duration::from_mins(10);
+pub(crate) const SHA: &str = "9f2c1ab4e7d05c3386fa1b7be2c94d50a1c7e3f8";
+pub(crate) const MERGE: &str = "4be81d07c2f94c0f93a7d1c53d0f7a1e6b2c8d95";
+
+/// Makes runs.
+pub(crate) struct Seed {
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+}
+
+impl Seed {
+    /// A run that was just received.
+    pub(crate) async fn receive(&self, id: &str, request: Value) -> RunId {
+        let mut message = json!({
+            "id": id, "kind": "action", "action": "add_documentdb", "action_title": null,
+            "operation": "create", "inputs": {"name": "orders", "instances": 2},
+            "entity": {"identifier": "checkout", "blueprint": "service"},
+            "user": {"id": null, "email": "mara@acme.example", "name": "Mara Lindqvist"},
+            "organization": "acme", "encrypted": [], "invocation": "template",
+        });
+        for (name, value) in request.as_object().unwrap() {
+            message[name] = value.clone();
+        }
+        let request = serde_json::from_value(message).unwrap();
+        self.store.accept_run(&request).await.unwrap();
+        RunId::new(id).unwrap()
+    }
+
+    /// Does the next step of the run's work lane, after a while.
+    pub(crate) async fn step(
+        &self,
+        id: &RunId,
+        after_seconds: u64,
+        change: impl FnOnce(&mut Run),
+        events: Vec<Event>,
+        steps: Vec<Step>,
+    ) {
+        self.settle(id, after_seconds, change, events, steps, None).await;
+    }
+
+    async fn settle(
+        &self,
+        id: &RunId,
+        after_seconds: u64,
+        change: impl FnOnce(&mut Run),
+        events: Vec<Event>,
+        steps: Vec<Step>,
+        entity: Option<&EntityChange>,
+    ) {
+        self.clock.advance(Duration::from_secs(after_seconds));
+        let mut own = None;
+        for claimed in self.store.claim(Lane::Work, 1000, LEASE).await.unwrap() {
+            if claimed.run.id == *id {
+                own = Some(claimed);
+            } else {
+                self.store.release(&claimed).await.unwrap();
+            }
+        }
+        let claimed = own.expect("the run has a step that is due");
+        let mut run = claimed.run.clone();
+        change(&mut run);
+        let decision = Decision { run, events, links: vec![], unlinks: vec![], steps };
+        self.store.settle(&claimed, &decision, entity).await.unwrap();
+    }
+
+    /// Puts the run's next step aside.
+    pub(crate) async fn park(&self, id: &RunId, error: &str) {
+        for claimed in self.store.claim(Lane::Work, 1000, LEASE).await.unwrap() {
+            if claimed.run.id == *id {
+                self.store.park(&claimed, error).await.unwrap();
+            } else {
+                self.store.release(&claimed).await.unwrap();
+            }
+        }
+    }
+
+    /// Writes an entity in the name of a run.
+    pub(crate) async fn entity(&self, id: &str, entity: Value, path: Option<&str>) {
+        let id = self.receive(id, json!({})).await;
+        let place = path.map(|path| Place {
+            repository: "acme/infrastructure".parse().unwrap(),
+            path: path.to_owned(),
+        });
+        let entity = Box::new(serde_json::from_value(entity).unwrap());
+        let change = EntityChange::Put { entity, place };
+        let applied = vec![Event::progress("Applied.")];
+        self.settle(&id, 1, done, applied, vec![], Some(&change)).await;
+    }
+
+    /// A change from the request to an open pull request with a plan.
+    pub(crate) async fn proposed(&self, id: &str, request: Value, number: u64) -> RunId {
+        let id = self.receive(id, request).await;
+        let work = change_work(&id, number);
+        let opened = "Opened pull request #N: https://github.com/acme/infrastructure/pull/N.";
+        let opened = Event::progress(opened.replace('N', &number.to_string()));
+        self.step(&id, 2, |_| {}, vec![], vec![Step::Propose]).await;
+        let read_plan = Step::ReadPlan(ReadPlan {
+            repository: "acme/infrastructure".parse().unwrap(),
+            workflow_run: towpath::domain::WorkflowRunId(17_204_911),
+            attempt: 1,
+        });
+        let url = format!("https://github.com/acme/infrastructure/pull/{number}");
+        let propose = |run: &mut Run| {
+            run.work = Some(serde_json::from_value(work).unwrap());
+            run.links = vec![url];
+            at(run, Stage::Proposed, "Waiting for review");
+        };
+        self.step(&id, 3, propose, vec![opened], vec![read_plan]).await;
+        let planned = Event::progress("The plan would add 2, change 1 and destroy 0.");
+        self.step(
+            &id,
+            74,
+            |run| at(run, Stage::Proposed, "Planned +2 ~1 -0"),
+            vec![planned],
+            vec![],
+        )
+        .await;
+        id
+    }
+
+    /// The same, on to the end.
+    pub(crate) async fn applied(&self, id: &str, request: Value, number: u64) -> RunId {
+        let id = self.merged(id, request, number).await;
+        let finish = |run: &mut Run| {
+            done(run);
+            "Applied".clone_into(&mut run.label);
+            edit_work(run, |work| {
+                work["applies"] = json!([apply("success", 2)]);
+            });
+        };
+        self.step(&id, 212, finish, vec![Event::progress("Applied by run 17205002.")], vec![])
+            .await;
+        id
+    }
+
+    /// The same, up to the merge; a look at GitHub waits.
+    pub(crate) async fn merged(&self, id: &str, request: Value, number: u64) -> RunId {
+        let id = self.proposed(id, request, number).await;
+        self.clock.advance(Duration::from_mins(41));
+        self.see(&id, review(number)).await;
+        self.clock.advance(Duration::from_mins(10));
+        self.see(&id, merge(&id, number)).await;
+        let approved = Event::progress("jonas-k approved the pull request.");
+        let approve = |run: &mut Run| {
+            edit_work(run, |work| {
+                work["pull_request"]["reviews"] = json!([["jonas-k", "approved"]]);
+            });
+        };
+        self.step(&id, 1, approve, vec![approved], vec![]).await;
+        let merge = |run: &mut Run| {
+            at(run, Stage::Merged, "Applying");
+            edit_work(run, |work| {
+                work["pull_request"]["state"] = json!("merged");
+                work["pull_request"]["merge_commit"] = json!(MERGE);
+            });
+        };
+        let told = Event::progress("Merged as 4be81d0 by jonas-k.");
+        self.step(&id, 1, merge, vec![told], vec![Step::Look]).await;
+        id
+    }
+
+    /// Writes down an observation as a step of the run.
+    async fn see(&self, id: &RunId, seen: Value) {
+        let seen: Observation = serde_json::from_value(seen).unwrap();
+        // The run has no links here: the step comes from a step, as after a look.
+        self.store.request_look(std::slice::from_ref(id)).await.unwrap();
+        self.step(id, 1, |_| {}, vec![], vec![Step::Observe(seen)]).await;
+    }
+}
+
+pub(crate) fn at(run: &mut Run, stage: Stage, label: &str) {
+    run.stage = stage;
+    label.clone_into(&mut run.label);
+}
+
+pub(crate) fn done(run: &mut Run) {
+    at(run, Stage::Done, "Done");
+    run.status = Status::Success;
+}
+
+pub(crate) fn failed(run: &mut Run, stage: Stage, label: &str) {
+    at(run, stage, label);
+    run.status = Status::Failure;
+}
+
+pub(crate) fn edit_work(run: &mut Run, edit: impl FnOnce(&mut Value)) {
+    let mut work = serde_json::to_value(&run.work).unwrap();
+    edit(&mut work);
+    run.work = serde_json::from_value(work).unwrap();
+}
+
+pub(crate) fn change_work(id: &RunId, number: u64) -> Value {
+    json!({
+        "kind": "pull_request", "template": "documentdb", "repository": "acme/infrastructure",
+        "base": "main", "branch": format!("towpath/add_documentdb/{id}"),
+        "path": "services/checkout/documentdb-orders", "context": {},
+        "plan": "terraform-plan.yml", "apply": {"workflow": "terraform-apply.yml"}, "entity": null,
+        "pull_request": {
+            "number": number, "node_id": null,
+            "html_url": format!("https://github.com/acme/infrastructure/pull/{number}"),
+            "state": "open", "own_sha": SHA, "head_sha": SHA, "merge_commit": null, "reviews": [],
+        },
+        "planned": {
+            "id": 17_204_911, "html_url": "https://github.com/acme/infrastructure/actions/runs/17204911",
+            "attempt": 1, "phase": "completed", "conclusion": "success",
+        },
+    })
+}
+
+pub(crate) fn apply(conclusion: &str, attempt: u32) -> Value {
+    json!({
+        "id": 17_205_002, "sha": MERGE, "contains": true,
+        "url": "https://github.com/acme/infrastructure/actions/runs/17205002",
+        "attempt": attempt, "phase": "completed", "conclusion": conclusion,
+    })
+}
+
+pub(crate) fn workflow_work(phase: &str, conclusion: Option<&str>) -> Value {
+    json!({
+        "kind": "workflow", "repository": "acme/checkout", "workflow": "rollback.yml",
+        "reference": "main", "inputs": {"version": "2.14.1"}, "report_status": true,
+        "entity": null, "context": {},
+        "workflow_run": {
+            "id": 17_206_640, "html_url": "https://github.com/acme/checkout/actions/runs/17206640",
+            "attempt": 1, "phase": phase, "conclusion": conclusion,
+        },
+    })
+}
+
+fn review(number: u64) -> Value {
+    json!({
+        "seen": "review", "repository": "acme/infrastructure", "number": number, "review": 1,
+        "verdict": "approved", "reviewer": "jonas-k", "html_url": "https://github.com/x",
+    })
+}
+
+fn merge(id: &RunId, number: u64) -> Value {
+    json!({
+        "seen": "pull_request", "repository": "acme/infrastructure", "number": number,
+        "node_id": null, "html_url": "https://github.com/x", "state": "merged", "draft": false,
+        "head": format!("towpath/add_documentdb/{id}"), "head_sha": SHA, "base": "main",
+        "merge_commit": MERGE, "ended_by": "jonas-k",
+    })
+}
