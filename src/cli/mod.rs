@@ -1,6 +1,7 @@
 //! One file a command. All wiring lives here: no other room builds a client or opens a store.
 
 pub mod folder;
+pub mod polling;
 pub mod serve;
 pub mod service;
 

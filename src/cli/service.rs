@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
+use crate::cli::polling::poll;
 use crate::clock::Clock;
 use crate::config::{GitHubApp, Settings};
 use crate::effects::{Effects, RunPages, TemplatesInForce};
@@ -61,10 +62,11 @@ impl Service {
         let github = github_of(settings, app, &clock)?;
         let sealing_key = sealing_key(settings, app);
         let templates = TemplatesInForce::new(templates);
+        let portal = portal_of(settings, &clock)?;
         let effects = Effects {
             store: store.clone(),
             github: github.clone(),
-            portal: portal_of(settings, &clock)?,
+            portal: portal.clone(),
             templates: templates.clone(),
             pages: pages(settings, address),
             sealing_key: sealing_key.clone(),
@@ -79,6 +81,9 @@ impl Service {
             secret_names: secret_names(&templates),
             access_changed: Arc::new(move || github.forget_installations()),
         };
+        if let (Some(port), Some(polling)) = (portal, settings.intake.polling.clone()) {
+            lifecycle.spawn(poll(port, intake.clone(), polling, lifecycle.token()));
+        }
         let state = AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
         lifecycle.spawn(Worker::new(effects).run(lifecycle.token()));
         let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);

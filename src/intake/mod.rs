@@ -8,6 +8,7 @@ pub mod github_event;
 mod github_signal;
 mod invocation;
 mod json_text;
+pub mod polling;
 pub mod portal_message;
 pub mod signature;
 

@@ -7,6 +7,7 @@
 mod entity;
 pub mod error;
 pub mod limit;
+mod polling;
 pub mod report;
 mod run;
 mod token;
@@ -18,6 +19,7 @@ use crate::clock::Clock;
 use transport::Transport;
 
 pub use error::Error;
+pub use polling::Installation;
 pub use run::{PatchRun, RunSeen};
 
 /// A client of Port's API. Clones share the connections and the token.

@@ -11,4 +11,5 @@ mod store;
 mod stories;
 mod support;
 mod templates;
+mod ways;
 mod world;
