@@ -356,6 +356,11 @@ impl RawSettings {
     }
 
     fn kafka(&self) -> Checked<KafkaSettings> {
+        if cfg!(not(feature = "kafka")) {
+            return wrong(
+                "TOWPATH_INTAKE has `kafka`, which this build cannot read; build it with `cargo build --features kafka`, or use webhook or polling.",
+            );
+        }
         let organization = given(self.port_org_id.clone());
         let named = |given: Option<String>, variable: &str, suffix: &str| match (
             given,
@@ -544,6 +549,14 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "kafka"))]
+    fn a_build_without_kafka_says_so() {
+        let complaint = complaint(&[&PORT[..], &["--intake", "kafka"]].concat());
+        assert!(complaint.contains("--features kafka"), "{complaint}");
+    }
+
+    #[test]
+    #[cfg(feature = "kafka")]
     fn kafka_is_named_after_the_organisation() {
         let kafka = [&PORT[..], &["--intake", "kafka,webhook"]].concat();
         assert!(complaint(&kafka).contains("PORT_ORG_ID"));

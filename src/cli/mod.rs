@@ -1,6 +1,8 @@
 //! One file a command. All wiring lives here: no other room builds a client or opens a store.
 
 pub mod folder;
+#[cfg(feature = "kafka")]
+mod kafka;
 pub mod polling;
 pub mod serve;
 pub mod service;

@@ -8,9 +8,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
+#[cfg(feature = "kafka")]
+use crate::cli::kafka::consume;
 use crate::cli::polling::poll;
 use crate::clock::Clock;
-use crate::config::{GitHubApp, Settings};
+use crate::config::{self, GitHubApp, Settings};
 use crate::effects::{Effects, RunPages, TemplatesInForce};
 use crate::github::{self, GitHub};
 use crate::http::{self, AppState};
@@ -81,8 +83,8 @@ impl Service {
             secret_names: secret_names(&templates),
             access_changed: Arc::new(move || github.forget_installations()),
         };
-        if let (Some(port), Some(polling)) = (portal, settings.intake.polling.clone()) {
-            lifecycle.spawn(poll(port, intake.clone(), polling, lifecycle.token()));
+        if let Some(port) = portal {
+            fetch(port, &intake, &settings.intake, &lifecycle);
         }
         let state = AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
         lifecycle.spawn(Worker::new(effects).run(lifecycle.token()));
@@ -90,6 +92,17 @@ impl Service {
         lifecycle.spawn(sweep.run(lifecycle.token()));
         lifecycle.spawn(serve(listener, state, lifecycle.clone()));
         Ok(Self { address, store, templates })
+    }
+}
+
+/// Starts the ways in by which this program asks for runs itself.
+fn fetch(port: Port, intake: &Intake, ways: &config::Intake, lifecycle: &Lifecycle) {
+    #[cfg(feature = "kafka")]
+    if let Some(kafka) = ways.kafka.clone() {
+        lifecycle.spawn(consume(port.clone(), intake.clone(), kafka, lifecycle.token()));
+    }
+    if let Some(polling) = ways.polling.clone() {
+        lifecycle.spawn(poll(port, intake.clone(), polling, lifecycle.token()));
     }
 }
 

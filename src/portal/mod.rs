@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use transport::Transport;
 
 pub use error::Error;
-pub use polling::Installation;
+pub use polling::{Installation, KafkaCredentials};
 pub use run::{PatchRun, RunSeen};
 
 /// A client of Port's API. Clones share the connections and the token.

@@ -1,9 +1,11 @@
-//! Calls of an agent: runs that wait for it are claimed, and acknowledged before they are done.
+//! Calls of an agent: runs that wait for it are claimed, and acknowledged before they are done;
+//! where its Kafka is.
 //!
 //! Port keeps these calls for its own clients: they are not in its API description. Their form is
 //! read from those clients (port-agent, `app/port_client.py`; ocean, `clients/port/mixins`).
 
 use reqwest::Method;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,11 +36,40 @@ impl Installation {
     }
 }
 
+/// Port's Kafka, for one organisation.
+#[derive(Debug, Clone)]
+pub struct KafkaCredentials {
+    /// Addresses with ports.
+    pub brokers: Vec<String>,
+    /// The user's name.
+    pub username: String,
+    /// The user's password.
+    pub password: SecretString,
+}
+
 impl Port {
     /// Says that runs for the execution agent are polled, so that Port keeps them for that.
     pub async fn announce_polling(&self) -> Result<(), Error> {
         let settings = json!({"settings": {"portAgentStreamerName": "POLLING"}});
         self.transport.write(Call::new(Method::PATCH, ["organization"]).body(settings)).await
+    }
+
+    /// Where the organisation's Kafka topics are, and as whom they are read.
+    pub async fn kafka_credentials(&self) -> Result<KafkaCredentials, Error> {
+        #[derive(Deserialize)]
+        struct Found {
+            credentials: Known,
+        }
+        #[derive(Deserialize)]
+        struct Known {
+            brokers: Vec<String>,
+            username: String,
+            password: String,
+        }
+        let call = Call::new(Method::GET, ["kafka-credentials"]);
+        let Found { credentials: Known { brokers, username, password } } =
+            self.transport.read(call).await?;
+        Ok(KafkaCredentials { brokers, username, password: password.into() })
     }
 
     /// Claims up to so many waiting runs, none of these actions. For a minute nobody else gets

@@ -40,6 +40,7 @@ const ROOMS: &[(&str, Uses)] = &[
 /// Crates that stay in the rooms named here. `cli` is not above this wall.
 const CRATES: &[(&str, &[&str])] = &[
     ("octocrab", &["github"]),
+    ("rdkafka", &["intake"]),
     ("sqlx", &["store"]),
     ("reqwest", &["portal", "sandbox", "config"]),
     ("axum", &["http", "sandbox", "cli"]),

@@ -5,6 +5,8 @@ mod architecture;
 mod files_agree;
 mod http;
 mod intake;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod portal;
 mod sandbox_github;
 mod store;

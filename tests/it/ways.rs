@@ -208,7 +208,8 @@ async fn of_two_services_with_a_store_each_one_has_the_run() {
     once(&world.poller_on(&other, AGENT)).await.unwrap();
     assert_eq!(other.steps_of(&run).await.unwrap().len(), 1);
     let secret = SecretString::from(world.sandbox.client_secret());
-    let port = Port::new(&world.sandbox.url(), world.sandbox.client_id(), secret, world.clock.clone());
+    let port =
+        Port::new(&world.sandbox.url(), world.sandbox.client_id(), secret, world.clock.clone());
     let patch = towpath::portal::PatchRun { label: Some("Running".into()), ..Default::default() };
     let kind = towpath::domain::action_run::RunKind::Action;
     port.unwrap().patch_run(&run, kind, &patch).await.unwrap();
@@ -316,5 +317,8 @@ async fn a_portal_that_is_away_is_asked_again_until_it_answers_and_a_stop_is_hea
     tokio::time::timeout(Duration::from_secs(30), futures_util::future::join(polling, story))
         .await
         .expect("it goes on, and ends when it is told to");
-    assert_eq!(world.store.runs(&RunFilter { limit: 9, ..RunFilter::default() }).await.unwrap().len(), 1);
+    assert_eq!(
+        world.store.runs(&RunFilter { limit: 9, ..RunFilter::default() }).await.unwrap().len(),
+        1
+    );
 }
