@@ -18,6 +18,7 @@ use crate::github::{self, GitHub};
 use crate::http::{self, AppState};
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
+use crate::listener::Listener;
 use crate::portal::Port;
 use crate::seal::SealingKey;
 use crate::store::Store;
@@ -69,6 +70,7 @@ impl Service {
             store: store.clone(),
             github: github.clone(),
             portal: portal.clone(),
+            listener: listener_of(settings, &clock)?,
             templates: templates.clone(),
             pages: pages(settings, address),
             sealing_key: sealing_key.clone(),
@@ -86,7 +88,13 @@ impl Service {
         if let Some(port) = portal {
             fetch(port, &intake, &settings.intake, &lifecycle);
         }
-        let state = AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
+        let state = AppState {
+            store: store.clone(),
+            intake,
+            metrics,
+            api_token: settings.api_token.clone(),
+            stopping: lifecycle.token(),
+        };
         lifecycle.spawn(Worker::new(effects).run(lifecycle.token()));
         let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
         lifecycle.spawn(sweep.run(lifecycle.token()));
@@ -132,6 +140,12 @@ fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>>
     let client_secret = port.client_secret.clone();
     let portal = Port::new(&port.api_url, &port.client_id, client_secret, clock.clone());
     portal.map(Some).context("the portal")
+}
+
+fn listener_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Listener>> {
+    let Some(events) = &settings.events else { return Ok(None) };
+    let listener = Listener::new(&events.url, &events.secret, clock.clone());
+    listener.map(Some).context("TOWPATH_EVENTS_URL")
 }
 
 /// Secrets are sealed with the portal's client secret, as the portal does it; without one, or with

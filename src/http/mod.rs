@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -40,6 +41,8 @@ pub struct AppState {
     pub intake: Intake,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
+    /// With what other machines may use the API; without one, none may.
+    pub api_token: Option<SecretString>,
     /// Cancelled when the program is to stop: event streams end then.
     pub stopping: CancellationToken,
 }
@@ -55,7 +58,7 @@ pub fn app(state: AppState) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .merge(api.route_layer(middleware::from_fn(guard::only_this_machine)))
+        .merge(api.route_layer(middleware::from_fn_with_state(state.clone(), guard::guard)))
         .fallback(answer::unknown)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(CatchPanicLayer::custom(panicked))
@@ -75,6 +78,7 @@ fn api_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/runs/{id}/events", get(events::stream)),
         ("/api/v1/actions/{action}/runs", post(actions::start)),
         ("/api/v1/entities/{blueprint}", get(runs::entities)),
+        ("/api/v1/messages/parked", get(runs::parked_messages)),
         ("/api/v1/openapi.json", get(runs::openapi)),
     ]
 }

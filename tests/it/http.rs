@@ -24,6 +24,8 @@ use towpath::store::Store;
 
 const SECRET: &str = "a client secret of the portal, long enough";
 
+const API_TOKEN: &str = "a token for the API, long enough";
+
 fn intake(store: &Store) -> Intake {
     Intake {
         store: store.clone(),
@@ -68,6 +70,7 @@ impl Service {
             store: store.clone(),
             intake: intake(&store),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
+            api_token: Some(API_TOKEN.into()),
             stopping: CancellationToken::new(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
