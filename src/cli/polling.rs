@@ -24,11 +24,14 @@ impl Offers for PortOffers {
         limit: u32,
         without: &[ActionId],
     ) -> Result<Vec<serde_json::Value>, Trouble> {
-        self.port.claim(&self.installation, kind, limit, without).await.map_err(trouble)
+        self.port
+            .claim(&self.installation, kind, limit, without)
+            .await
+            .map_err(|error| trouble(&error))
     }
 
     async fn acknowledge(&self, run: &RunId, kind: RunKind) -> Result<bool, Trouble> {
-        self.port.acknowledge(&self.installation, run, kind).await.map_err(trouble)
+        self.port.acknowledge(&self.installation, run, kind).await.map_err(|error| trouble(&error))
     }
 
     async fn is_worked_on(&self, run: &RunId, kind: RunKind) -> Result<bool, Trouble> {
@@ -36,16 +39,16 @@ impl Offers for PortOffers {
         if kind == RunKind::WorkflowNode {
             return Ok(false);
         }
-        let seen = self.port.run(run).await.map_err(trouble)?;
+        let seen = self.port.run(run).await.map_err(|error| trouble(&error))?;
         Ok(seen.status != Status::InProgress || seen.status_label.is_some())
     }
 }
 
-fn trouble(error: portal::Error) -> Trouble {
+fn trouble(error: &portal::Error) -> Trouble {
     match error {
         portal::Error::Unclear(_) => Trouble::Unclear(error.to_string()),
         portal::Error::RateLimited { until } => {
-            Trouble::NotDone { reason: error.to_string(), until: Some(until) }
+            Trouble::NotDone { reason: error.to_string(), until: Some(*until) }
         }
         _ => Trouble::NotDone { reason: error.to_string(), until: None },
     }

@@ -119,11 +119,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_a_500_without_its_text() {
-        let panics = || async {
-            if true {
-                panic!("secret");
-            }
-        };
+        let panics = || async { assert!(std::hint::black_box(false), "secret") };
         let app: Router =
             Router::new().route("/", get(panics)).layer(CatchPanicLayer::custom(panicked));
         let answer = app.oneshot(Request::new(Body::empty())).await.unwrap();

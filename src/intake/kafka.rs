@@ -75,7 +75,7 @@ impl Connection {
 /// Reads a topic as a member of its group.
 pub struct Consumer {
     intake: Intake,
-    consumer: StreamConsumer<Said>,
+    stream: StreamConsumer<Said>,
     topic: String,
     group: String,
     /// Read, and not yet written down: one, or more while nothing can be written.
@@ -85,10 +85,10 @@ pub struct Consumer {
 impl Consumer {
     /// A member of the group. It reads once it runs.
     pub fn new(intake: Intake, connection: &Connection) -> Result<Self, KafkaError> {
-        let consumer: StreamConsumer<Said> = connection.config().create_with_context(Said)?;
-        consumer.subscribe(&[&connection.topic])?;
+        let stream: StreamConsumer<Said> = connection.config().create_with_context(Said)?;
+        stream.subscribe(&[&connection.topic])?;
         let (topic, group) = (connection.topic.clone(), connection.group.clone());
-        Ok(Self { intake, consumer, topic, group, waiting: VecDeque::new() })
+        Ok(Self { intake, stream, topic, group, waiting: VecDeque::new() })
     }
 
     /// Reads until it is told to stop; then gives its partitions back.
@@ -101,7 +101,7 @@ impl Consumer {
             self.write_down(&stop).await;
         }
         // Leaving the group commits what was stored, and waits for the answer.
-        let left = tokio::task::spawn_blocking(move || drop(self.consumer)).await;
+        let left = tokio::task::spawn_blocking(move || drop(self.stream)).await;
         if left.is_err() {
             tracing::warn!("the Kafka group was not left in order");
         }
@@ -109,7 +109,7 @@ impl Consumer {
 
     /// Waits for the next message.
     async fn read(&mut self) {
-        let received = tokio::time::timeout(NOTHING_ASSIGNED, self.consumer.recv()).await;
+        let received = tokio::time::timeout(NOTHING_ASSIGNED, self.stream.recv()).await;
         match received {
             Ok(Ok(message)) => {
                 let message = Message::of(&message);
@@ -171,18 +171,18 @@ impl Consumer {
     fn count_as_read(&self, message: &Message) {
         let Message { topic, partition, offset, .. } = message;
         // A partition that was taken away meanwhile is read again by its new holder.
-        if let Err(error) = self.consumer.store_offset(topic, *partition, *offset) {
+        if let Err(error) = self.stream.store_offset(topic, *partition, *offset) {
             tracing::debug!(%error, source = message.source(), "the partition is somebody else's now");
         }
     }
 
     fn pause(&self) -> bool {
-        let paused = self.consumer.assignment().and_then(|all| self.consumer.pause(&all));
+        let paused = self.stream.assignment().and_then(|all| self.stream.pause(&all));
         paused.is_ok()
     }
 
     fn resume(&self) {
-        let resumed = self.consumer.assignment().and_then(|all| self.consumer.resume(&all));
+        let resumed = self.stream.assignment().and_then(|all| self.stream.resume(&all));
         if let Err(error) = resumed {
             tracing::warn!(%error, "Kafka cannot be read on");
         }
@@ -197,7 +197,7 @@ impl Consumer {
             tokio::select! {
                 () = stop.cancelled() => return false,
                 () = tokio::time::sleep_until(until) => return true,
-                received = self.consumer.recv() => {
+                received = self.stream.recv() => {
                     let Ok(message) = received.as_ref().map(Message::of) else { continue };
                     self.waiting.push_back(message);
                     self.pause();
@@ -207,7 +207,7 @@ impl Consumer {
     }
 
     fn say_if_nothing_is_assigned(&self) {
-        if !self.consumer.assignment().is_ok_and(|all| all.count() == 0) {
+        if !self.stream.assignment().is_ok_and(|all| all.count() == 0) {
             return;
         }
         tracing::warn!(

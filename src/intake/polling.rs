@@ -120,7 +120,8 @@ impl<O: Offers> Polling<O> {
     }
 
     async fn fetch(&self, kind: RunKind, stop: &CancellationToken) -> Result<bool, Trouble> {
-        let room = Room::left(&self.intake.store.backlog().await.map_err(not_readable)?);
+        let room =
+            Room::left(&self.intake.store.backlog().await.map_err(|error| not_readable(&error))?);
         if room.limit == 0 || stop.is_cancelled() {
             return Ok(false);
         }
@@ -212,7 +213,9 @@ impl<O: Offers> Polling<O> {
     /// is ours.
     async fn take_up_what_was_left_behind(&self) -> Result<(), Trouble> {
         let before = self.intake.clock.now() - LEFT_BEHIND;
-        for held in self.intake.store.held_runs(before).await.map_err(not_readable)? {
+        for held in
+            self.intake.store.held_runs(before).await.map_err(|error| not_readable(&error))?
+        {
             self.settle_again(&held.id, held.kind).await;
         }
         Ok(())
@@ -248,7 +251,7 @@ fn not_understood(reason: &str) -> Outcome {
     Outcome::Invalid
 }
 
-fn not_readable(error: crate::store::Error) -> Trouble {
+fn not_readable(error: &crate::store::Error) -> Trouble {
     Trouble::NotDone { reason: error.to_string(), until: None }
 }
 
