@@ -322,3 +322,17 @@ async fn a_portal_that_is_away_is_asked_again_until_it_answers_and_a_stop_is_hea
         1
     );
 }
+
+#[tokio::test]
+async fn the_agent_says_that_it_polls_and_port_says_where_its_kafka_is() {
+    let world = World::start().await;
+    let secret = SecretString::from(world.sandbox.client_secret());
+    let url = world.sandbox.url();
+    let port = Port::new(&url, world.sandbox.client_id(), secret, world.clock.clone()).unwrap();
+    port.announce_polling().await.unwrap();
+    let said = json!({"settings": {"portAgentStreamerName": "POLLING"}});
+    assert_eq!(world.bodies("/v1/organization"), [said]);
+    let kafka = port.kafka_credentials().await.unwrap();
+    assert_eq!((kafka.brokers.len(), kafka.username.as_str()), (1, "sandbox"));
+    assert!(!format!("{kafka:?}").contains("password: \"sandbox"), "no secret is shown");
+}
