@@ -115,6 +115,18 @@ pub struct RawSettings {
     #[arg(long, env = "PORT_POLL_INTERVAL", default_value = "10s")]
     pub port_poll_interval: String,
 
+    /// Where events of runs and entities are sent, for a portal other than Port: signed CloudEvents.
+    #[arg(long, env = "TOWPATH_EVENTS_URL")]
+    pub events_url: Option<String>,
+
+    /// The secret that events are signed with: any text, or `whsec_…`.
+    #[arg(long, env = "TOWPATH_EVENTS_SECRET", hide_env_values = true, allow_hyphen_values = true)]
+    pub events_secret: Option<String>,
+
+    /// The token with which other machines may use the API. Without it, only this machine may.
+    #[arg(long, env = "TOWPATH_API_TOKEN", hide_env_values = true, allow_hyphen_values = true)]
+    pub api_token: Option<String>,
+
     /// How often runs that have been silent too long are looked at on GitHub, and GitHub's delivery
     /// log for what did not arrive (`60s`, `5m`).
     #[arg(long, env = "TOWPATH_RECONCILE_INTERVAL", default_value = "60s")]
@@ -154,6 +166,10 @@ pub struct Settings {
     pub port_org_id: Option<String>,
     /// How action runs come in.
     pub intake: Intake,
+    /// Who else wants to hear of runs and entities.
+    pub events: Option<EventsSettings>,
+    /// With what other machines may use the API.
+    pub api_token: Option<SecretString>,
     /// How often silent runs are looked at.
     pub reconcile_interval: Duration,
     /// What is logged.
@@ -182,6 +198,15 @@ pub struct PortSettings {
     pub client_id: String,
     /// The client secret.
     pub client_secret: SecretString,
+}
+
+/// Where events are sent.
+#[derive(Debug, Clone)]
+pub struct EventsSettings {
+    /// The address.
+    pub url: String,
+    /// What they are signed with.
+    pub secret: SecretString,
 }
 
 /// How action runs come in. At least one way is open.
@@ -244,6 +269,9 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
+/// The fewest characters of a token that opens the API to other machines.
+const SHORTEST_TOKEN: usize = 24;
+
 type Checked<T> = Result<T, SettingsError>;
 
 fn wrong<T>(text: impl Into<String>) -> Checked<T> {
@@ -256,6 +284,7 @@ impl RawSettings {
     pub fn check(self) -> Checked<Settings> {
         let port = self.port()?;
         let intake = self.intake(port.is_some())?;
+        let events = self.events()?;
         Ok(Settings {
             listen: parse_listen(&self.listen)?,
             github_api_url: parse_url("GITHUB_API_URL", &self.github_api_url)?,
@@ -273,6 +302,8 @@ impl RawSettings {
             port,
             port_org_id: given(self.port_org_id),
             intake,
+            events,
+            api_token: parse_api_token(self.api_token)?,
             log: self.log,
             otlp_endpoint: given(self.otel_exporter_otlp_endpoint),
         })
@@ -326,6 +357,22 @@ impl RawSettings {
         }
     }
 
+    fn events(&self) -> Checked<Option<EventsSettings>> {
+        match (given(self.events_url.clone()), given(self.events_secret.clone())) {
+            (None, None) => Ok(None),
+            (Some(url), Some(secret)) => {
+                let url = parse_url("TOWPATH_EVENTS_URL", &url)?;
+                Ok(Some(EventsSettings { url, secret: secret.into() }))
+            }
+            (Some(_), None) => wrong(
+                "TOWPATH_EVENTS_URL is set without TOWPATH_EVENTS_SECRET; set a secret too, with which the listener can prove what it hears.",
+            ),
+            (None, Some(_)) => wrong(
+                "TOWPATH_EVENTS_SECRET is set without TOWPATH_EVENTS_URL; set both, or neither.",
+            ),
+        }
+    }
+
     fn intake(&self, has_port: bool) -> Checked<Intake> {
         let mut intake = Intake { webhook: false, kafka: None, polling: None };
         let mut ways = 0;
@@ -356,6 +403,11 @@ impl RawSettings {
     }
 
     fn kafka(&self) -> Checked<KafkaSettings> {
+        if cfg!(not(feature = "kafka")) {
+            return wrong(
+                "TOWPATH_INTAKE has `kafka`, which this build cannot read; build it with `cargo build --features kafka`, or use webhook or polling.",
+            );
+        }
         let organization = given(self.port_org_id.clone());
         let named = |given: Option<String>, variable: &str, suffix: &str| match (
             given,
@@ -426,6 +478,16 @@ fn parse_database_url(text: String) -> Checked<SecretString> {
     }
     // The value may hold a password, and is not repeated.
     wrong("TOWPATH_DATABASE_URL has to start with sqlite:// or postgres://.")
+}
+
+/// Long enough that it cannot be guessed.
+fn parse_api_token(token: Option<String>) -> Checked<Option<SecretString>> {
+    match given(token) {
+        Some(token) if token.len() < SHORTEST_TOKEN => wrong(format!(
+            "TOWPATH_API_TOKEN has fewer than {SHORTEST_TOKEN} characters; use a longer one, as `openssl rand -hex 32` makes it."
+        )),
+        token => Ok(token.map(SecretString::from)),
+    }
 }
 
 fn parse_log_format(text: &str) -> Checked<LogFormat> {
@@ -536,6 +598,10 @@ mod tests {
             (&["--reconcile-interval", "60"], "TOWPATH_RECONCILE_INTERVAL"),
             (&["--reconcile-interval", "0s"], "TOWPATH_RECONCILE_INTERVAL"),
             (&["--log-format", "xml"], "TOWPATH_LOG_FORMAT"),
+            (&["--events-url", "https://h"], "TOWPATH_EVENTS_SECRET"),
+            (&["--events-secret", "hush-hush"], "TOWPATH_EVENTS_URL"),
+            (&["--events-url", "h", "--events-secret", "hush-hush"], "TOWPATH_EVENTS_URL"),
+            (&["--api-token", "hush-hush"], "TOWPATH_API_TOKEN"),
         ] {
             let complaint = complaint(flags);
             assert!(complaint.contains(name), "{flags:?}: {complaint}");
@@ -544,6 +610,14 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "kafka"))]
+    fn a_build_without_kafka_says_so() {
+        let complaint = complaint(&[&PORT[..], &["--intake", "kafka"]].concat());
+        assert!(complaint.contains("--features kafka"), "{complaint}");
+    }
+
+    #[test]
+    #[cfg(feature = "kafka")]
     fn kafka_is_named_after_the_organisation() {
         let kafka = [&PORT[..], &["--intake", "kafka,webhook"]].concat();
         assert!(complaint(&kafka).contains("PORT_ORG_ID"));

@@ -22,6 +22,7 @@ pub mod github;
 pub mod http;
 pub mod intake;
 pub mod lifecycle;
+pub mod listener;
 pub mod plan;
 pub mod portal;
 pub mod sandbox;

@@ -1,15 +1,17 @@
 //! One file a command. All wiring lives here: no other room builds a client or opens a store.
 
-pub mod demo;
-pub mod folder;
-pub mod playground;
-pub mod sandbox;
 pub mod check;
 mod checkout;
+pub mod demo;
 pub mod folder;
+#[cfg(feature = "kafka")]
+mod kafka;
 pub mod new;
+pub mod playground;
+pub mod polling;
 pub mod portal;
 pub mod render;
+pub mod sandbox;
 pub mod schema;
 pub mod screen;
 pub mod serve;

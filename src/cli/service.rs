@@ -1,20 +1,28 @@
 //! The service, put together.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
+#[cfg(feature = "kafka")]
+use crate::cli::kafka::consume;
+use crate::cli::polling::poll;
 use crate::clock::Clock;
-use crate::config::{GitHubApp, Settings};
+use crate::config::{self, GitHubApp, Settings};
+use crate::domain::BlueprintId;
 use crate::effects::{Effects, RunPages, TemplatesInForce};
 use crate::github::{self, GitHub};
+use crate::http::dashboard::DashboardState;
 use crate::http::{self, AppState};
 use crate::intake::Intake;
 use crate::lifecycle::Lifecycle;
+use crate::listener::Listener;
 use crate::portal::Port;
 use crate::seal::SealingKey;
 use crate::store::Store;
@@ -78,10 +86,12 @@ impl Service {
         let github = github_of(settings, app, &clock)?;
         let sealing_key = sealing_key(settings, app);
         let templates = TemplatesInForce::new(templates);
+        let portal = portal_of(settings, &clock)?;
         let effects = Effects {
             store: store.clone(),
             github: github.clone(),
-            portal: portal_of(settings, &clock)?,
+            portal: portal.clone(),
+            listener: listener_of(settings, &clock)?,
             templates: templates.clone(),
             pages: pages(settings, address),
             sealing_key: sealing_key.clone(),
@@ -96,16 +106,44 @@ impl Service {
             secret_names: secret_names(&templates),
             access_changed: Arc::new(move || github.forget_installations()),
         };
-        let state = AppState { store: store.clone(), intake, metrics, stopping: lifecycle.token() };
-        lifecycle.spawn(serve(listener, state, lifecycle.clone()));
+        if let Some(port) = portal {
+            fetch(port, &intake, &settings.intake, &lifecycle);
+        }
+        let state = AppState {
+            store: store.clone(),
+            intake,
+            metrics,
+            api_token: settings.api_token.clone(),
+            stopping: lifecycle.token(),
+        };
+        let dashboard = DashboardState {
+            store: store.clone(),
+            clock: clock.clone(),
+            github_url: github_pages(&settings.github_api_url),
+            blueprints: blueprints(&templates.now()),
+            stop: lifecycle.token(),
+        };
+        let app = http::app(state, dashboard);
+        lifecycle.spawn(serve(listener, app, lifecycle.clone()));
         let worker = Worker::new(effects);
         let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
         Ok(Self { address, store, templates, worker, sweep })
     }
 }
 
-async fn serve(listener: TcpListener, state: AppState, lifecycle: Lifecycle) {
-    let service = http::app(state).into_make_service_with_connect_info::<SocketAddr>();
+/// Starts the ways in by which this program asks for runs itself.
+fn fetch(port: Port, intake: &Intake, ways: &config::Intake, lifecycle: &Lifecycle) {
+    #[cfg(feature = "kafka")]
+    if let Some(kafka) = ways.kafka.clone() {
+        lifecycle.spawn(consume(port.clone(), intake.clone(), kafka, lifecycle.token()));
+    }
+    if let Some(polling) = ways.polling.clone() {
+        lifecycle.spawn(poll(port, intake.clone(), polling, lifecycle.token()));
+    }
+}
+
+async fn serve(listener: TcpListener, app: Router, lifecycle: Lifecycle) {
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let token = lifecycle.token();
     let served = axum::serve(listener, service)
         .with_graceful_shutdown(async move { token.cancelled().await })
@@ -132,6 +170,12 @@ fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>>
     portal.map(Some).context("the portal")
 }
 
+fn listener_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Listener>> {
+    let Some(events) = &settings.events else { return Ok(None) };
+    let listener = Listener::new(&events.url, &events.secret, clock.clone());
+    listener.map(Some).context("TOWPATH_EVENTS_URL")
+}
+
 /// Secrets are sealed with the portal's client secret, as the portal does it; without one, or with
 /// one that is too short for a key, with a key made of the App's private key.
 fn sealing_key(settings: &Settings, app: &GitHubApp) -> SealingKey {
@@ -149,6 +193,23 @@ fn secret_names(templates: &TemplatesInForce) -> crate::intake::accept::SecretNa
         let names = now.action(action).map(|of| of.template.secret_inputs());
         names.into_iter().flatten().map(str::to_owned).collect()
     })
+}
+
+/// GitHub's address for people, by that for programs.
+fn github_pages(api_url: &str) -> String {
+    let without_path = api_url.strip_suffix("/api/v3").unwrap_or(api_url);
+    match without_path.strip_prefix("https://api.") {
+        Some(host) => format!("https://{host}"),
+        None => without_path.to_owned(),
+    }
+}
+
+/// What the catalog consists of: the blueprints that the templates write.
+fn blueprints(templates: &Templates) -> Vec<BlueprintId> {
+    let named = templates
+        .iter()
+        .filter_map(|template| template.entity.as_ref()?.get("blueprint")?.as_str()?.parse().ok());
+    named.collect::<BTreeSet<BlueprintId>>().into_iter().collect()
 }
 
 /// Where people see a run: in the portal, or on this service's own page.

@@ -5,12 +5,13 @@ use crate::domain::{EntityRef, Run, RunId};
 use crate::plan::step::{Delete, Upsert};
 use crate::plan::{self, Answer};
 use crate::portal;
-use crate::store::{EntityChange, Place};
+use crate::store::{ClaimedStep, EntityChange, Place};
 
 use super::{Done, Effects, Result};
 
 impl Effects {
-    pub(super) async fn upsert(&self, run: Run, step: &Upsert) -> Result<Done> {
+    pub(super) async fn upsert(&self, claimed: &ClaimedStep, step: &Upsert) -> Result<Done> {
+        let run = claimed.run.clone();
         if let Some(port) = &self.portal {
             let mut told = port.upsert_entity(&step.entity, named(&run.id, step.with_run)).await;
             if matches!(told, Err(portal::Error::Exhausted)) {
@@ -19,12 +20,14 @@ impl Effects {
             }
             told?;
         }
+        self.tell_listener(claimed, claimed.id, &claimed.step).await?;
         let change =
             EntityChange::Put { entity: Box::new(step.entity.clone()), place: place_of(&run) };
         Ok(self.told(run, change))
     }
 
-    pub(super) async fn delete(&self, run: Run, step: &Delete) -> Result<Done> {
+    pub(super) async fn delete(&self, claimed: &ClaimedStep, step: &Delete) -> Result<Done> {
+        let run = claimed.run.clone();
         if let Some(port) = &self.portal {
             let mut told = port.delete_entity(&step.entity, named(&run.id, step.with_run)).await;
             if matches!(told, Err(portal::Error::Exhausted)) {
@@ -32,6 +35,7 @@ impl Effects {
             }
             told?;
         }
+        self.tell_listener(claimed, claimed.id, &claimed.step).await?;
         Ok(self.told(run, EntityChange::Remove(step.entity.clone())))
     }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{github, portal, store};
+use crate::{github, listener, portal, store};
 
 /// Why a step is not done.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,17 @@ impl From<portal::Error> for StepError {
             portal::Error::Exhausted
             | portal::Error::NotFound(_)
             | portal::Error::Refused { .. } => Self::Fail(error.to_string()),
+        }
+    }
+}
+
+impl From<listener::Error> for StepError {
+    fn from(error: listener::Error) -> Self {
+        match &error {
+            listener::Error::Unavailable { until, .. } => {
+                Self::Retry { reason: error.to_string(), until: *until }
+            }
+            listener::Error::Refused(_) => Self::Fail(error.to_string()),
         }
     }
 }

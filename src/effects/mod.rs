@@ -6,6 +6,7 @@
 mod catalog;
 mod dispatch;
 mod error;
+mod events;
 mod propose;
 mod read;
 mod report;
@@ -16,6 +17,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::clock::Clock;
 use crate::domain::{Event, Run, RunId};
 use crate::github::GitHub;
+use crate::listener::Listener;
 use crate::plan::step::Explanation;
 use crate::plan::{self, Answer, Decision, Step};
 use crate::portal::Port;
@@ -34,6 +36,8 @@ pub struct Effects {
     pub github: GitHub,
     /// The portal; without one, the store is the portal.
     pub portal: Option<Port>,
+    /// Who else wants to hear of runs and entities.
+    pub listener: Option<Listener>,
     /// The templates in force.
     pub templates: TemplatesInForce,
     /// Where people see a run.
@@ -118,8 +122,8 @@ impl Effects {
             Step::ReadOutputs(read) => self.read_outputs(run, read).await,
             Step::Look => self.look(run).await,
             Step::StoreSecret(secret) => self.store_secret(run, secret).await,
-            Step::Upsert(upsert) => self.upsert(run, upsert).await,
-            Step::Delete(delete) => self.delete(run, delete).await,
+            Step::Upsert(upsert) => self.upsert(claimed, upsert).await,
+            Step::Delete(delete) => self.delete(claimed, delete).await,
             Step::Progress(_) | Step::End(_) => self.report(claimed).await,
         }
     }

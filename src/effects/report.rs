@@ -15,6 +15,13 @@ impl Effects {
             let repeated = claimed.interrupted || claimed.attempt > 1;
             tell(port, &claimed.run, &waiting, repeated).await?;
         }
+        // A step each, because a repetition may find more of them waiting, and an event that has the
+        // same id has to say the same.
+        self.tell_listener(claimed, claimed.id, &claimed.step).await?;
+        let also = claimed.following.iter().filter(|(id, _)| waiting.also.contains(id));
+        for (id, step) in also {
+            self.tell_listener(claimed, *id, step).await?;
+        }
         Ok(Done::Reported(waiting.also))
     }
 }

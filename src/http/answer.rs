@@ -1,9 +1,11 @@
 //! Answers that are no success: `{"error": {"message"}}`.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+
+use super::dashboard;
 
 /// A refusal, in a sentence.
 #[derive(Debug)]
@@ -50,8 +52,13 @@ impl From<crate::store::Error> for Failure {
     }
 }
 
-pub(super) async fn unknown() -> Failure {
-    Failure::not_found("There is nothing at this address.")
+/// Whoever can read a page gets one.
+pub(super) async fn unknown(headers: HeaderMap) -> Response {
+    let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    if accepted.is_some_and(|accept| accept.contains("text/html")) {
+        return dashboard::not_found().await;
+    }
+    Failure::not_found("There is nothing at this address.").into_response()
 }
 
 pub(super) async fn wrong_method() -> Failure {

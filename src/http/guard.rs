@@ -1,27 +1,40 @@
-//! Who may use the API: for now, whoever sits at this machine.
+//! Who may use the API: whoever sits at this machine, and whoever has the token.
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 
+use super::AppState;
 use super::answer::Failure;
 
 /// Headers by which a proxy on this machine tells that somebody else asks.
 const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
 
-pub(super) async fn only_this_machine(
+pub(super) async fn guard(
+    State(state): State<AppState>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
-    if is_local(peer.ip(), request.headers()) {
+    let has_token = state.api_token.is_some_and(|token| has_token(request.headers(), &token));
+    if has_token || is_local(peer.ip(), request.headers()) {
         return Ok(next.run(request).await);
     }
-    let message = "The API answers on this machine only; ask from there, at 127.0.0.1.";
+    let message = "The API answers at 127.0.0.1 on its own machine, and elsewhere to the token of \
+                   TOWPATH_API_TOKEN, sent as `Authorization: Bearer …`.";
     Err(Failure::new(StatusCode::UNAUTHORIZED, message))
+}
+
+fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // Digests take the same time to compare, whatever differs in the texts.
+    Sha256::digest(sent) == Sha256::digest(token.expose_secret())
 }
 
 /// From this machine, through no proxy, and to a name that cannot be a stranger's: a page elsewhere
@@ -51,6 +64,20 @@ mod tests {
             .iter()
             .map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
         is_local(peer.parse().unwrap(), &headers.collect())
+    }
+
+    #[test]
+    fn the_token_opens_and_nothing_else_does() {
+        let token = SecretString::from("a token that nobody guesses");
+        let opens = |sent: &str| {
+            let headers = [(header::AUTHORIZATION, sent.parse().unwrap())];
+            has_token(&headers.into_iter().collect(), &token)
+        };
+        assert!(opens("Bearer a token that nobody guesses"));
+        assert!(!opens("Bearer a token that nobody guesse"));
+        assert!(!opens("a token that nobody guesses"));
+        assert!(!opens("Bearer "));
+        assert!(!has_token(&HeaderMap::new(), &token));
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub(super) async fn metrics(State(state): State<AppState>) -> Response {
         let oldest = oldest.map_or(0.0, |age| age.as_seconds_f64().max(0.0));
         metrics::gauge!("towpath_oldest_step_seconds").set(oldest);
     }
+    if let Ok(parked) = state.store.count_parked_messages().await {
+        metrics::gauge!("towpath_messages_parked").set(float(parked));
+    }
     let text = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (text, state.metrics.render()).into_response()
 }

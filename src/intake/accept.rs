@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::github_event::{GitHubFact, parse_github_event};
-use super::portal_message::parse_portal_message;
+use super::portal_message::{is_change_log, parse_portal_message};
 use super::signature::{Refusal, verify_github, verify_kafka, verify_portal};
 use crate::clock::Clock;
 use crate::domain::{ActionId, ActionRun, DeliveryId, RunId};
@@ -116,8 +116,11 @@ impl Intake {
         self.message(body).await
     }
 
-    /// A message of the portal, by Kafka.
+    /// A message of the portal, by Kafka. One of the change log is no run, and is not signed.
     pub async fn kafka(&self, body: &[u8]) -> Answer {
+        if is_change_log(body) {
+            return Answer::Ignored;
+        }
         let Some(key) = &self.portal_key else {
             return unproved("kafka", Refusal::NoSecret);
         };
@@ -134,14 +137,12 @@ impl Intake {
         }
     }
 
-    /// An action run that was proved on its way: claimed from the portal's API, or asked for at
-    /// this program's own.
-    pub async fn run(&self, mut run: ActionRun) -> Answer {
-        // No secret reaches the disk in clear.
-        let secret = (self.secret_names)(&run.action);
-        if let Err(error) = self.sealing_key.seal_inputs(&mut run, &secret) {
-            return Answer::NotUnderstood(format!("A secret input cannot be sealed: {error}."));
-        }
+    /// An action run that was proved on its way: asked for at this program's own API.
+    pub async fn run(&self, run: ActionRun) -> Answer {
+        let run = match self.sealed(run) {
+            Ok(run) => run,
+            Err(answer) => return answer,
+        };
         match self.store.accept_run(&run).await {
             Ok(accepted) => {
                 if accepted == Accepted::New {
@@ -150,6 +151,23 @@ impl Intake {
                 Answer::Run(run.id)
             }
             Err(error) => unavailable(&error),
+        }
+    }
+
+    /// An action run that was proved on its way, and may not begin before it is released.
+    pub(super) async fn hold(&self, run: ActionRun) -> Result<Accepted, Answer> {
+        let run = self.sealed(run)?;
+        self.store.hold_run(&run).await.map_err(|error| unavailable(&error))
+    }
+
+    /// No secret reaches the disk in clear.
+    fn sealed(&self, mut run: ActionRun) -> Result<ActionRun, Answer> {
+        let secret = (self.secret_names)(&run.action);
+        match self.sealing_key.seal_inputs(&mut run, &secret) {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                Err(Answer::NotUnderstood(format!("A secret input cannot be sealed: {error}.")))
+            }
         }
     }
 

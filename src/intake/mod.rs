@@ -8,6 +8,9 @@ pub mod github_event;
 mod github_signal;
 mod invocation;
 mod json_text;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod polling;
 pub mod portal_message;
 pub mod signature;
 

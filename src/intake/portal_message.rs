@@ -34,6 +34,12 @@ const ENTITY: &[&str] = &["/payload/entity", "/entity", "/context/entity"];
 /// The action of a workflow node that names none: no template has it, and its run is told so.
 const NODE_WITHOUT_ACTION: &str = "workflow_node";
 
+/// Whether a message says that something of the catalog has changed.
+pub fn is_change_log(body: &[u8]) -> bool {
+    let message: Value = serde_json::from_slice(body).unwrap_or_default();
+    ["diff", "changelogDestination"].iter().any(|name| message.get(name).is_some())
+}
+
 /// Reads a message that came by webhook or by Kafka.
 pub fn parse_portal_message(body: &[u8]) -> Result<ActionRun, NotAnActionRun> {
     let message = serde_json::from_slice(body)

@@ -8,6 +8,7 @@ pub mod definition;
 mod entity;
 pub mod error;
 pub mod limit;
+mod polling;
 pub mod report;
 mod run;
 mod token;
@@ -19,6 +20,7 @@ use crate::clock::Clock;
 use transport::Transport;
 
 pub use error::Error;
+pub use polling::{Installation, KafkaCredentials};
 pub use run::{PatchRun, RunSeen};
 
 /// A client of Port's API. Clones share the connections and the token.

@@ -41,12 +41,14 @@ pub(super) struct Call<'a> {
     path: Vec<&'a str>,
     query: Vec<(&'static str, &'a str)>,
     body: Option<Value>,
+    reserved: bool,
 }
 
 impl<'a> Call<'a> {
     /// A call of a path, given in segments, which may hold any character.
     pub(super) fn new(method: Method, path: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { method, path: path.into_iter().collect(), query: Vec::new(), body: None }
+        let path = path.into_iter().collect();
+        Self { method, path, query: Vec::new(), body: None, reserved: false }
     }
 
     /// With a parameter.
@@ -66,6 +68,12 @@ impl<'a> Call<'a> {
     /// With a JSON body.
     pub(super) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Of those that Port keeps for its own clients, which say so.
+    pub(super) fn reserved(mut self) -> Self {
+        self.reserved = true;
         self
     }
 
@@ -104,13 +112,14 @@ impl Transport {
         self.send(&call).await.map(drop)
     }
 
-    /// Asks, and gives the answer.
+    /// Sends, and gives the answer. Of a change, an answer that cannot be read is a lost one.
     pub(super) async fn read<T: for<'de> Deserialize<'de>>(
         &self,
         call: Call<'_>,
     ) -> Result<T, Error> {
+        let effect = call.effect();
         let response = self.send(&call).await?;
-        parse(&whole(response, Effect::Read).await?)
+        parse(&whole(response, effect).await?, effect)
     }
 
     async fn send(&self, call: &Call<'_>) -> Result<Response, Error> {
@@ -129,6 +138,9 @@ impl Transport {
             .client
             .request(call.method.clone(), self.url(call))
             .bearer_auth(token.expose_secret());
+        if call.reserved {
+            request = request.header("x-port-reserved-usage", "true");
+        }
         if let Some(body) = &call.body {
             let body = body.to_string();
             if !limit::body_fits(body.len()) {
@@ -174,7 +186,7 @@ impl Transport {
             Err(Error::NotFound(_) | Error::Refused { .. }) => return Err(Error::Unauthorized),
             answered => answered?,
         };
-        let granted: Granted = parse(&whole(response, Effect::Read).await?)?;
+        let granted: Granted = parse(&whole(response, Effect::Read).await?, Effect::Read)?;
         let expires_in = Duration::try_from_secs_f64(granted.expires_in).unwrap_or_default();
         Ok(Fetched { token: granted.access_token.into(), expires_in })
     }
@@ -206,9 +218,9 @@ async fn whole(mut response: Response, effect: Effect) -> Result<Vec<u8>, Error>
     }
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, Error> {
+fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8], effect: Effect) -> Result<T, Error> {
     serde_json::from_slice(bytes)
-        .map_err(|error| Error::Unavailable(format!("its answer cannot be read: {error}")))
+        .map_err(|error| effect.lost(format!("its answer cannot be read: {error}")))
 }
 
 fn too_large(bytes: usize) -> Error {

@@ -47,6 +47,8 @@ pub enum Recorded {
 /// Something to be written down.
 enum Fact {
     Run(Box<ActionRun>),
+    /// A run that may not begin before it is released.
+    HeldRun(Box<ActionRun>),
     Observation(DeliveryId, Box<Observation>),
 }
 
@@ -88,6 +90,15 @@ impl Store {
     /// Writes down an action run and its first step, unless the run is known.
     pub async fn accept_run(&self, request: &ActionRun) -> Result<Accepted> {
         match self.accept(Fact::Run(Box::new(request.clone()))).await? {
+            Recorded::Repeated => Ok(Accepted::Known),
+            _ => Ok(Accepted::New),
+        }
+    }
+
+    /// Writes down an action run that does not begin before [`Store::release_run`], unless the run is
+    /// known.
+    pub async fn hold_run(&self, request: &ActionRun) -> Result<Accepted> {
+        match self.accept(Fact::HeldRun(Box::new(request.clone()))).await? {
             Recorded::Repeated => Ok(Accepted::Known),
             _ => Ok(Accepted::New),
         }
@@ -170,17 +181,30 @@ impl Store {
     async fn write(&self, tx: &mut Tx, fact: &Fact) -> Result<Written> {
         match fact {
             Fact::Run(request) => self.write_run(tx, request).await,
+            Fact::HeldRun(request) => self.write_held_run(tx, request).await,
             Fact::Observation(delivery, seen) => self.write_observation(tx, delivery, seen).await,
         }
     }
 
     async fn write_run(&self, tx: &mut Tx, request: &ActionRun) -> Result<Written> {
         let run = Run::received(request.clone(), self.shared.clock.now());
+        if insert_run(tx, &run).await? {
+            self.add_steps(tx, &run.id, &[Step::Begin]).await?;
+            return Ok(Written { recorded: Recorded::Concerns(1), changed: vec![run.id] });
+        }
+        // Who hands it over now is told that it is accepted: nothing is awaited any more.
+        let released = self.begin_held(tx, &run.id).await?;
+        let changed = released.then_some(run.id).into_iter().collect();
+        Ok(Written { recorded: Recorded::Repeated, changed })
+    }
+
+    async fn write_held_run(&self, tx: &mut Tx, request: &ActionRun) -> Result<Written> {
+        let run = Run::received(request.clone(), self.shared.clock.now());
         if !insert_run(tx, &run).await? {
             return Ok(Written { recorded: Recorded::Repeated, changed: Vec::new() });
         }
-        self.add_steps(tx, &run.id, &[Step::Begin]).await?;
-        Ok(Written { recorded: Recorded::Concerns(1), changed: vec![run.id] })
+        self.mark_held(tx, &run.id).await?;
+        Ok(Written { recorded: Recorded::Concerns(1), changed: Vec::new() })
     }
 
     async fn write_observation(

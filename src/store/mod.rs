@@ -16,7 +16,9 @@ mod append;
 mod catalog;
 mod dialect;
 mod error;
+mod hold;
 mod look;
+mod parked;
 mod queue;
 mod read;
 mod rows;
@@ -31,6 +33,8 @@ use tokio::sync::{broadcast, watch};
 pub use accept::{Accepted, Recorded};
 pub use catalog::{EntityChange, EntityRecord, Place};
 pub use error::Error;
+pub use hold::HeldRun;
+pub use parked::ParkedMessage;
 pub use queue::{ClaimedStep, StepId};
 pub use read::{Counts, RecordedEvent, RecordedStep, RunFilter, StepState};
 

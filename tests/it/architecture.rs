@@ -25,11 +25,14 @@ const ROOMS: &[(&str, Uses)] = &[
     ("intake", Uses::Only(&["domain", "store", "seal", "clock"])),
     ("github", Uses::Only(&["domain", "clock"])),
     ("portal", Uses::Only(&["domain", "clock"])),
+    ("listener", Uses::Only(&["domain", "clock"])),
     ("store", Uses::Only(&["domain", "plan", "clock"])),
     // They bring the others together.
     (
         "effects",
-        Uses::Only(&["domain", "template", "plan", "store", "github", "portal", "seal", "clock"]),
+        Uses::Only(&[
+            "domain", "template", "plan", "store", "github", "portal", "listener", "seal", "clock",
+        ]),
     ),
     ("worker", Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"])),
     ("http", Uses::Only(&["domain", "plan", "intake", "store", "portal", "clock", "lifecycle"])),
@@ -40,8 +43,9 @@ const ROOMS: &[(&str, Uses)] = &[
 /// Crates that stay in the rooms named here. `cli` is not above this wall.
 const CRATES: &[(&str, &[&str])] = &[
     ("octocrab", &["github"]),
+    ("rdkafka", &["intake"]),
     ("sqlx", &["store"]),
-    ("reqwest", &["portal", "sandbox", "config"]),
+    ("reqwest", &["portal", "listener", "sandbox", "config"]),
     ("axum", &["http", "sandbox", "cli"]),
     ("async_graphql", &["sandbox"]),
     ("git2", &["sandbox"]),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use towpath::clock::Clock;
 use towpath::domain::action_run::RunKind;
 use towpath::domain::{ActionId, ActionRun, Event, Invocation, RunId, Stage, Status, User};
+use towpath::http::dashboard::DashboardState;
 use towpath::http::{AppState, app};
 use towpath::intake::Intake;
 use towpath::plan::Decision;
@@ -23,6 +24,8 @@ use towpath::seal::SealingKey;
 use towpath::store::Store;
 
 const SECRET: &str = "a client secret of the portal, long enough";
+
+const API_TOKEN: &str = "a token for the API, long enough";
 
 fn intake(store: &Store) -> Intake {
     Intake {
@@ -68,11 +71,19 @@ impl Service {
             store: store.clone(),
             intake: intake(&store),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
+            api_token: Some(API_TOKEN.into()),
             stopping: CancellationToken::new(),
+        };
+        let dashboard = DashboardState {
+            store: store.clone(),
+            clock: Clock::system(),
+            github_url: "https://github.com".to_owned(),
+            blueprints: Vec::new(),
+            stop: CancellationToken::new(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let service = app(state).into_make_service_with_connect_info::<SocketAddr>();
+        let service = app(state, dashboard).into_make_service_with_connect_info::<SocketAddr>();
         #[expect(clippy::disallowed_methods, reason = "ends with the test")]
         tokio::spawn(async move { axum::serve(listener, service).await });
         Self { store, url, client: Client::new(), _folder: folder }

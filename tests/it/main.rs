@@ -2,16 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
 mod architecture;
-mod dashboard;
 mod author;
+mod dashboard;
 mod docs;
+mod events;
 mod files_agree;
 mod http;
 mod intake;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod portal;
 mod sandbox_github;
 mod store;
 mod stories;
 mod support;
 mod templates;
+mod ways;
 mod world;

@@ -174,6 +174,8 @@ fn settings(
         }),
         port_org_id: None,
         intake: Intake { webhook: true, kafka: None, polling: None },
+        events: None,
+        api_token: None,
         reconcile_interval: Duration::from_mins(1),
         log: arguments.log.clone(),
         log_format: LogFormat::Text,

@@ -33,7 +33,11 @@ async fn a_pull_request_is_two_requests_whatever_the_number_of_files() {
     for files in [1, 10, 100] {
         let mut kind = Kind::default();
         for n in 1..files {
-            kind.files.push((format!("part-{n}.tf.tera"), "# {{ inputs.name }}\n".to_owned(), false));
+            kind.files.push((
+                format!("part-{n}.tf.tera"),
+                "# {{ inputs.name }}\n".to_owned(),
+                false,
+            ));
         }
         let world = World::of(kind).await;
         world.infrastructure.create_label("self-service");

@@ -63,7 +63,8 @@ async fn what_stands_is_found_in_git_where_nothing_is_remembered() {
     assert!(file(&world).contains("size = 20"));
     land(&world).await;
     world.until_portal(&run, "SUCCESS", "Applied").await;
-    let entity = EntityRef { blueprint: "database".parse().unwrap(), identifier: "orders".parse().unwrap() };
+    let entity =
+        EntityRef { blueprint: "database".parse().unwrap(), identifier: "orders".parse().unwrap() };
     let place = world.store().entity(&entity).await.unwrap().unwrap().place.unwrap();
     assert_eq!(place.path, "databases/orders");
     world.end().await;
@@ -97,7 +98,8 @@ async fn what_a_person_wrote_elsewhere_in_the_file_survives_every_change() {
     let mut world = World::start().await;
     world.with_database("orders").await;
     let before = world.infrastructure.file_at("main", MAIN).unwrap();
-    let edited = before.replace("output \"endpoint\" {", "# By hand.\noutput \"endpoint\" {\n  sensitive = false");
+    let edited = before
+        .replace("output \"endpoint\" {", "# By hand.\noutput \"endpoint\" {\n  sensitive = false");
     assert_ne!(edited, before);
     world.infrastructure.push("octocat", "main", &[(MAIN, Some(&edited))], "By hand");
     newest_run(&world.infrastructure, "apply.yml").complete("success");
@@ -223,8 +225,14 @@ async fn a_destroy_that_fails_leaves_the_entity() {
 #[tokio::test]
 async fn what_the_create_ran_on_is_known_to_every_later_change() {
     let kind = Kind::default()
-        .with("path: \"databases/{{ inputs.name }}\"", "path: \"{{ entity.identifier }}/{{ inputs.name }}\"")
-        .with("size: \"{{ inputs.size }}\"}", "size: \"{{ inputs.size }}\"}\n  relations: {service: \"{{ entity.identifier }}\"}");
+        .with(
+            "path: \"databases/{{ inputs.name }}\"",
+            "path: \"{{ entity.identifier }}/{{ inputs.name }}\"",
+        )
+        .with(
+            "size: \"{{ inputs.size }}\"}",
+            "size: \"{{ inputs.size }}\"}\n  relations: {service: \"{{ entity.identifier }}\"}",
+        );
     let mut world = World::of(kind).await;
     world.with_database("orders").await;
     forget_entities(&mut world).await;

@@ -32,7 +32,10 @@ async fn whole_story(world: &World) -> RunId {
 async fn assert_one_of_each(world: &World, run: &RunId) {
     world.until_portal(run, "SUCCESS", "Applied").await;
     let pull = world.infrastructure.only_pull_request().now();
-    assert_eq!((pull.labels, pull.reviewers), (vec!["self-service".to_owned()], vec!["octocat".to_owned()]));
+    assert_eq!(
+        (pull.labels, pull.reviewers),
+        (vec!["self-service".to_owned()], vec!["octocat".to_owned()])
+    );
     assert_eq!(world.infrastructure.branches().len(), 2, "{:?}", world.infrastructure.branches());
     let entity = world.portal.entity("database", "orders").expect("the entity is there");
     assert_eq!(entity["properties"]["size"], json!(10));
@@ -237,7 +240,9 @@ async fn an_hourly_limit_is_waited_for() {
 #[tokio::test]
 async fn reports_wait_while_the_portal_is_away_and_the_work_goes_on() {
     let world = World::start().await;
-    for (method, path) in [("PATCH", "/v1/actions/runs/{run}"), ("POST", "/v1/actions/runs/{run}/logs")] {
+    for (method, path) in
+        [("PATCH", "/v1/actions/runs/{run}"), ("POST", "/v1/actions/runs/{run}/logs")]
+    {
         let away = portal::FaultKind::Answer { status: 503, headers: Vec::new() };
         world.portal.inject(portal::Fault { times: 1000, ..once(method, path, away) });
     }
@@ -255,7 +260,11 @@ async fn reports_wait_while_the_portal_is_away_and_the_work_goes_on() {
     assert_one_of_each(&world, &run).await;
     let log = world.portal_log(&run);
     let at = |line: &str| log.find(line).unwrap();
-    assert!(at("Received") < at("is open") && at("is open") < at("was merged") && at("was merged") < at("was applied"));
+    assert!(
+        at("Received") < at("is open")
+            && at("is open") < at("was merged")
+            && at("was merged") < at("was applied")
+    );
     world.end().await;
 }
 

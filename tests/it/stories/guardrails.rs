@@ -21,7 +21,9 @@ async fn refused(action: &str, inputs: Value, entity: &str) -> String {
 
 #[tokio::test]
 async fn every_fault_is_named_by_its_field() {
-    let log = refused("add_database", json!({"name": "UPPER", "size": 1000, "colour": "red"}), "shop").await;
+    let log =
+        refused("add_database", json!({"name": "UPPER", "size": 1000, "colour": "red"}), "shop")
+            .await;
     for field in ["name", "size", "colour"] {
         assert!(log.contains(field), "{field} is not named in:\n{log}");
     }

@@ -31,7 +31,10 @@ async fn a_run_is_asked_for_followed_and_its_entity_read_by_the_api() {
     let id = answer["run"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
     world.rest().await;
     let run = get(&world, &format!("runs/{id}")).await;
-    assert_eq!((&run["status"], &run["label"]), (&json!("IN_PROGRESS"), &json!("Waiting for review")));
+    assert_eq!(
+        (&run["status"], &run["label"]),
+        (&json!("IN_PROGRESS"), &json!("Waiting for review"))
+    );
     assert_eq!(run["repository"], json!("acme/infrastructure"));
     assert!(run["links"][0].as_str().unwrap().ends_with("/pull/1"), "{run}");
     world.newest_pull().merge("octocat", MergeMethod::Squash);
@@ -51,7 +54,8 @@ async fn a_run_is_asked_for_followed_and_its_entity_read_by_the_api() {
 #[tokio::test]
 async fn a_refused_run_says_why_in_its_events() {
     let world = World::of(Kind { embedded_portal: true, ..Kind::default() }).await;
-    let (status, answer) = post(&world, "add_database", &json!({"inputs": {"name": "UPPER"}})).await;
+    let (status, answer) =
+        post(&world, "add_database", &json!({"inputs": {"name": "UPPER"}})).await;
     assert_eq!(status, 202, "{answer}");
     world.rest().await;
     let run = get(&world, &format!("runs/{}", answer["run"].as_str().unwrap())).await;

@@ -73,7 +73,8 @@ async fn the_pull_request_says_what_was_asked_by_whom_and_for_whom_to_look() {
 
 #[tokio::test]
 async fn a_reviewer_whom_github_does_not_know_or_refuses_is_a_line_in_the_log() {
-    let template = Kind::default().with("reviewers: [octocat]", "reviewers: [nobody, stranger, \"@acme/ghosts\", octocat]");
+    let template = Kind::default()
+        .with("reviewers: [octocat]", "reviewers: [nobody, stranger, \"@acme/ghosts\", octocat]");
     let world = World::of(template).await;
     // Somebody who exists and may not see the repository: GitHub refuses the whole request.
     let elsewhere = world.github.create_repository("acme/elsewhere", &[("README.md", "x")]);
@@ -102,7 +103,8 @@ async fn a_plan_with_an_artifact_tells_what_it_would_change() {
     let world = World::start().await;
     let run = proposed(&world).await;
     let plan = newest_run(&world.infrastructure, "plan.yml");
-    let change = |address: &str, actions: Value| json!({"address": address, "change": {"actions": actions}});
+    let change =
+        |address: &str, actions: Value| json!({"address": address, "change": {"actions": actions}});
     let json = json!({"resource_changes": [
         change("a.one", json!(["create"])), change("a.two", json!(["create"])),
         change("a.three", json!(["delete", "create"])), change("a.four", json!(["no-op"])),
@@ -243,7 +245,8 @@ async fn a_declined_change_that_is_merged_after_all_still_reaches_the_catalog() 
 
 #[tokio::test]
 async fn a_commit_status_says_that_it_is_applied() {
-    let world = World::of(Kind::default().with("{workflow: apply.yml}", "{status: atlantis/apply}")).await;
+    let world =
+        World::of(Kind::default().with("{workflow: apply.yml}", "{status: atlantis/apply}")).await;
     let run = merged(&world).await;
     let merge = world.newest_pull().now().merge_commit.unwrap();
     world.infrastructure.set_status("atlantis", &merge, "atlantis/plan", "success");
@@ -257,7 +260,8 @@ async fn a_commit_status_says_that_it_is_applied() {
 
 #[tokio::test]
 async fn a_status_on_the_head_before_the_merge_counts() {
-    let world = World::of(Kind::default().with("{workflow: apply.yml}", "{status: atlantis/apply}")).await;
+    let world =
+        World::of(Kind::default().with("{workflow: apply.yml}", "{status: atlantis/apply}")).await;
     let run = proposed(&world).await;
     let head = world.newest_pull().now().head_sha;
     world.infrastructure.set_status("atlantis", &head, "atlantis/apply", "success");
@@ -294,7 +298,8 @@ async fn a_failed_check_fails_the_run_and_a_later_one_still_reaches_the_catalog(
 
 #[tokio::test]
 async fn a_deployment_says_that_it_is_applied() {
-    let world = World::of(Kind::default().with("{workflow: apply.yml}", "{deployment: production}")).await;
+    let world =
+        World::of(Kind::default().with("{workflow: apply.yml}", "{deployment: production}")).await;
     let run = merged(&world).await;
     let merge = world.newest_pull().now().merge_commit.unwrap();
     world.infrastructure.deploy("octocat", &merge, "staging", "success");
@@ -307,7 +312,8 @@ async fn a_deployment_says_that_it_is_applied() {
 
 #[tokio::test]
 async fn a_deployment_of_the_head_before_the_merge_counts() {
-    let world = World::of(Kind::default().with("{workflow: apply.yml}", "{deployment: production}")).await;
+    let world =
+        World::of(Kind::default().with("{workflow: apply.yml}", "{deployment: production}")).await;
     let run = proposed(&world).await;
     let head = world.newest_pull().now().head_sha;
     world.infrastructure.deploy("octocat", &head, "production", "success");

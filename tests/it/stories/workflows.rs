@@ -30,7 +30,8 @@ async fn invoked(world: &World, method: Value, inputs: Value) -> (RunId, Workflo
 }
 
 fn github(more: Value) -> Value {
-    let mut method = json!({"type": "GITHUB", "org": "acme", "repo": "shop", "workflow": "rollback.yml"});
+    let mut method =
+        json!({"type": "GITHUB", "org": "acme", "repo": "shop", "workflow": "rollback.yml"});
     let more = more.as_object().cloned().unwrap_or_default();
     method.as_object_mut().expect("it is an object").extend(more);
     method
@@ -44,7 +45,11 @@ async fn an_action_of_a_template_runs_a_workflow_to_its_end() {
     let shown = world.until_portal(&run, "IN_PROGRESS", "Queued").await;
     let id = workflow.id;
     assert_eq!(shown.external_run_id, Some(format!("acme/shop/actions/runs/{id}")));
-    assert!(shown.links[0].ends_with(&format!("/acme/shop/actions/runs/{id}")), "{:?}", shown.links);
+    assert!(
+        shown.links[0].ends_with(&format!("/acme/shop/actions/runs/{id}")),
+        "{:?}",
+        shown.links
+    );
     workflow.start();
     workflow.job_started("deploy");
     world.rest().await;
@@ -165,9 +170,13 @@ async fn a_v1_invocation_sends_all_inputs_and_the_message() {
     let world = World::start().await;
     let inputs = json!({"version": "1.2", "count": 3, "deep": {"a": [1]}});
     let (run, workflow) = invoked(&world, github(json!({})), inputs).await;
-    assert_eq!((&workflow.inputs["version"], &workflow.inputs["count"]), (&json!("1.2"), &json!("3")));
+    assert_eq!(
+        (&workflow.inputs["version"], &workflow.inputs["count"]),
+        (&json!("1.2"), &json!("3"))
+    );
     assert_eq!(workflow.inputs["deep"], json!("{\"a\":[1]}"));
-    let payload: Value = serde_json::from_str(workflow.inputs["port_payload"].as_str().unwrap()).unwrap();
+    let payload: Value =
+        serde_json::from_str(workflow.inputs["port_payload"].as_str().unwrap()).unwrap();
     assert_eq!(payload["context"]["runId"], json!(run.as_str()));
     assert_eq!(workflow.branch, "main");
     world.shop.workflow_run(workflow.id).complete("success");
@@ -189,7 +198,9 @@ async fn a_v1_invocation_may_leave_the_message_out() {
 async fn a_v2_invocation_sends_exactly_what_it_says_on_the_branch_that_it_names() {
     let world = World::start().await;
     world.shop.create_branch("octocat", "release/1");
-    let method = github(json!({"workflowInputs": {"v": "{{ .inputs.version }}", "o": {"a": 1}, "ref": "release/1"}}));
+    let method = github(
+        json!({"workflowInputs": {"v": "{{ .inputs.version }}", "o": {"a": 1}, "ref": "release/1"}}),
+    );
     let (_, workflow) = invoked(&world, method, json!({"version": "1.2", "other": "x"})).await;
     assert_eq!(Value::Object(workflow.inputs), json!({"v": "1.2", "o": "{\"a\":1}"}));
     assert_eq!(workflow.branch, "release/1");
@@ -255,12 +266,21 @@ async fn an_old_server_does_not_tell_the_run_and_it_is_found() {
 
 #[tokio::test]
 async fn two_dispatches_at_once_on_an_old_server_are_told_apart_by_what_they_are_called() {
-    let kind = Kind { legacy_dispatch: true, ..Kind::default() }
-        .with("{note: \"{{ inputs.note }}\"}", "{note: \"{{ inputs.note }}\", run: \"{{ run.id }}\"}");
+    let kind = Kind { legacy_dispatch: true, ..Kind::default() }.with(
+        "{note: \"{{ inputs.note }}\"}",
+        "{note: \"{{ inputs.note }}\", run: \"{{ run.id }}\"}",
+    );
     let world = World::of(kind).await;
-    let named = format!("run-name: \"Rollback ${{{{ inputs.run }}}}\"
-{DISPATCHED}");
-    world.shop.push("octocat", "main", &[(".github/workflows/rollback.yml", Some(named.as_str()))], "Name");
+    let named = format!(
+        "run-name: \"Rollback ${{{{ inputs.run }}}}\"
+{DISPATCHED}"
+    );
+    world.shop.push(
+        "octocat",
+        "main",
+        &[(".github/workflows/rollback.yml", Some(named.as_str()))],
+        "Name",
+    );
     let (one, two) = tokio::join!(rollback(&world, "one"), rollback(&world, "two"));
     world.rest().await;
     assert_eq!(world.shop.workflow_runs().len(), 2);
@@ -269,7 +289,11 @@ async fn two_dispatches_at_once_on_an_old_server_are_told_apart_by_what_they_are
         let external = shown.external_run_id.unwrap();
         let id: u64 = external.rsplit('/').next().unwrap().parse().unwrap();
         let workflow = world.shop.workflow_run(id);
-        assert!(workflow.now().display_title.contains(run.as_str()), "{}", workflow.now().display_title);
+        assert!(
+            workflow.now().display_title.contains(run.as_str()),
+            "{}",
+            workflow.now().display_title
+        );
         workflow.complete(conclusion);
     }
     world.rest().await;
@@ -294,7 +318,9 @@ async fn two_dispatches_at_once_on_an_old_server_are_never_mistaken_for_each_oth
         }
     }
     followed.dedup();
-    assert!(followed.len() != 1 || world.portal.run(one.as_str()) != world.portal.run(two.as_str()));
+    assert!(
+        followed.len() != 1 || world.portal.run(one.as_str()) != world.portal.run(two.as_str())
+    );
     for run in world.shop.workflow_runs() {
         world.shop.workflow_run(run.id).complete("success");
     }
@@ -306,10 +332,9 @@ async fn two_dispatches_at_once_on_an_old_server_are_never_mistaken_for_each_oth
 async fn too_many_and_too_long_inputs_are_refused_before_github_is_asked() {
     let world = World::start().await;
     let many: Map<String, Value> = (0..26).map(|n| (format!("i{n}"), json!(n))).collect();
-    for (inputs, named) in [
-        (Value::Object(many), "26 inputs"),
-        (json!({"long": "x".repeat(65_530)}), "at most 65535"),
-    ] {
+    for (inputs, named) in
+        [(Value::Object(many), "26 inputs"), (json!({"long": "x".repeat(65_530)}), "at most 65535")]
+    {
         world.add_invocation("by_message", &github(json!({"omitPayload": true})));
         let run = world.press("by_message", inputs, None).await;
         world.rest().await;

@@ -73,7 +73,8 @@ impl World {
 
     /// The service ends in order.
     pub(crate) async fn stop(&mut self) {
-        let Running { store, worker, lifecycle, runtime, .. } = self.running.take().expect("it runs");
+        let Running { store, worker, lifecycle, runtime, .. } =
+            self.running.take().expect("it runs");
         lifecycle.stop();
         assert_eq!(lifecycle.drain(PATIENCE).await, Drained::Complete);
         drop(worker);

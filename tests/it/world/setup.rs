@@ -68,6 +68,8 @@ pub(super) fn settings(
         }),
         port_org_id: None,
         intake: Intake { webhook: true, kafka: None, polling: None },
+        events: None,
+        api_token: None,
         reconcile_interval: Duration::from_hours(1),
         log: "warn".to_owned(),
         log_format: LogFormat::Text,

@@ -23,6 +23,13 @@ CREATE INDEX runs_by_stage ON runs (stage);
 -- The sweep asks only for open runs whose time has come.
 CREATE INDEX runs_to_look_at ON runs (look_at) WHERE look_at IS NOT NULL;
 
+-- Runs that are written down but may not begin yet: the portal is still to be told that they are
+-- taken. They have no step.
+CREATE TABLE held (
+    run_id  TEXT PRIMARY KEY REFERENCES runs (id),
+    held_at BIGINT NOT NULL
+);
+
 CREATE TABLE steps (
     -- Drawn while the run is locked, so that the order of ids is the order of a lane.
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -91,6 +98,13 @@ CREATE TABLE entities (
     path       TEXT,
     updated_at BIGINT NOT NULL,
     PRIMARY KEY (blueprint, identifier)
+);
+
+-- Messages of a stream that could not be taken, so that those behind them can be.
+CREATE TABLE parked (
+    source    TEXT PRIMARY KEY,  -- where it stands: `kafka:topic/partition/offset`
+    reason    TEXT NOT NULL,
+    parked_at BIGINT NOT NULL
 );
 
 -- Small things to be remembered: cursors.

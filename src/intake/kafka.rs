@@ -1,0 +1,276 @@
+//! Runs that lie in a Kafka topic: read in order, written down, and only then counted as read.
+//!
+//! An offset is given to the group after the transaction that holds the run. A message that cannot
+//! be taken is parked with its offset, and its partition goes on. While nothing can be written down,
+//! nothing more is read, and the place in the group is kept.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{Consumer as _, ConsumerContext, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::accept::{Answer, Intake};
+
+/// How long to wait before a message is tried again that could not be written down.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How long nothing may be assigned before it is said, and how often it is said.
+const NOTHING_ASSIGNED: Duration = Duration::from_mins(1);
+
+/// Where the topic is, and as whom it is read.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// The brokers, comma-separated.
+    pub brokers: String,
+    /// `SASL_SSL`, `PLAINTEXT`, …
+    pub security_protocol: String,
+    /// `SCRAM-SHA-512`, …
+    pub sasl_mechanism: String,
+    /// User name and password, where the protocol has them.
+    pub credentials: Option<(String, SecretString)>,
+    /// A file with the brokers' certificate authority, where it is not a public one.
+    pub ca_location: Option<String>,
+    /// The topic.
+    pub topic: String,
+    /// The consumer group. Its members share the partitions.
+    pub group: String,
+}
+
+impl Connection {
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("security.protocol", &self.security_protocol)
+            .set("group.id", &self.group)
+            .set("client.id", "towpath")
+            // What lay there before the first start is still to be done.
+            .set("auto.offset.reset", "earliest")
+            // Only what was stored by `store_offset` is committed: now and then, when a partition is
+            // given away, and at the end.
+            .set("enable.auto.offset.store", "false")
+            .set("enable.auto.commit", "true")
+            .set("auto.commit.interval.ms", "1000")
+            // Partitions that stay are read on while others move.
+            .set("partition.assignment.strategy", "cooperative-sticky");
+        if let Some((username, password)) = &self.credentials {
+            config
+                .set("sasl.mechanism", &self.sasl_mechanism)
+                .set("sasl.username", username)
+                .set("sasl.password", password.expose_secret());
+        }
+        if let Some(file) = &self.ca_location {
+            config.set("ssl.ca.location", file);
+        }
+        config
+    }
+}
+
+/// Reads a topic as a member of its group.
+pub struct Consumer {
+    intake: Intake,
+    stream: StreamConsumer<Said>,
+    topic: String,
+    group: String,
+    /// Read, and not yet written down: one, or more while nothing can be written.
+    waiting: VecDeque<Message>,
+}
+
+impl Consumer {
+    /// A member of the group. It reads once it runs.
+    pub fn new(intake: Intake, connection: &Connection) -> Result<Self, KafkaError> {
+        let stream: StreamConsumer<Said> = connection.config().create_with_context(Said)?;
+        stream.subscribe(&[&connection.topic])?;
+        let (topic, group) = (connection.topic.clone(), connection.group.clone());
+        Ok(Self { intake, stream, topic, group, waiting: VecDeque::new() })
+    }
+
+    /// Reads until it is told to stop; then gives its partitions back.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.read() => {}
+            }
+            self.write_down(&stop).await;
+        }
+        // Leaving the group commits what was stored, and waits for the answer.
+        let left = tokio::task::spawn_blocking(move || drop(self.stream)).await;
+        if left.is_err() {
+            tracing::warn!("the Kafka group was not left in order");
+        }
+    }
+
+    /// Waits for the next message.
+    async fn read(&mut self) {
+        let received = tokio::time::timeout(NOTHING_ASSIGNED, self.stream.recv()).await;
+        match received {
+            Ok(Ok(message)) => {
+                let message = Message::of(&message);
+                self.waiting.push_back(message);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, topic = self.topic, "Kafka cannot be read");
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+            Err(_silence) => self.say_if_nothing_is_assigned(),
+        }
+    }
+
+    /// Writes down what was read, in order. While the store does not take it, nothing more is read,
+    /// but the group hears that this member lives.
+    async fn write_down(&mut self, stop: &CancellationToken) {
+        let mut is_paused = false;
+        while let Some(message) = self.waiting.front() {
+            if self.take(message).await {
+                self.count_as_read(message);
+                self.waiting.pop_front();
+                continue;
+            }
+            is_paused = self.pause();
+            if !self.stay_a_member(stop).await {
+                return;
+            }
+        }
+        if is_paused {
+            self.resume();
+        }
+    }
+
+    /// Whether the message needs not be read again: its run is on disk, or it is parked, or it
+    /// means nothing here.
+    async fn take(&self, message: &Message) -> bool {
+        let Some(payload) = &message.payload else { return true };
+        let answer = self.intake.kafka(payload).await;
+        let reason = match &answer {
+            Answer::Unproved => Some("The signature is wrong or missing."),
+            Answer::NotUnderstood(reason) => Some(reason.as_str()),
+            _ => None,
+        };
+        let mut outcome = outcome_of(&answer);
+        if let Some(reason) = reason {
+            let source = message.source();
+            tracing::warn!(source, reason, "parked a message");
+            if self.intake.store.park_message(&source, reason).await.is_err() {
+                outcome = "unavailable";
+            }
+        }
+        metrics::counter!(
+            "towpath_deliveries_total", "source" => "kafka", "outcome" => outcome
+        )
+        .increment(1);
+        outcome != "unavailable"
+    }
+
+    fn count_as_read(&self, message: &Message) {
+        let Message { topic, partition, offset, .. } = message;
+        // A partition that was taken away meanwhile is read again by its new holder.
+        if let Err(error) = self.stream.store_offset(topic, *partition, *offset) {
+            tracing::debug!(%error, source = message.source(), "the partition is somebody else's now");
+        }
+    }
+
+    fn pause(&self) -> bool {
+        let paused = self.stream.assignment().and_then(|all| self.stream.pause(&all));
+        paused.is_ok()
+    }
+
+    fn resume(&self) {
+        let resumed = self.stream.assignment().and_then(|all| self.stream.resume(&all));
+        if let Err(error) = resumed {
+            tracing::warn!(%error, "Kafka cannot be read on");
+        }
+    }
+
+    /// Waits a little, and goes on asking for messages meanwhile: who does not ask for long is taken
+    /// for dead. What comes from a partition that is new and so not paused has to wait, too. Whether
+    /// to go on.
+    async fn stay_a_member(&mut self, stop: &CancellationToken) -> bool {
+        let until = Instant::now() + TRY_AGAIN;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return false,
+                () = tokio::time::sleep_until(until) => return true,
+                received = self.stream.recv() => {
+                    let Ok(message) = received.as_ref().map(Message::of) else { continue };
+                    self.waiting.push_back(message);
+                    self.pause();
+                }
+            }
+        }
+    }
+
+    fn say_if_nothing_is_assigned(&self) {
+        if !self.stream.assignment().is_ok_and(|all| all.count() == 0) {
+            return;
+        }
+        tracing::warn!(
+            topic = self.topic,
+            group = self.group,
+            "no partition of the topic is assigned to this process. If other replicas have them \
+             all, more partitions are needed to use this one too; else ask Port's support to enable \
+             Kafka for the organisation and to let this group read this topic"
+        );
+    }
+}
+
+fn outcome_of(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Run(_) | Answer::Recorded => "accepted",
+        Answer::Ignored => "ignored",
+        Answer::Unproved => "refused",
+        Answer::NotUnderstood(_) => "invalid",
+        Answer::Unavailable => "unavailable",
+    }
+}
+
+/// A message, and where it stands.
+struct Message {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    payload: Option<Vec<u8>>,
+}
+
+impl Message {
+    fn of(message: &BorrowedMessage<'_>) -> Self {
+        Self {
+            topic: message.topic().to_owned(),
+            partition: message.partition(),
+            offset: message.offset(),
+            payload: message.payload().map(<[u8]>::to_vec),
+        }
+    }
+
+    fn source(&self) -> String {
+        format!("kafka:{}/{}/{}", self.topic, self.partition, self.offset)
+    }
+}
+
+/// Where librdkafka's own words go. They name brokers and reasons, never credentials.
+struct Said;
+
+impl ClientContext for Said {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "Kafka"),
+            _ => tracing::debug!(facility, message, "Kafka"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::warn!(%error, reason, "Kafka");
+    }
+}
+
+impl ConsumerContext for Said {}
