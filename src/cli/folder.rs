@@ -62,13 +62,13 @@ pub fn read(folder: &Path) -> anyhow::Result<Vec<SourceFile>> {
 }
 
 #[cfg(unix)]
-fn is_executable(data: &fs::Metadata) -> bool {
+pub(super) fn is_executable(data: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     data.permissions().mode() & 0o111 != 0
 }
 
 #[cfg(not(unix))]
-fn is_executable(_: &fs::Metadata) -> bool {
+pub(super) fn is_executable(_: &fs::Metadata) -> bool {
     false
 }
 

@@ -1,11 +1,20 @@
 //! One file a command. All wiring lives here: no other room builds a client or opens a store.
 
+pub mod check;
+mod checkout;
 pub mod demo;
 pub mod folder;
+pub mod new;
 pub mod playground;
+pub mod portal;
+pub mod render;
 pub mod sandbox;
+pub mod schema;
+pub mod screen;
 pub mod serve;
 pub mod service;
+mod terraform;
+pub mod test;
 
 use std::process::ExitCode;
 
@@ -32,6 +41,32 @@ enum Command {
     Serve(Box<RawSettings>),
     Demo(Box<demo::DemoArguments>),
     Sandbox(Box<sandbox::SandboxArguments>),
+    /// Finds every mistake in the templates: file, line, column, what is wrong, the way out.
+    #[command(after_help = "Ends with 1 if there is an error. Hints do not count.")]
+    Check(check::CheckArguments),
+    /// Shows what an action would propose, without touching anything.
+    ///
+    /// Decided by the code that decides in the service: the files as a diff against a checkout, the
+    /// pull request's title and body, or why it would be refused.
+    #[command(
+        after_help = "Ends with 0 for a change or for nothing to change, with 1 if it is refused."
+    )]
+    Render(render::RenderArguments),
+    /// Runs the golden tests beside the templates.
+    ///
+    /// Where `terraform` is on the PATH, what is rendered must also be formatted, and valid where
+    /// no provider is needed.
+    Test(test::TestArguments),
+    /// Prints the JSON Schema of `template.yml`, for editors.
+    #[command(
+        after_help = "For the YAML language server, at the top of a template.yml:\n  # yaml-language-server: $schema=../template.schema.json"
+    )]
+    Schema,
+    /// Starts a template from one that is shipped, or from a Terraform file.
+    New(new::NewArguments),
+    /// Writes the blueprints and actions that the templates define, for Port.
+    #[command(subcommand)]
+    Portal(portal::PortalCommand),
     /// What the sandbox's workflows call where Terraform is not installed.
     #[command(hide = true)]
     SandboxTerraform {
@@ -49,6 +84,12 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(settings)) => serve::run(*settings),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Sandbox(arguments)) => sandbox::run(&arguments),
+        Some(Command::Check(arguments)) => check::run(&arguments),
+        Some(Command::Render(arguments)) => render::run(&arguments),
+        Some(Command::Test(arguments)) => test::run(&arguments),
+        Some(Command::Schema) => Ok(schema::run()),
+        Some(Command::New(arguments)) => new::run(&arguments),
+        Some(Command::Portal(command)) => portal::run(&command),
         Some(Command::SandboxTerraform { arguments }) => return terraform_main(&arguments),
     };
     match done {

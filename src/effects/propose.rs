@@ -25,8 +25,7 @@ impl Effects {
             Err(refusal) => return Ok(plan::refuse(run, &refusal, now).into()),
         };
         let Some((path, standing)) = self.find_target(&asked, action).await? else {
-            let refusal = Refusal::because(nowhere(&asked));
-            return Ok(plan::refuse(run, &refusal, now).into());
+            return Ok(plan::refuse(run, &plan::nowhere(&asked), now).into());
         };
         let proposing = self.decide(&run, action, &standing, &path).await?;
         match proposing {
@@ -155,18 +154,6 @@ fn is_there(standing: &Standing, path: &str, action: &ActionOf, entity: &EntityR
     let file = standing.files.iter().find(|file| file.path == name);
     let text = file.and_then(|file| file.text.as_deref());
     text.is_some_and(|text| plan::is_folder_of(&name, text, &action.template, entity))
-}
-
-fn nowhere(asked: &Asked) -> String {
-    let which = match &asked.target {
-        Target::Entity(entity) => format!("{} {}", entity.blueprint, entity.identifier),
-        Target::Path(path) => format!("`{path}`"),
-    };
-    format!(
-        "No folder in {} belongs to {which}: no `.towpath.yml` names it. It was not made by an \
-         action, its pull request is not merged yet, or it is deleted already.",
-        asked.repository
-    )
 }
 
 fn decoration(

@@ -21,7 +21,7 @@ use crate::domain::run::{Event, Run, Stage, Work};
 pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
 pub use proposal::{
-    Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, propose,
+    Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, nowhere, propose,
 };
 pub use pull_request::proposed;
 pub use step::{Answer, Decision, Step};

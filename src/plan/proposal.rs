@@ -86,6 +86,19 @@ fn belongs(manifest: &Manifest, template: &Template, entity: &EntityRef) -> bool
     manifest.template == template.name && manifest.catalog.as_ref().is_some_and(is_entity)
 }
 
+/// Why nothing is done where no folder belongs to the entity.
+pub fn nowhere(asked: &Asked) -> Refusal {
+    let which = match &asked.target {
+        Target::Entity(entity) => format!("{} {}", entity.blueprint, entity.identifier),
+        Target::Path(path) => format!("`{path}`"),
+    };
+    Refusal::because(format!(
+        "No folder in {} belongs to {which}: no `.towpath.yml` names it. It was not made by an \
+         action, its pull request is not merged yet, or it is deleted already.",
+        asked.repository
+    ))
+}
+
 /// What comes of the request and of what stands.
 #[derive(Debug)]
 pub enum Proposing {

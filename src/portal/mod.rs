@@ -4,6 +4,7 @@
 //! by [`report`]; whether and when to try again is the worker's business, and [`Error`] tells it
 //! what it needs for that. Does not know about: GitHub, the store, plans.
 
+pub mod definition;
 mod entity;
 pub mod error;
 pub mod limit;

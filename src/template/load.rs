@@ -8,14 +8,16 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Place, did_you_mean};
 use super::engine::Compiled;
+use super::keys;
 use super::lint::Lint;
 use super::located::{Content, Located};
 use super::spec::{
-    ActionKind, ActionOf, ActionSpec, FileContents, PullRequestSpec, Target, Template, TemplateFile,
+    ActionKind, ActionOf, ActionSpec, Approval, FileContents, PullRequestSpec, Target, Template,
+    TemplateFile,
 };
 use crate::domain::observation::Conclusion;
 use crate::domain::run::ApplySignal;
-use crate::domain::{ActionId, Operation, TemplateName};
+use crate::domain::{ActionId, BlueprintId, Operation, TemplateName};
 
 /// A file of the folder of all templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,21 +94,6 @@ impl Templates {
     }
 }
 
-const KEYS: [&str; 10] = [
-    "title",
-    "description",
-    "inputs",
-    "actions",
-    "target",
-    "files",
-    "pull_request",
-    "plan",
-    "apply",
-    "entity",
-];
-const ENTITY_KEYS: [&str; 7] =
-    ["blueprint", "identifier", "title", "team", "icon", "properties", "relations"];
-
 /// Reads one folder.
 struct Reader<'a> {
     folder: &'a str,
@@ -139,7 +126,7 @@ impl<'a> Reader<'a> {
     fn template(&mut self) -> Option<Template> {
         let root =
             Located::parse(&self.file.path, &self.text).map_err(|e| self.found.push(e)).ok()?;
-        self.known_keys(&root, "template.yml", &KEYS);
+        self.known_keys(&root, "template.yml", &keys::TEMPLATE);
         let name = TemplateName::new(self.folder);
         if let Err(error) = &name {
             self.say(Place::START, error.to_string());
@@ -162,7 +149,7 @@ impl<'a> Reader<'a> {
         let pull_request =
             root.get("pull_request").map(|it| self.pull_request(it)).unwrap_or_default();
         let plan = root.get("plan").and_then(|plan| {
-            self.known_keys(plan, "plan", &["workflow"]);
+            self.known_keys(plan, "plan", &keys::PLAN);
             self.required_text(plan, "workflow", "plan")
         });
         let apply = root.get("apply").map_or(ApplySignal::Merge, |apply| self.apply(apply));
@@ -286,11 +273,7 @@ impl<'a> Reader<'a> {
         spec: &Located,
         schema: &Value,
     ) -> Option<ActionSpec> {
-        self.known_keys(
-            spec,
-            id,
-            &["title", "operation", "inputs", "workflow", "secret", "conclusions"],
-        );
+        self.known_keys(spec, id, &keys::ACTION);
         let checked = ActionId::new(id);
         if let Err(error) = &checked {
             self.say(place, error.to_string());
@@ -303,8 +286,7 @@ impl<'a> Reader<'a> {
             other => {
                 let place = spec.get("operation").map_or(place, |at| at.place);
                 let wrong = self.at(place, format!("unknown operation `{other}`"));
-                self.found
-                    .push(wrong.maybe_help(did_you_mean(other, ["create", "day-2", "delete"])));
+                self.found.push(wrong.maybe_help(did_you_mean(other, keys::OPERATIONS)));
                 None
             }
         });
@@ -330,18 +312,41 @@ impl<'a> Reader<'a> {
             }
         };
         let conclusions = self.conclusions(spec);
+        let (on, approval) = (self.runs_on(spec), self.approval(spec));
         Some(ActionSpec {
             id: checked.ok()?,
             title: self.text_at(spec, "title"),
             operation: operation?,
+            on,
             inputs,
+            approval,
             kind,
             conclusions,
         })
     }
 
+    fn runs_on(&mut self, spec: &Located) -> Option<BlueprintId> {
+        let blueprint = BlueprintId::new(self.text_at(spec, "on")?);
+        let place = spec.get("on").map_or(spec.place, |at| at.place);
+        blueprint.map_err(|error| self.say(place, error.to_string())).ok()
+    }
+
+    fn approval(&mut self, spec: &Located) -> Approval {
+        let Some(located) = spec.get("approval") else { return Approval::None };
+        match located.to_json() {
+            Value::Bool(false) => Approval::None,
+            Value::Bool(true) => Approval::Needed,
+            Value::String(text) if text == "any" => Approval::Any,
+            Value::String(text) if text == "all" => Approval::All,
+            _ => {
+                self.say(located.place, "`approval` must be true, false, any or all");
+                Approval::None
+            }
+        }
+    }
+
     fn workflow(&mut self, spec: &Located) -> Option<ActionKind> {
-        self.known_keys(spec, "workflow", &["repository", "file", "ref", "inputs"]);
+        self.known_keys(spec, "workflow", &keys::WORKFLOW);
         let repository = self.required_text(spec, "repository", "workflow");
         let file = self.required_text(spec, "file", "workflow");
         Some(ActionKind::Workflow {
@@ -353,7 +358,7 @@ impl<'a> Reader<'a> {
     }
 
     fn secret(&mut self, spec: &Located) -> Option<ActionKind> {
-        self.known_keys(spec, "secret", &["repository", "environment", "name", "value"]);
+        self.known_keys(spec, "secret", &keys::SECRET);
         let repository = self.required_text(spec, "repository", "secret");
         let name = self.required_text(spec, "name", "secret");
         let value = self.required_text(spec, "value", "secret");
@@ -367,27 +372,17 @@ impl<'a> Reader<'a> {
     }
 
     fn conclusions(&mut self, spec: &Located) -> BTreeMap<String, Conclusion> {
-        const KNOWN: [&str; 9] = [
-            "success",
-            "neutral",
-            "skipped",
-            "failure",
-            "cancelled",
-            "timed_out",
-            "action_required",
-            "stale",
-            "startup_failure",
-        ];
+        let known = &keys::CONCLUSIONS;
         let mut conclusions = BTreeMap::new();
         for (from, place, to) in spec.get("conclusions").map_or(&[][..], Located::entries) {
             let to = to.to_json();
-            match to.as_str().filter(|to| KNOWN.contains(to) && KNOWN.contains(&from.as_str())) {
+            match to.as_str().filter(|to| known.contains(to) && known.contains(&from.as_str())) {
                 Some(to) => {
                     conclusions.insert(from.clone(), Conclusion::parse(to));
                 }
                 None => self.say(
                     *place,
-                    format!("`conclusions` maps these to each other: {}", KNOWN.join(", ")),
+                    format!("`conclusions` maps these to each other: {}", known.join(", ")),
                 ),
             }
         }
@@ -395,7 +390,7 @@ impl<'a> Reader<'a> {
     }
 
     fn target(&mut self, spec: &Located) -> Target {
-        self.known_keys(spec, "target", &["repository", "base", "path"]);
+        self.known_keys(spec, "target", &keys::TARGET);
         Target {
             repository: self.required_text(spec, "repository", "target").unwrap_or_default(),
             base: self.text_at(spec, "base"),
@@ -404,7 +399,7 @@ impl<'a> Reader<'a> {
     }
 
     fn pull_request(&mut self, spec: &Located) -> PullRequestSpec {
-        self.known_keys(spec, "pull_request", &["title", "body", "reviewers", "labels", "draft"]);
+        self.known_keys(spec, "pull_request", &keys::PULL_REQUEST);
         let draft = spec.get("draft").map_or(Value::Bool(false), Located::to_json);
         if !draft.is_boolean() {
             self.say(spec.place, "`draft` must be true or false");
@@ -419,7 +414,7 @@ impl<'a> Reader<'a> {
     }
 
     fn apply(&mut self, spec: &Located) -> ApplySignal {
-        let known = ["workflow", "status", "check", "deployment"];
+        let known = keys::APPLY;
         self.known_keys(spec, "apply", &known);
         let given: Vec<&str> = known.into_iter().filter(|key| spec.get(key).is_some()).collect();
         let [key] = given[..] else {
@@ -436,7 +431,7 @@ impl<'a> Reader<'a> {
     }
 
     fn entity(&mut self, spec: &Located) -> Value {
-        self.known_keys(spec, "entity", &ENTITY_KEYS);
+        self.known_keys(spec, "entity", &keys::ENTITY);
         self.required_text(spec, "blueprint", "entity");
         self.required_text(spec, "identifier", "entity");
         spec.to_json()

@@ -87,7 +87,7 @@ impl Manifest {
 }
 
 /// YAML in blocks, each text in double quotes where it needs them: readable, and read back exactly.
-fn block(out: &mut String, value: &Value, depth: usize) {
+pub(super) fn block(out: &mut String, value: &Value, depth: usize) {
     let indent = "  ".repeat(depth);
     // Writing to a text cannot fail.
     let line = |out: &mut String, head: String, value: &Value| match value {

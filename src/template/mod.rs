@@ -3,13 +3,17 @@
 //!
 //! Pure: no I/O, no async, no clock. Does not know about: GitHub, the portal, the store, the plan.
 
+pub mod adopt;
 pub mod change;
 pub mod context;
 mod diagnostic;
 mod engine;
 mod expression;
 pub mod golden;
+mod golden_update;
+mod hints;
 pub mod inputs;
+pub mod keys;
 mod language;
 mod lint;
 mod load;
@@ -21,12 +25,14 @@ mod spec;
 
 pub use change::{Change, Refusal};
 pub use diagnostic::{Diagnostic, Place};
+pub use golden_update::updated;
+pub use hints::hints;
 pub use inputs::InputFault;
 pub use language::FileKind;
 pub use load::{SourceFile, Templates};
 pub use manifest::Manifest;
 pub use render::{RenderError, RenderedFile};
-pub use spec::{ActionKind, ActionOf, ActionSpec, PullRequestSpec, Target, Template};
+pub use spec::{ActionKind, ActionOf, ActionSpec, Approval, PullRequestSpec, Target, Template};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::engine::Compiled;
 use crate::domain::observation::Conclusion;
 use crate::domain::run::ApplySignal;
-use crate::domain::{ActionId, Operation, TemplateName};
+use crate::domain::{ActionId, BlueprintId, Operation, TemplateName};
 
 /// One kind of thing and its whole life.
 #[derive(Clone)]
@@ -52,6 +52,24 @@ impl Template {
         visible.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
+    /// Whether what it writes or names depends on the entity that its create ran on.
+    pub fn uses_entity(&self) -> bool {
+        let named = |prepared: &super::expression::Prepared| {
+            prepared.names.iter().any(|name| name.path[0] == "entity")
+        };
+        let named_in = |text: &str| Compiled::new(text).is_ok_and(|it| named(&it.prepared));
+        let target = self.target.iter().flat_map(|it| [it.repository.as_str(), it.path.as_str()]);
+        target.chain(self.pull_request.title.as_deref()).any(named_in)
+            || self.entity.as_ref().is_some_and(|entity| each_text(entity, &named_in))
+            || self.files.iter().any(|file| {
+                let rendered = match &file.contents {
+                    FileContents::Rendered(compiled) => named(&compiled.prepared),
+                    FileContents::Copied(_) => false,
+                };
+                rendered || named_in(&file.path)
+            })
+    }
+
     /// One of its actions.
     pub fn action(&self, id: &ActionId) -> Option<&ActionSpec> {
         self.actions.iter().find(|action| action.id == *id)
@@ -64,6 +82,15 @@ impl std::fmt::Debug for Template {
             .field("name", &self.name)
             .field("digest", &self.digest)
             .finish_non_exhaustive()
+    }
+}
+
+fn each_text(value: &Value, is: &impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is(text),
+        Value::Array(items) => items.iter().any(|item| each_text(item, is)),
+        Value::Object(entries) => entries.values().any(|inner| each_text(inner, is)),
+        _ => false,
     }
 }
 
@@ -130,12 +157,30 @@ pub struct ActionSpec {
     pub title: Option<String>,
     /// What it does to the thing.
     pub operation: Operation,
+    /// The blueprint whose entities it runs on in the portal, where that is not the one of the
+    /// template's own `entity`.
+    pub on: Option<BlueprintId>,
     /// The inputs that it takes; `None`: all of them.
     pub inputs: Option<Vec<String>>,
+    /// Whether somebody must approve it in the portal before it starts.
+    pub approval: Approval,
     /// How it is done.
     pub kind: ActionKind,
     /// Conclusions of a workflow that count as another than they are.
     pub conclusions: BTreeMap<String, Conclusion>,
+}
+
+/// Whether the portal asks for an approval before it starts an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody has to approve.
+    None,
+    /// As the portal is set up.
+    Needed,
+    /// One approver is enough.
+    Any,
+    /// All approvers have to.
+    All,
 }
 
 /// How an action is done.

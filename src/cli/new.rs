@@ -1,0 +1,151 @@
+//! `towpath new`: starts a template from one that is shipped, or from a Terraform file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+
+use super::folder;
+use super::screen::{Screen, ScreenArguments};
+use crate::domain::{ActionId, TemplateName};
+use crate::template::{SourceFile, Template, adopt, golden, updated};
+
+/// What is started, and from what.
+#[derive(Args)]
+pub struct NewArguments {
+    /// The new template's name: its folder.
+    name: String,
+
+    /// The shipped template to start from.
+    #[arg(long, value_name = "TEMPLATE", default_value = "demo-database")]
+    from: String,
+
+    /// A Terraform file to start from: its variables become inputs.
+    #[arg(long, value_name = "FILE.tf", conflicts_with = "from")]
+    from_terraform: Option<PathBuf>,
+
+    /// The folder with the templates.
+    #[arg(long, env = "TOWPATH_TEMPLATES", default_value = "templates")]
+    templates: PathBuf,
+
+    #[command(flatten)]
+    screen: ScreenArguments,
+}
+
+/// The workflows that every shipped template with Terraform comes with.
+const WORKFLOWS: [&str; 2] = ["workflows/terraform-plan.yml", "workflows/terraform-apply.yml"];
+
+/// Makes the folder, once it is known to pass `towpath check` and `towpath test`.
+pub fn run(arguments: &NewArguments) -> anyhow::Result<ExitCode> {
+    let name = TemplateName::new(&arguments.name)?;
+    let folder = arguments.templates.join(name.as_str());
+    if folder.exists() {
+        bail!("{} is there already", folder.display());
+    }
+    let shipped = folder::shipped();
+    let (mut files, notes) = match &arguments.from_terraform {
+        Some(path) => from_terraform(&name, path, &shipped)?,
+        None => (from_shipped(&name, &arguments.from, &shipped)?, Vec::new()),
+    };
+    let mut all =
+        if arguments.templates.exists() { folder::read(&arguments.templates)? } else { Vec::new() };
+    all.extend(files.iter().cloned());
+    let templates = folder::load(&all)?;
+    let template = templates.template(&name).context("the new template was loaded")?;
+    let has_test = files.iter().any(|file| file.path.contains("/tests/"));
+    if !has_test && let Some(test) = adopt::first_test(template) {
+        let path = format!("{name}/tests/create.yml");
+        let parsed = golden::parse(&path, &test).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let text = updated(&test, &golden::outcome(&templates, &parsed));
+        files.push(SourceFile { path, contents: text.into_bytes(), executable: false });
+    }
+    write(&arguments.templates, &files)?;
+    let screen = Screen::new(&arguments.screen);
+    for file in &files {
+        screen.line(&format!("written {}", arguments.templates.join(&file.path).display()));
+    }
+    notes.iter().for_each(|note| screen.note(note));
+    screen.line(&format!(
+        "Set `target.repository` and `entity` in {}, then run `towpath check` and `towpath test`.",
+        folder.join("template.yml").display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn from_terraform(
+    name: &TemplateName,
+    path: &Path,
+    shipped: &[SourceFile],
+) -> anyhow::Result<(Vec<SourceFile>, Vec<String>)> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let file_name = path.file_name().and_then(|name| name.to_str());
+    let file_name = file_name.filter(|name| name.ends_with(".tf"));
+    let file_name = file_name.with_context(|| format!("{} is no .tf file", path.display()))?;
+    let adopted = adopt::from_terraform(name, file_name, &text)
+        .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    let mut files = adopted.files;
+    for workflow in WORKFLOWS {
+        let source = format!("demo-database/{workflow}");
+        let source = shipped.iter().find(|file| file.path == source);
+        let source = source.context("the shipped workflows are part of the program")?.clone();
+        files.push(SourceFile { path: format!("{name}/{workflow}"), ..source });
+    }
+    Ok((files, adopted.notes))
+}
+
+/// The same files under the new name, with actions of their own: an action is in one template only.
+fn from_shipped(
+    name: &TemplateName,
+    from: &str,
+    shipped: &[SourceFile],
+) -> anyhow::Result<Vec<SourceFile>> {
+    let templates = folder::load(shipped)?;
+    let example = templates.iter().find(|template| template.name.as_str() == from);
+    let Some(example) = example else {
+        let known: Vec<&str> = templates.iter().map(|template| template.name.as_str()).collect();
+        bail!("there is no shipped template `{from}`; there are {}", known.join(", "));
+    };
+    let renamed = renamed_actions(example, name);
+    let prefix = format!("{from}/");
+    let files = shipped.iter().filter_map(|file| Some((file, file.path.strip_prefix(&prefix)?)));
+    let files = files.map(|(file, path)| {
+        let names_actions = path == "template.yml" || path.starts_with("tests/");
+        let contents = match String::from_utf8(file.contents.clone()) {
+            Ok(text) if names_actions => {
+                let text = renamed.iter().fold(text, |text, (old, new)| text.replace(old, new));
+                text.into_bytes()
+            }
+            _ => file.contents.clone(),
+        };
+        SourceFile { path: format!("{name}/{path}"), contents, executable: file.executable }
+    });
+    Ok(files.collect())
+}
+
+/// `add_documentdb` becomes `add_<name>`; where two would be the same, the name is put behind.
+fn renamed_actions(example: &Template, name: &TemplateName) -> Vec<(String, String)> {
+    let name = name.as_str().replace('-', "_");
+    let short = |id: &ActionId| {
+        let verb = id.as_str().split('_').next().unwrap_or_default();
+        format!("{verb}_{name}")
+    };
+    let ids: Vec<&ActionId> = example.actions.iter().map(|action| &action.id).collect();
+    let new = |id: &ActionId| {
+        let is_only = ids.iter().filter(|other| short(other) == short(id)).count() == 1;
+        if is_only { short(id) } else { format!("{id}_{name}") }
+    };
+    ids.iter().map(|id| (id.to_string(), new(id))).collect()
+}
+
+fn write(templates: &Path, files: &[SourceFile]) -> anyhow::Result<()> {
+    for file in files {
+        let path = templates.join(&file.path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).with_context(|| format!("making {}", parent.display()))?;
+        }
+        fs::write(&path, &file.contents).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}

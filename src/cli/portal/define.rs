@@ -1,0 +1,170 @@
+//! Blueprints and actions out of templates.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::{BlueprintId, Operation};
+use crate::portal::definition::{self, ActionDefinition, Definition, First};
+use crate::template::{ActionKind, ActionSpec, Approval, Template, Templates};
+
+/// A definition in Port's form.
+pub(super) struct Defined {
+    pub(super) what: Definition,
+    pub(super) id: String,
+    pub(super) body: Value,
+}
+
+/// Everything that the templates define: blueprints first, because actions name them, and those
+/// that others relate to before the others.
+pub(super) fn define(templates: &Templates, url: &str) -> Vec<Defined> {
+    let mut blueprints: BTreeMap<String, Value> = BTreeMap::new();
+    for template in templates.iter() {
+        let Some((id, body)) = blueprint(template) else { continue };
+        // Two templates may make things of one kind: it has the properties of both.
+        match blueprints.get_mut(id.as_str()) {
+            Some(known) => *known = definition::merged(Definition::Blueprint, &body, known),
+            None => drop(blueprints.insert(id.to_string(), body)),
+        }
+    }
+    let mut defined: Vec<Defined> = Vec::new();
+    while let Some(id) = next(&blueprints) {
+        if let Some(body) = blueprints.remove(&id) {
+            defined.push(Defined { what: Definition::Blueprint, id, body });
+        }
+    }
+    for template in templates.iter() {
+        for action in &template.actions {
+            let body = self::action(template, action, url);
+            defined.push(Defined { what: Definition::Action, id: action.id.to_string(), body });
+        }
+    }
+    defined
+}
+
+/// One that relates to none of the others, or the first where they go round in a circle.
+fn next(waiting: &BTreeMap<String, Value>) -> Option<String> {
+    let relates = |body: &Value, own: &String| {
+        let relations = body["relations"].as_object().into_iter().flatten();
+        let mut targets = relations.filter_map(|(_, relation)| relation["target"].as_str());
+        targets.any(|target| target != own && waiting.contains_key(target))
+    };
+    let free = waiting.iter().find(|(id, body)| !relates(body, id));
+    free.or_else(|| waiting.iter().next()).map(|(id, _)| id.clone())
+}
+
+fn blueprint(template: &Template) -> Option<(BlueprintId, Value)> {
+    let entity = template.entity.as_ref()?;
+    let id = blueprint_of(template)?;
+    let mut properties = Map::new();
+    for (name, value) in entity["properties"].as_object().into_iter().flatten() {
+        let schema = whole_input(value).map(|input| &template.inputs["properties"][input]);
+        let kind = schema.map_or_else(|| definition::kind_of(value), definition::kind);
+        let title = schema.and_then(|schema| schema["title"].as_str()).map(str::to_owned);
+        let title = title.unwrap_or_else(|| title_of(name));
+        properties.insert(name.clone(), json!({"type": kind, "title": title}));
+    }
+    let mut relations = Map::new();
+    for (name, value) in entity["relations"].as_object().into_iter().flatten() {
+        // The target is the blueprint of the relation's own name: the template has no other word.
+        let relation = json!({"title": title_of(name), "target": name, "required": false, "many": value.is_array()});
+        relations.insert(name.clone(), relation);
+    }
+    // A template is for one way to make a thing; the blueprint is called after the thing.
+    let title = title_of(id.as_str());
+    let body = definition::blueprint(&id, &title, None, &properties, &relations);
+    Some((id, body))
+}
+
+fn blueprint_of(template: &Template) -> Option<BlueprintId> {
+    BlueprintId::new(template.entity.as_ref()?["blueprint"].as_str()?).ok()
+}
+
+/// The input that a value is, where it is nothing else: `{{ inputs.size }}`.
+fn whole_input(value: &Value) -> Option<&str> {
+    let inner = value.as_str()?.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let name = inner.strip_prefix("inputs.")?;
+    name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()).then_some(name)
+}
+
+fn title_of(name: &str) -> String {
+    let words = name.replace(['_', '-'], " ");
+    let mut letters = words.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+fn action(template: &Template, action: &ActionSpec, url: &str) -> Value {
+    let (operation, blueprint) = runs_on(template, action);
+    let inputs = inputs(template, action);
+    let asks_for_all = action.operation == Operation::Create || action.inputs.is_none();
+    let required = template.inputs["required"].as_array().into_iter().flatten();
+    let required = required
+        .filter_map(Value::as_str)
+        .filter(|name| asks_for_all && inputs.iter().any(|(known, ..)| known == name));
+    definition::action(&ActionDefinition {
+        id: &action.id,
+        title: action.title.clone().unwrap_or_else(|| title_of(action.id.as_str())),
+        description: template.description.as_deref(),
+        operation,
+        blueprint,
+        required: required.collect(),
+        inputs,
+        approval: match action.approval {
+            Approval::None => json!(false),
+            Approval::Needed => json!(true),
+            Approval::Any => json!({"type": "ANY"}),
+            Approval::All => json!({"type": "ALL"}),
+        },
+        url,
+    })
+}
+
+/// Whose action it is in Port. A create in Port runs on nothing. One whose template uses `entity`
+/// is a day-2 action of that entity: of the blueprint that `on` names, or of the relation that
+/// leads to it.
+fn runs_on(template: &Template, action: &ActionSpec) -> (Operation, Option<BlueprintId>) {
+    let is_create = action.operation == Operation::Create;
+    let operation = match action.operation {
+        Operation::Create if action.on.is_some() || template.uses_entity() => Operation::Day2,
+        other => other,
+    };
+    if action.on.is_some() {
+        return (operation, action.on.clone());
+    }
+    if is_create && operation == Operation::Day2 {
+        return (operation, related(template));
+    }
+    (operation, blueprint_of(template))
+}
+
+fn related(template: &Template) -> Option<BlueprintId> {
+    let relations = template.entity.as_ref()?["relations"].as_object()?;
+    let leads_to_it = |value: &Value| {
+        let text = value.as_str().unwrap_or_default();
+        text.replace(' ', "") == "{{entity.identifier}}"
+    };
+    let (name, _) = relations.iter().find(|(_, value)| leads_to_it(value))?;
+    BlueprintId::new(name.as_str()).ok()
+}
+
+/// The inputs of an action's form. A change begins with what the entity has now.
+fn inputs<'a>(template: &'a Template, action: &'a ActionSpec) -> Vec<(&'a str, &'a Value, First)> {
+    let properties = template.inputs["properties"].as_object().into_iter().flatten();
+    let taken = |name: &str| match &action.inputs {
+        Some(listed) => listed.iter().any(|it| it == name),
+        None => action.operation != Operation::Delete,
+    };
+    let is_change = action.operation == Operation::Day2 && action.kind == ActionKind::Files;
+    let first = |name: &str| {
+        if !is_change {
+            return First::Default;
+        }
+        let shown = template.entity.as_ref().and_then(|entity| entity["properties"].as_object());
+        let mut shown = shown.into_iter().flatten();
+        let property = shown.find(|(_, value)| whole_input(value) == Some(name));
+        property.map_or(First::Nothing, |(property, _)| First::Property(property.clone()))
+    };
+    let taken = properties.filter(|(name, _)| taken(name));
+    taken.map(|(name, schema)| (name.as_str(), schema, first(name))).collect()
+}

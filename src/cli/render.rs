@@ -1,0 +1,303 @@
+//! `towpath render`: what an action would propose, decided by the same code that decides in the
+//! service, against a checkout and without touching anything.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::checkout::Checkout;
+use super::folder;
+use super::screen::{Screen, ScreenArguments};
+use crate::clock::Clock;
+use crate::domain::action_run::RunKind;
+use crate::domain::run::{EventKind, Work, WorkflowWork};
+use crate::domain::standing::{FileChanges, Proposal};
+use crate::domain::{ActionId, ActionRun, Invocation, Run, RunId, TemplateName, User};
+use crate::plan::{self, Ground, Proposing, Refusal, Step};
+use crate::template::{ActionOf, Templates};
+
+/// What is rendered.
+#[derive(Args)]
+pub struct RenderArguments {
+    /// The template's folder.
+    template: String,
+
+    /// The action's identifier.
+    action: String,
+
+    /// An input. It becomes a number, a list or a map where the template wants one.
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    inputs: Vec<String>,
+
+    /// A file with inputs, YAML or JSON. Those of `--input` come over them.
+    #[arg(long = "inputs", value_name = "FILE")]
+    inputs_file: Option<PathBuf>,
+
+    /// What the action runs on: an identifier, or the portal's entity as JSON.
+    #[arg(long, value_name = "ID|JSON")]
+    entity: Option<String>,
+
+    /// Who presses the button.
+    #[arg(long, value_name = "EMAIL")]
+    user: Option<String>,
+
+    /// A checkout of the target repository. Without one, the repository is taken to be empty.
+    #[arg(long, value_name = "DIR")]
+    checkout: Option<PathBuf>,
+
+    /// The folder with the templates.
+    #[arg(long, env = "TOWPATH_TEMPLATES", default_value = "templates")]
+    templates: PathBuf,
+
+    /// End with 2 where there is a change: 0 nothing, 1 refused, 2 a change.
+    #[arg(long)]
+    exit_code: bool,
+
+    #[command(flatten)]
+    screen: ScreenArguments,
+}
+
+/// The run's id, and where people would see it.
+const RUN: &str = "r_preview";
+const PAGE: &str = "https://portal.example/runs/r_preview";
+
+/// What came of it.
+enum Rendered {
+    Nothing(String),
+    Workflow(Box<WorkflowWork>),
+    Secret(String),
+    Change(Box<Proposal>),
+}
+
+/// Renders and shows it.
+pub fn run(arguments: &RenderArguments) -> anyhow::Result<ExitCode> {
+    let templates = folder::load(&folder::read(&arguments.templates)?)?;
+    let action = action(arguments, &templates)?;
+    let request = request(arguments, action)?;
+    let checkout = Checkout(arguments.checkout.clone());
+    let screen = Screen::new(&arguments.screen);
+    let rendered = match decide(request, &templates, action, &checkout)? {
+        Ok(rendered) => rendered,
+        Err(refusal) => {
+            screen.bad("Refused");
+            refusal.0.iter().for_each(|reason| screen.line(&format!("  {reason}")));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    match &rendered {
+        Rendered::Nothing(line) | Rendered::Secret(line) => screen.line(line),
+        Rendered::Workflow(work) => screen.line(&workflow(work)),
+        Rendered::Change(proposal) => show(screen, proposal, &checkout),
+    }
+    let is_change = !matches!(rendered, Rendered::Nothing(_));
+    Ok(if arguments.exit_code && is_change { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+fn action<'a>(
+    arguments: &RenderArguments,
+    templates: &'a Templates,
+) -> anyhow::Result<&'a ActionOf> {
+    let name = TemplateName::new(&arguments.template)?;
+    let Some(template) = templates.template(&name) else {
+        let known: Vec<&str> = templates.iter().map(|template| template.name.as_str()).collect();
+        bail!("there is no template `{name}`; there are {}", known.join(", "));
+    };
+    let id = ActionId::new(&arguments.action)?;
+    let action = templates.action(&id).filter(|action| action.template.name == name);
+    let known = || template.actions.iter().map(|it| it.id.as_str()).collect::<Vec<_>>().join(", ");
+    action.with_context(|| format!("`{name}` has no action `{id}`; it has {}", known()))
+}
+
+fn request(arguments: &RenderArguments, action: &ActionOf) -> anyhow::Result<ActionRun> {
+    let mut inputs: Map<String, Value> = match &arguments.inputs_file {
+        None => Map::new(),
+        Some(path) => {
+            let text = fs::read_to_string(path);
+            let text = text.with_context(|| format!("reading {}", path.display()))?;
+            serde_saphyr::from_str(&text)
+                .with_context(|| format!("{} is no map of inputs", path.display()))?
+        }
+    };
+    for given in &arguments.inputs {
+        let Some((name, text)) = given.split_once('=') else {
+            bail!("--input {given}: write it as NAME=VALUE");
+        };
+        let schema = &action.template.inputs["properties"][name];
+        inputs.insert(name.to_owned(), typed(schema, text));
+    }
+    let entity = arguments.entity.as_deref().map(|text| {
+        let json = serde_json::from_str(text).ok().filter(Value::is_object);
+        json.unwrap_or_else(|| json!({ "identifier": text }))
+    });
+    Ok(ActionRun {
+        id: RunId::new(RUN)?,
+        kind: RunKind::Action,
+        action: action.action.id.clone(),
+        action_title: None,
+        operation: None,
+        inputs,
+        entity,
+        user: User { email: arguments.user.clone(), ..User::default() },
+        organization: None,
+        encrypted: Vec::new(),
+        invocation: Invocation::Template,
+    })
+}
+
+/// A text of the command line as the schema wants it: what is no text there is read as YAML.
+fn typed(schema: &Value, text: &str) -> Value {
+    let as_text = Value::String(text.to_owned());
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::String(kind) => vec![kind.as_str()],
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let is_listed = schema["enum"].as_array().is_some_and(|all| all.contains(&as_text));
+    if kinds == ["string"] || is_listed {
+        return as_text;
+    }
+    let Ok(read) = serde_saphyr::from_str::<Value>(text) else { return as_text };
+    let kind = match &read {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let fits =
+        kinds.is_empty() || kinds.contains(&kind) || kind == "integer" && kinds.contains(&"number");
+    // What does not fit at all is left to the guardrails, which name it; a text may always be one.
+    if fits || !kinds.contains(&"string") { read } else { as_text }
+}
+
+fn decide(
+    request: ActionRun,
+    templates: &Templates,
+    action: &ActionOf,
+    checkout: &Checkout,
+) -> anyhow::Result<Result<Rendered, Refusal>> {
+    let now = Clock::system().now();
+    let begun = plan::begin(Run::received(request, now), templates, PAGE, now);
+    let failures = begun.events.iter().filter(|event| event.kind == EventKind::Failure);
+    let failures: Vec<String> = failures.map(|event| event.message.clone()).collect();
+    if !failures.is_empty() {
+        return Ok(Err(Refusal(failures)));
+    }
+    let run = begun.run;
+    let first = begun.steps.iter().find_map(|step| match step {
+        Step::StoreSecret(secret) => Some(secret),
+        _ => None,
+    });
+    if let Some(secret) = first {
+        let of =
+            secret.environment.as_deref().map(|name| format!(" for {name}")).unwrap_or_default();
+        let line = format!("Stores the secret {} in {}{of}.", secret.name, secret.repository);
+        return Ok(Ok(Rendered::Secret(line)));
+    }
+    if let Some(Work::Workflow(work)) = run.work {
+        return Ok(Ok(Rendered::Workflow(work)));
+    }
+    let asked = match plan::ask(&run, action) {
+        Ok(asked) => asked,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let Some((path, standing)) = checkout.find(&asked, action)? else {
+        return Ok(Err(plan::nowhere(&asked)));
+    };
+    let ground = Ground { standing: &standing, path: &path, texts: None, run_page: PAGE };
+    let proposing = match plan::propose(&run, action, ground) {
+        Ok(Proposing::Texts(blobs)) => {
+            let texts = checkout.texts(&blobs);
+            plan::propose(&run, action, Ground { texts: Some(&texts), ..ground })
+        }
+        decided => decided,
+    };
+    Ok(proposing.map(|proposing| match proposing {
+        Proposing::Ready(ready) => Rendered::Change(Box::new(ready.proposal)),
+        Proposing::Nothing | Proposing::Texts(_) => Rendered::Nothing(format!(
+            "`{path}` stands already as it was asked for: no pull request."
+        )),
+    }))
+}
+
+fn workflow(work: &WorkflowWork) -> String {
+    let reference = work.reference.as_deref().unwrap_or("the default branch");
+    let mut text = format!("Runs {} in {} at {reference}", work.workflow, work.repository);
+    for (name, value) in &work.inputs {
+        text.push_str(&format!("\n  {name}: {}", value.as_str().unwrap_or_default()));
+    }
+    text
+}
+
+fn show(screen: Screen, proposal: &Proposal, checkout: &Checkout) {
+    screen
+        .heading(&format!("{} into {} of {}", proposal.branch, proposal.base, proposal.repository));
+    screen.line("");
+    for patch in patches(&proposal.changes, checkout).values() {
+        screen.diff(patch);
+    }
+    screen.line("");
+    screen.heading(&proposal.title);
+    screen.line("");
+    screen.line(proposal.body.trim_end());
+}
+
+/// A unified diff for each file, by path.
+fn patches(changes: &FileChanges, checkout: &Checkout) -> BTreeMap<String, String> {
+    let mut patches = BTreeMap::new();
+    for file in &changes.additions {
+        let before = checkout.text(&file.path);
+        let mode = if file.executable { "executable " } else { "" };
+        let patch = match std::str::from_utf8(&file.contents) {
+            Ok(text) => patch(&file.path, before.as_deref(), Some(text)),
+            Err(_) => format!("{mode}binary file {}: {} bytes", file.path, file.contents.len()),
+        };
+        patches.insert(file.path.clone(), patch);
+    }
+    for path in &changes.deletions {
+        let before = checkout.text(path);
+        patches
+            .insert(path.clone(), patch(path, Some(before.as_deref().unwrap_or_default()), None));
+    }
+    patches
+}
+
+fn patch(path: &str, before: Option<&str>, after: Option<&str>) -> String {
+    let name = |side: &str, there: bool| {
+        if there { format!("{side}/{path}") } else { "/dev/null".to_owned() }
+    };
+    let mut options = diffy::DiffOptions::new();
+    options.set_original_filename(name("a", before.is_some()));
+    options.set_modified_filename(name("b", after.is_some()));
+    options.create_patch(before.unwrap_or_default(), after.unwrap_or_default()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_becomes_what_the_schema_wants() {
+        for (schema, text, expected) in [
+            (json!({"type": "integer"}), "3", json!(3)),
+            (json!({"type": "number"}), "3", json!(3)),
+            (json!({"type": "string"}), "3", json!("3")),
+            (json!({"type": "boolean"}), "true", json!(true)),
+            (json!({"type": "array"}), "[a, 1]", json!(["a", 1])),
+            (json!({"type": ["integer", "string"]}), "x", json!("x")),
+            (json!({"type": "integer"}), "many", json!("many")),
+            (json!({"enum": ["1", 2]}), "1", json!("1")),
+            (json!({"enum": ["1", 2]}), "2", json!(2)),
+            (json!(null), "a: b", json!({"a": "b"})),
+        ] {
+            assert_eq!(typed(&schema, text), expected, "{schema} {text}");
+        }
+    }
+}
