@@ -13,7 +13,7 @@ use crate::plan::{self, Asked, Target};
 use crate::template::{ActionOf, manifest};
 
 /// A folder with a repository in it; none: an empty repository.
-pub struct Checkout(pub Option<PathBuf>);
+pub(super) struct Checkout(pub(super) Option<PathBuf>);
 
 /// Git leaves these out of a commit.
 const NOT_COMMITTED: [&str; 2] = [".git", ".terraform"];
@@ -21,7 +21,7 @@ const NOT_COMMITTED: [&str; 2] = [".git", ".terraform"];
 impl Checkout {
     /// The target folder and what stands there, as the service finds them on GitHub. `None`: no
     /// folder belongs to the entity.
-    pub fn find(
+    pub(super) fn find(
         &self,
         asked: &Asked,
         action: &ActionOf,
@@ -52,7 +52,7 @@ impl Checkout {
     }
 
     /// The texts of blobs that git has here. What it does not have is left out.
-    pub fn texts(&self, blobs: &[String]) -> HashMap<String, String> {
+    pub(super) fn texts(&self, blobs: &[String]) -> HashMap<String, String> {
         let Some(folder) = &self.0 else { return HashMap::new() };
         let read = |blob: &String| {
             let mut git = Command::new("git");
@@ -64,7 +64,7 @@ impl Checkout {
     }
 
     /// The text of a file as it stands.
-    pub fn text(&self, path: &str) -> Option<String> {
+    pub(super) fn text(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.0.as_ref()?.join(path)).ok()
     }
 

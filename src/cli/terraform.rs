@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 /// What Terraform says.
-pub enum Verdict {
+pub(super) enum Verdict {
     /// It is not on this machine.
     Absent,
     /// All is well.
@@ -20,7 +20,7 @@ pub enum Verdict {
 
 /// Checks rendered files, each set in a folder of its own. Only what needs no provider is
 /// validated: nothing is downloaded.
-pub fn check(sets: &[(String, BTreeMap<String, String>)]) -> anyhow::Result<Verdict> {
+pub(super) fn check(sets: &[(String, BTreeMap<String, String>)]) -> anyhow::Result<Verdict> {
     let folder = tempfile::tempdir().context("making a folder for Terraform")?;
     let settings = folder.path().join("terraform.rc");
     fs::write(&settings, "").context("writing settings for Terraform")?;

@@ -17,7 +17,8 @@ use super::diagnostic::{Place, did_you_mean};
 pub(super) const MARKS: [char; 3] = ['\u{1}', '\u{2}', '\u{3}'];
 
 /// The filters that a template may use. None of them can turn a small value into a huge one.
-pub(super) const FILTERS: [&str; 30] = [
+/// The filters that an expression may use.
+pub const FILTERS: [&str; 30] = [
     "default",
     "upper",
     "lower",

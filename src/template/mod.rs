@@ -25,6 +25,7 @@ mod spec;
 
 pub use change::{Change, Refusal};
 pub use diagnostic::{Diagnostic, Place};
+pub use expression::FILTERS;
 pub use golden_update::updated;
 pub use hints::hints;
 pub use inputs::InputFault;

@@ -3,6 +3,8 @@
 
 mod architecture;
 mod dashboard;
+mod author;
+mod docs;
 mod files_agree;
 mod http;
 mod intake;

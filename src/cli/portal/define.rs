@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::bail;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{BlueprintId, Operation};
@@ -17,13 +18,16 @@ pub(super) struct Defined {
 
 /// Everything that the templates define: blueprints first, because actions name them, and those
 /// that others relate to before the others.
-pub(super) fn define(templates: &Templates, url: &str) -> Vec<Defined> {
+pub(super) fn define(templates: &Templates, url: &str) -> anyhow::Result<Vec<Defined>> {
     let mut blueprints: BTreeMap<String, Value> = BTreeMap::new();
     for template in templates.iter() {
         let Some((id, body)) = blueprint(template) else { continue };
         // Two templates may make things of one kind: it has the properties of both.
         match blueprints.get_mut(id.as_str()) {
-            Some(known) => *known = definition::merged(Definition::Blueprint, &body, known),
+            Some(known) => {
+                agree(&id, known, &body)?;
+                *known = definition::merged(Definition::Blueprint, &body, known);
+            }
             None => drop(blueprints.insert(id.to_string(), body)),
         }
     }
@@ -39,7 +43,22 @@ pub(super) fn define(templates: &Templates, url: &str) -> Vec<Defined> {
             defined.push(Defined { what: Definition::Action, id: action.id.to_string(), body });
         }
     }
-    defined
+    Ok(defined)
+}
+
+/// A property has one type, which Port never changes again.
+fn agree(id: &BlueprintId, one: &Value, other: &Value) -> anyhow::Result<()> {
+    let known = &one["schema"]["properties"];
+    for (name, property) in other["schema"]["properties"].as_object().into_iter().flatten() {
+        let (a, b) = (&known[name]["type"], &property["type"]);
+        if a != b && !a.is_null() {
+            bail!(
+                "the blueprint {id} has the property `{name}` as {a} in one template and as {b} in \
+                 another; rename one of them"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// One that relates to none of the others, or the first where they go round in a circle.

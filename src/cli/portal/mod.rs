@@ -93,7 +93,7 @@ pub fn run(command: &PortalCommand) -> anyhow::Result<ExitCode> {
 
 fn defined(from: &From) -> anyhow::Result<Vec<Defined>> {
     let templates = folder::load(&folder::read(&from.templates)?)?;
-    Ok(define(&templates, &from.url))
+    define(&templates, &from.url)
 }
 
 fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {

@@ -1,0 +1,466 @@
+//! The commands for authors of templates, run as people run them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use towpath::sandbox::portal::{Options, SandboxPort};
+use towpath::template::keys;
+
+const TEMPLATE: &str = r#"title: Note
+inputs:
+  type: object
+  additionalProperties: false
+  required: [name]
+  properties:
+    name: {type: string, pattern: "^[a-z]+$", title: Name}
+    size: {type: integer, default: 1, maximum: 9}
+    token: {type: string, secret: true}
+actions:
+  add_note: {operation: create}
+  change_note: {operation: day-2, inputs: [size], approval: any}
+  remove_note: {operation: delete, approval: true}
+target: {repository: acme/notes, path: "notes/{{ inputs.name }}"}
+entity:
+  blueprint: note
+  identifier: "{{ inputs.name }}"
+  properties: {size: "{{ inputs.size }}"}
+"#;
+const FILE: &str = "size: {{ inputs.size }}\n";
+const TEST: &str = "# The usual.\naction: add_note\ninputs: {name: a}\nfiles:\n  notes/a/note.yml: |\n    size: 1\n";
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.write("templates/note/template.yml", TEMPLATE);
+        place.write("templates/note/files/note.yml.tera", FILE);
+        place.write("templates/note/tests/add.yml", TEST);
+        place
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert!(text.contains(from), "{from} is in {path}");
+        self.write(path, &text.replace(from, to));
+    }
+
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output = command(self.0.path()).args(arguments).output().unwrap();
+        told(&output)
+    }
+
+    /// Puts what `render` shows into the checkout, as if it had been merged.
+    fn merge(&self, arguments: &[&str]) {
+        let (code, shown) = self.run(arguments);
+        assert_eq!(code, 0, "{shown}");
+        let diff = shown.split_once("\n\n").unwrap().1;
+        let diff = diff.split("\n\n").next().unwrap().to_owned() + "\n";
+        fs::create_dir_all(self.path("checkout")).unwrap();
+        self.write("change.patch", &diff);
+        let applied = Command::new("git")
+            .current_dir(self.path("checkout"))
+            .args(["apply", "--unsafe-paths", "../change.patch"])
+            .output()
+            .unwrap();
+        assert!(applied.status.success(), "{}\n{diff}", told(&applied).1);
+    }
+}
+
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_towpath"));
+    command.current_dir(folder).env_remove("TOWPATH_TEMPLATES");
+    command
+}
+
+fn told(output: &Output) -> (i32, String) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), format!("{said}{complained}"))
+}
+
+#[test]
+fn check_shows_every_mistake_with_its_place_and_ends_with_one() {
+    let place = Place::new();
+    let (code, shown) = place.run(&["check"]);
+    assert!(code == 0 && shown.contains("1 template, 1 golden test: 0 errors, 2 hints"), "{shown}");
+
+    place.edit("templates/note/template.yml", "target:", "tarket:");
+    place.edit("templates/note/files/note.yml.tera", "inputs.size", "inputs.sise");
+    place.edit("templates/note/tests/add.yml", "inputs:", "input:");
+    let (code, shown) = place.run(&["check"]);
+    assert_eq!(code, 1);
+    let file = "templates/note/files/note.yml.tera:1:10: error: there is no input `sise`\n\
+                1 | size: {{ inputs.sise }}\n  |          ^\n  = did you mean `size`?\n";
+    assert!(shown.contains(file), "{shown}");
+    assert!(shown.contains("= did you mean `target`?"), "{shown}");
+    assert!(
+        shown.contains("templates/note/tests/add.yml:2:1: error: unknown field `input`"),
+        "{shown}"
+    );
+
+    let (code, shown) = place.run(&["check", "templates", "--format", "github"]);
+    assert_eq!(code, 1);
+    let line = "::error file=templates/note/files/note.yml.tera,line=1,col=10::there is no input `sise`%0Adid you mean `size`?\n";
+    assert!(shown.contains(line), "{shown}");
+
+    let (_, shown) = place.run(&["check", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown[0]["severity"], "error");
+    assert_eq!((&shown[0]["line"], &shown[0]["column"]), (&json!(1), &json!(10)));
+}
+
+#[test]
+fn render_shows_the_files_and_the_pull_request_of_a_create() {
+    let place = Place::new();
+    let (code, shown) =
+        place.run(&["render", "note", "add_note", "--input", "name=a", "--input", "size=3"]);
+    assert_eq!(code, 0, "{shown}");
+    for part in [
+        "towpath/add_note/r_preview into main of acme/notes\n",
+        "--- /dev/null\n+++ b/notes/a/.towpath.yml\n",
+        "+++ b/notes/a/note.yml\n@@ -0,0 +1 @@\n+size: 3\n",
+        "\nAdd Note: notes/a\n",
+        "| Name | `a` |",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    let arguments = ["render", "note", "add_note", "--input", "name=a", "--exit-code"];
+    assert_eq!(place.run(&arguments).0, 2);
+}
+
+#[test]
+fn render_names_every_fault_of_what_would_be_refused() {
+    let place = Place::new();
+    place.write("in.yml", "name: A\nsize: 99\n");
+    let (code, shown) =
+        place.run(&["render", "note", "add_note", "--inputs", "in.yml", "--input", "x=1"]);
+    assert_eq!(code, 1);
+    assert!(shown.starts_with("Refused\n"), "{shown}");
+    for field in ["`name`:", "`size`:", "`x`: there is no such input."] {
+        assert!(shown.contains(field), "{field}\n{shown}");
+    }
+    let (code, shown) = place.run(&["render", "note", "change_note", "--entity", "a"]);
+    assert!(code == 1 && shown.contains("No folder in acme/notes belongs to note a"), "{shown}");
+    let (code, shown) = place.run(&["render", "note", "other"]);
+    assert!(code == 1 && shown.contains("it has add_note, change_note, remove_note"), "{shown}");
+}
+
+#[test]
+fn render_changes_and_deletes_what_stands_in_a_checkout() {
+    let place = Place::new();
+    place.merge(&["render", "note", "add_note", "--input", "name=a"]);
+    let at = ["--entity", "a", "--checkout", "checkout"];
+
+    let same = [&["render", "note", "change_note", "--input", "size=1"][..], &at].concat();
+    let (code, shown) = place.run(&same);
+    assert_eq!(
+        (code, shown.as_str()),
+        (0, "`notes/a` stands already as it was asked for: no pull request.\n")
+    );
+
+    let change = [&["render", "note", "change_note", "--input", "size=2"][..], &at].concat();
+    let (code, shown) = place.run(&change);
+    assert_eq!(code, 0, "{shown}");
+    let diff = "--- a/notes/a/note.yml\n+++ b/notes/a/note.yml\n@@ -1 +1 @@\n-size: 1\n+size: 2\n";
+    assert!(shown.contains(diff), "{shown}");
+
+    place.write("checkout/notes/a/mine.txt", "mine\n");
+    let delete = [&["render", "note", "remove_note"][..], &at].concat();
+    let (code, shown) = place.run(&delete);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("--- a/notes/a/note.yml\n+++ /dev/null\n"), "{shown}");
+    assert!(shown.contains("was added by hand and stays."), "{shown}");
+}
+
+#[test]
+fn render_merges_what_was_edited_by_hand_with_the_texts_that_git_has() {
+    let place = Place::new();
+    place.write(
+        "templates/note/files/note.yml.tera",
+        "size: {{ inputs.size }}\none: 1\ntwo: 2\nthree: 3\n",
+    );
+    place.merge(&["render", "note", "add_note", "--input", "name=a"]);
+    for arguments in [&["init", "--quiet"][..], &["add", "--all"]] {
+        let git = Command::new("git").current_dir(place.path("checkout")).args(arguments).output();
+        assert!(git.unwrap().status.success());
+    }
+    place.edit("checkout/notes/a/note.yml", "three: 3", "three: 4");
+    let change = ["render", "note", "change_note", "--entity", "a", "--checkout", "checkout"];
+    let (code, shown) = place.run(&[&change[..], &["--input", "size=2"]].concat());
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("-size: 1\n+size: 2\n one: 1\n two: 2\n three: 4\n"), "{shown}");
+
+    place.edit("checkout/notes/a/note.yml", "size: 1", "size: 7");
+    let (code, shown) = place.run(&[&change[..], &["--input", "size=2"]].concat());
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("edited by hand where this change would write"), "{shown}");
+}
+
+#[test]
+fn test_shows_what_differs_and_update_accepts_it() {
+    let place = Place::new();
+    let (code, shown) = place.run(&["test"]);
+    assert!(code == 0 && shown.ends_with("1 golden test: 0 failed\n"), "{shown}");
+    place.edit("templates/note/files/note.yml.tera", "size:", "large:");
+    let (code, shown) = place.run(&["test"]);
+    assert_eq!(code, 1);
+    assert!(shown.contains("FAILED  note/tests/add.yml"), "{shown}");
+    assert!(shown.contains("-size: 1\n+large: 1\n"), "{shown}");
+    let (code, _) = place.run(&["test", "--update"]);
+    assert_eq!(code, 0);
+    assert_eq!(place.read("templates/note/tests/add.yml"), TEST.replace("size: 1", "large: 1"));
+    assert_eq!(place.run(&["test"]).0, 0);
+}
+
+#[test]
+fn test_has_terraform_look_at_what_is_rendered_or_says_that_it_did_not() {
+    let place = Place::new();
+    place.write("templates/note/files/main.tf.tera", "locals {\na = {{ inputs.size }}\n}\n");
+    assert_eq!(place.run(&["test", "--update"]).0, i32::from(has_terraform()));
+    let (code, shown) = place.run(&["test"]);
+    let said = if has_terraform() { "FAILED  terraform" } else { "terraform is not on the PATH" };
+    assert!(shown.contains(said), "{shown}");
+    assert_eq!(code, i32::from(has_terraform()));
+
+    let output = command(place.0.path()).arg("test").env("PATH", place.0.path()).output().unwrap();
+    let (code, shown) = told(&output);
+    assert!(code == 0 && shown.contains("terraform is not on the PATH"), "{shown}");
+}
+
+fn has_terraform() -> bool {
+    Command::new("terraform").arg("version").output().is_ok()
+}
+
+#[test]
+fn new_starts_a_template_that_passes_check_and_test() {
+    let place = Place::new();
+    place.write(
+        "db.tf",
+        "variable \"id\" {\n  type = string\n}\n\nvariable \"size\" {\n  type    = number\n  default = 5\n\n  \
+         validation {\n    condition     = var.size >= 1\n    error_message = \"At least 1.\"\n  }\n}\n\n\
+         variable \"password\" {\n  type      = string\n  sensitive = true\n}\n\n\
+         resource \"terraform_data\" \"this\" {\n  input = \"${var.id}-${var.size}\"\n}\n",
+    );
+    let (code, shown) = place.run(&["new", "tables", "--from-terraform", "db.tf"]);
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("TF_VAR_password"), "{shown}");
+    assert_eq!(
+        place.read("templates/tables/files/inputs.auto.tfvars.tera"),
+        "id   = {{ inputs.id }}\nsize = {{ inputs.size }}\n"
+    );
+    assert_eq!(place.read("templates/tables/files/db.tf"), place.read("db.tf"));
+    let template = place.read("templates/tables/template.yml");
+    assert!(template.contains("default: 5\n      minimum: 1\n"), "{template}");
+    assert!(!template.contains("password"), "{template}");
+
+    for example in ["demo-database", "documentdb", "s3-bucket", "service-operations"] {
+        let (code, shown) = place.run(&["new", &format!("my-{example}"), "--from", example]);
+        assert_eq!(code, 0, "{shown}");
+    }
+    let (code, shown) = place.run(&["check"]);
+    assert!(code == 0, "{shown}");
+    let (code, shown) = place.run(&["test"]);
+    assert!(code == 0, "{shown}");
+
+    let (code, shown) = place.run(&["new", "tables"]);
+    assert!(code == 1 && shown.contains("is there already"), "{shown}");
+    let (code, shown) = place.run(&["new", "x", "--from", "nothing"]);
+    assert!(code == 1 && shown.contains("there are demo-database, documentdb"), "{shown}");
+}
+
+fn schema() -> Value {
+    let (code, text) = told(&command(Path::new(".")).arg("schema").output().unwrap());
+    assert_eq!(code, 0);
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_schema_takes_every_shipped_template_and_refuses_what_the_loader_refuses() {
+    let schema = jsonschema::validator_for(&schema()).unwrap();
+    let mut seen = 0;
+    for folder in fs::read_dir("templates").unwrap() {
+        let path = folder.unwrap().path().join("template.yml");
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let template: Value = serde_saphyr::from_str(&text).unwrap();
+        let faults: Vec<String> = schema.iter_errors(&template).map(|e| e.to_string()).collect();
+        assert_eq!(faults, Vec::<String>::new(), "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 4);
+    let place = Place::new();
+    let note: Value = serde_saphyr::from_str(TEMPLATE).unwrap();
+    assert!(schema.is_valid(&note));
+    for (pointer, value) in [
+        ("/zzz", json!(1)),
+        ("/target/zzz", json!("x")),
+        ("/entity/zzz", json!("x")),
+        ("/plan", json!({"zzz": "x"})),
+        ("/apply", json!({"workflow": "a", "status": "b"})),
+        ("/apply", json!({})),
+        ("/pull_request", json!({"zzz": 1})),
+        ("/pull_request", json!({"draft": "yes"})),
+        ("/actions/add_note/zzz", json!(1)),
+        ("/actions/add_note/approval", json!("some")),
+        ("/actions/add_note/operation", json!("update")),
+        ("/actions/add_note/workflow", json!({"repository": "a/b"})),
+        ("/actions/add_note/secret", json!({"repository": "a/b", "name": "A"})),
+        ("/actions/add_note/conclusions", json!({"good": "bad"})),
+        ("/actions", json!({})),
+        ("/title", json!(1)),
+    ] {
+        let mut wrong = note.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        wrong.pointer_mut(parent).unwrap()[key] = value;
+        assert!(!schema.is_valid(&wrong), "the schema takes {pointer}");
+        place.write("templates/note/template.yml", &wrong.to_string());
+        assert_eq!(place.run(&["check"]).0, 1, "the loader takes {pointer}");
+    }
+}
+
+#[test]
+fn the_schema_has_the_keys_of_the_loader_and_no_others() {
+    let schema = schema();
+    for (pointer, known) in [
+        ("", &keys::TEMPLATE[..]),
+        ("/$defs/action", &keys::ACTION),
+        ("/$defs/action/properties/workflow", &keys::WORKFLOW),
+        ("/$defs/action/properties/secret", &keys::SECRET),
+        ("/properties/target", &keys::TARGET),
+        ("/properties/pull_request", &keys::PULL_REQUEST),
+        ("/properties/plan", &keys::PLAN),
+        ("/properties/apply", &keys::APPLY),
+        ("/properties/entity", &keys::ENTITY),
+    ] {
+        let part = schema.pointer(pointer).unwrap();
+        let mut named: Vec<&str> =
+            part["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        let mut known = known.to_vec();
+        (named.sort_unstable(), known.sort_unstable());
+        assert_eq!(named, known, "{pointer}");
+        assert_eq!(part["additionalProperties"], false, "{pointer}");
+    }
+    assert_eq!(schema["$defs"]["conclusion"]["enum"], json!(keys::CONCLUSIONS));
+    assert_eq!(
+        schema["$defs"]["action"]["properties"]["operation"]["enum"],
+        json!(keys::OPERATIONS)
+    );
+}
+
+#[test]
+fn export_writes_blueprints_and_actions_in_port_s_form() {
+    let place = Place::new();
+    let url = "https://towpath.example/hooks/port";
+    let (code, shown) = place.run(&["portal", "export", "--url", url]);
+    assert_eq!(code, 0, "{shown}");
+    let all: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        all["blueprints"][0]["schema"]["properties"],
+        json!({"size": {"type": "number", "title": "Size"}})
+    );
+    let add = &all["actions"][0];
+    assert_eq!(add["trigger"]["operation"], "CREATE");
+    assert_eq!(add["trigger"]["blueprintIdentifier"], "note");
+    assert_eq!(
+        add["trigger"]["userInputs"],
+        json!({
+            "properties": {
+                "name": {"type": "string", "title": "Name", "pattern": "^[a-z]+$"},
+                "size": {"type": "number", "maximum": 9, "default": 1},
+                "token": {"type": "string", "encryption": "aes256-gcm"},
+            },
+            "required": ["name"],
+            "order": ["name", "size", "token"],
+        })
+    );
+    assert_eq!(add["requiredApproval"], false);
+    assert_eq!(add["invocationMethod"]["url"], url);
+    assert_eq!(
+        add["invocationMethod"]["body"],
+        json!({
+            "action": "{{ .action.identifier }}",
+            "run": {"id": "{{ .run.id }}"},
+            "inputs": "{{ .inputs }}",
+            "entity": "{{ .entity }}",
+            "trigger": "{{ .trigger }}",
+            "encrypted": "{{ .action.encryptedProperties }}",
+        })
+    );
+    let change = &all["actions"][1];
+    assert_eq!(change["trigger"]["operation"], "DAY-2");
+    assert_eq!(change["requiredApproval"], json!({"type": "ANY"}));
+    assert_eq!(
+        change["trigger"]["userInputs"]["properties"]["size"]["default"],
+        json!({"jqQuery": ".entity.properties.\"size\""})
+    );
+    let remove = &all["actions"][2];
+    assert_eq!(
+        (&remove["trigger"]["operation"], &remove["requiredApproval"]),
+        (&json!("DELETE"), &json!(true))
+    );
+    assert_eq!(remove["trigger"]["userInputs"]["properties"], json!({}));
+
+    assert_eq!(place.run(&["portal", "export", "--url", url, "--out", "port"]).0, 0);
+    let written: Value = serde_json::from_str(&place.read("port/actions/add_note.json")).unwrap();
+    assert_eq!(written, *add);
+}
+
+#[test]
+fn two_templates_that_disagree_about_a_property_are_not_exported() {
+    let place = Place::new();
+    let other =
+        TEMPLATE.replace("_note", "_book").replace("size: \"{{ inputs.size }}\"", "size: big");
+    place.write("templates/other/template.yml", &other);
+    place.write("templates/other/files/x", "");
+    let (code, shown) = place.run(&["portal", "export", "--url", "https://x"]);
+    assert!(code == 1 && shown.contains("the property `size` as"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_makes_what_is_missing_and_asks_before_it_writes_over_anything() {
+    let port = SandboxPort::start(Options::default()).await.unwrap();
+    let place = Place::new();
+    let sync = |more: &[&str]| {
+        let mut command = command(place.0.path());
+        command.args(["portal", "sync", "--url", "https://x/hooks/port"]).args(more);
+        command.env("PORT_API_URL", port.url()).env("PORT_CLIENT_ID", port.client_id());
+        told(&command.env("PORT_CLIENT_SECRET", port.client_secret()).output().unwrap())
+    };
+    let (code, shown) = sync(&[]);
+    assert!(code == 0 && shown.contains("4 definitions written, 0 unchanged"), "{shown}");
+    let (code, shown) = sync(&[]);
+    assert!(code == 0 && shown.contains("0 definitions written, 4 unchanged"), "{shown}");
+
+    place.edit("templates/note/template.yml", "maximum: 9", "maximum: 12");
+    let (code, shown) = sync(&[]);
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("differs   action add_note"), "{shown}");
+    assert!(shown.contains("\"maximum\": 9") && shown.contains("\"maximum\": 12"), "{shown}");
+    let (code, shown) = sync(&["--yes"]);
+    assert!(code == 0 && shown.contains("changed   action add_note"), "{shown}");
+    let (code, shown) = sync(&[]);
+    assert!(code == 0 && shown.contains("4 unchanged"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hold() {
+    let options = Options { listen: "127.0.0.1:7391".parse().unwrap(), ..Options::default() };
+    let _port = SandboxPort::start(options).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(25)).await;
+}

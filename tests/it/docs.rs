@@ -1,0 +1,85 @@
+//! The reference for authors, tried: its examples are a folder of templates, and its commands run.
+
+use std::fs;
+use std::process::Command;
+
+use towpath::template::{FILTERS, keys};
+
+/// The fenced blocks of a page: what stands behind the fence, and the text.
+fn blocks(page: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else { continue };
+        let body = lines.by_ref().take_while(|line| *line != "```");
+        blocks.push((info.to_owned(), body.map(|line| format!("{line}\n")).collect()));
+    }
+    blocks
+}
+
+fn page() -> String {
+    fs::read_to_string("docs/templates.md").unwrap()
+}
+
+/// The name of the file that a block shows: ```` ```yaml queue/template.yml ````.
+fn file_of(info: &str) -> Option<&str> {
+    info.split_once(' ').map(|(_, file)| file)
+}
+
+#[test]
+fn the_examples_of_the_reference_are_templates_and_its_commands_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut commands = Vec::new();
+    for (info, text) in blocks(&page()) {
+        if let Some(file) = file_of(&info) {
+            let path = folder.path().join("templates").join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        } else if info == "sh" {
+            commands.extend(text.lines().map(str::to_owned));
+        }
+    }
+    assert!(commands.len() >= 5, "{commands:?}");
+    for line in commands.iter().chain([&"towpath check".to_owned(), &"towpath test".to_owned()]) {
+        let words = line.strip_prefix("towpath ").unwrap_or_else(|| panic!("{line}"));
+        let output = Command::new(env!("CARGO_BIN_EXE_towpath"))
+            .current_dir(folder.path())
+            .env_remove("TOWPATH_TEMPLATES")
+            .args(words.split_whitespace())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}\n{said}{complained}");
+    }
+}
+
+#[test]
+fn the_reference_names_every_key_and_every_filter() {
+    let page = page();
+    let lists: [&[&str]; 11] = [
+        &keys::TEMPLATE,
+        &keys::ACTION,
+        &keys::WORKFLOW,
+        &keys::SECRET,
+        &keys::TARGET,
+        &keys::PULL_REQUEST,
+        &keys::PLAN,
+        &keys::APPLY,
+        &keys::ENTITY,
+        &keys::CONCLUSIONS,
+        &FILTERS,
+    ];
+    for word in lists.into_iter().flatten() {
+        assert!(page.contains(&format!("`{word}`")), "docs/templates.md does not name `{word}`");
+    }
+}
+
+#[test]
+fn the_reference_lists_every_shipped_template() {
+    let page = page();
+    for folder in fs::read_dir("templates").unwrap() {
+        let name = folder.unwrap().file_name().into_string().unwrap();
+        assert!(page.contains(&format!("| `{name}` |")), "docs/templates.md does not list {name}");
+    }
+}
