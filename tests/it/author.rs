@@ -457,10 +457,3 @@ async fn sync_makes_what_is_missing_and_asks_before_it_writes_over_anything() {
     let (code, shown) = sync(&[]);
     assert!(code == 0 && shown.contains("4 unchanged"), "{shown}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn hold() {
-    let options = Options { listen: "127.0.0.1:7391".parse().unwrap(), ..Options::default() };
-    let _port = SandboxPort::start(options).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(25)).await;
-}
