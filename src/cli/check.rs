@@ -1,6 +1,6 @@
 //! `towpath check`: every mistake of the templates in one pass.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::folder;
 use super::screen::{Screen, ScreenArguments, count};
-use crate::template::golden::{self, Outcome};
+use crate::template::golden::{self, GoldenTest, Outcome};
 use crate::template::{Diagnostic, Place, SourceFile, Templates, hints};
 
 /// What is checked, and how it is told.
@@ -75,9 +75,9 @@ fn check(files: &[SourceFile]) -> Found {
         let text = String::from_utf8_lossy(&file.contents);
         match golden::parse(&file.path, &text) {
             Err(error) => errors.push(error),
-            Ok(test) => {
+            Ok(golden) => {
                 if let Ok(templates) = &loaded {
-                    errors.extend(wrong_test(file, &text, &test, templates));
+                    errors.extend(wrong_test(file, &text, &golden, templates));
                 }
             }
         }
@@ -95,7 +95,7 @@ fn check(files: &[SourceFile]) -> Found {
 fn wrong_test(
     file: &SourceFile,
     text: &str,
-    test: &golden::GoldenTest,
+    golden: &GoldenTest,
     templates: &Templates,
 ) -> Option<Diagnostic> {
     let at = |key: &str| {
@@ -104,13 +104,13 @@ fn wrong_test(
     };
     let wrong = |key: &str, message: String| Diagnostic::at(&file.path, text, at(key), message);
     let folder = file.path.split('/').next().unwrap_or_default();
-    let known = templates.action(&test.action);
-    if !known.is_some_and(|of| of.template.name.as_str() == folder) {
-        let message = format!("the template `{folder}` has no action `{}`", test.action);
+    let known = templates.action(&golden.action);
+    if known.is_none_or(|of| of.template.name.as_str() != folder) {
+        let message = format!("the template `{folder}` has no action `{}`", golden.action);
         return Some(wrong("action", message));
     }
-    match golden::outcome(templates, test) {
-        Outcome::Refused(words) if test.refused.is_none() => {
+    match golden::outcome(templates, golden) {
+        Outcome::Refused(words) if golden.refused.is_none() => {
             let message = format!("this test expects files, and the run is refused: {words}");
             Some(wrong("action", message))
         }
@@ -121,7 +121,7 @@ fn wrong_test(
 /// `NAME/tests/….yml`.
 pub fn is_golden_test(path: &str) -> bool {
     let mut parts = path.split('/').skip(1);
-    let is_yaml = path.ends_with(".yml") || path.ends_with(".yaml");
+    let is_yaml = Path::new(path).extension().is_some_and(|it| it == "yml" || it == "yaml");
     parts.next() == Some("tests") && parts.next().is_some() && is_yaml
 }
 

@@ -66,7 +66,9 @@ pub fn run(arguments: &NewArguments) -> anyhow::Result<ExitCode> {
     for file in &files {
         screen.line(&format!("written {}", arguments.templates.join(&file.path).display()));
     }
-    notes.iter().for_each(|note| screen.note(note));
+    for note in &notes {
+        screen.note(note);
+    }
     screen.line(&format!(
         "Set `target.repository` and `entity` in {}, then run `towpath check` and `towpath test`.",
         folder.join("template.yml").display()
@@ -80,8 +82,8 @@ fn from_terraform(
     shipped: &[SourceFile],
 ) -> anyhow::Result<(Vec<SourceFile>, Vec<String>)> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let file_name = path.file_name().and_then(|name| name.to_str());
-    let file_name = file_name.filter(|name| name.ends_with(".tf"));
+    let is_terraform = path.extension().is_some_and(|extension| extension == "tf");
+    let file_name = path.file_name().and_then(|name| name.to_str()).filter(|_| is_terraform);
     let file_name = file_name.with_context(|| format!("{} is no .tf file", path.display()))?;
     let adopted = adopt::from_terraform(name, file_name, &text)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;

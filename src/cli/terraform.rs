@@ -69,7 +69,7 @@ pub(super) fn check(sets: &[(String, BTreeMap<String, String>)]) -> anyhow::Resu
 }
 
 fn is_terraform(path: &str) -> bool {
-    path.ends_with(".tf") || path.ends_with(".tfvars")
+    Path::new(path).extension().is_some_and(|it| it == "tf" || it == "tfvars")
 }
 
 /// Whether nothing but Terraform itself is used. What is in doubt needs one.

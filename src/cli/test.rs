@@ -83,16 +83,16 @@ impl Tests<'_> {
     /// Runs one test, and gives what came of it.
     fn one(&mut self, file: &SourceFile) -> anyhow::Result<Option<Outcome>> {
         let text = String::from_utf8_lossy(&file.contents);
-        let test: GoldenTest = match golden::parse(&file.path, &text) {
-            Ok(test) => test,
+        let golden: GoldenTest = match golden::parse(&file.path, &text) {
+            Ok(golden) => golden,
             Err(error) => {
                 self.failed += 1;
                 self.screen.diagnostic(&error, "error");
                 return Ok(None);
             }
         };
-        let outcome = golden::outcome(&self.templates, &test);
-        match golden::run(&self.templates, &test) {
+        let outcome = golden::outcome(&self.templates, &golden);
+        match golden::run(&self.templates, &golden) {
             Ok(()) => self.screen.line(&format!("ok      {}", file.path)),
             Err(_) if self.arguments.update => {
                 let path = self.arguments.folder.join(&file.path);

@@ -352,7 +352,8 @@ fn the_schema_has_the_keys_of_the_loader_and_no_others() {
         let mut named: Vec<&str> =
             part["properties"].as_object().unwrap().keys().map(String::as_str).collect();
         let mut known = known.to_vec();
-        (named.sort_unstable(), known.sort_unstable());
+        named.sort_unstable();
+        known.sort_unstable();
         assert_eq!(named, known, "{pointer}");
         assert_eq!(part["additionalProperties"], false, "{pointer}");
     }

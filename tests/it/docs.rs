@@ -12,7 +12,8 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     while let Some(line) = lines.next() {
         let Some(info) = line.strip_prefix("```") else { continue };
         let body = lines.by_ref().take_while(|line| *line != "```");
-        blocks.push((info.to_owned(), body.map(|line| format!("{line}\n")).collect()));
+        let body: Vec<&str> = body.chain([""]).collect();
+        blocks.push((info.to_owned(), body.join("\n")));
     }
     blocks
 }

@@ -115,7 +115,7 @@ fn object(kind: &Expression) -> Value {
     let Expression::Object(fields) = kind else { return json!({"type": "object"}) };
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for (key, value) in fields.iter() {
+    for (key, value) in fields {
         let Some(name) = key_text(key) else { continue };
         let is_optional = matches!(value.expr(), Expression::FuncCall(call) if call.name.name.as_str() == "optional");
         if !is_optional {
