@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops where it stands")]
 
 mod architecture;
-mod dashboard;
 mod author;
+mod dashboard;
 mod docs;
 mod files_agree;
 mod http;
