@@ -319,6 +319,11 @@ impl Link {
         Self(format!("awaited_dispatch:{}:{file}", repository.key()))
     }
 
+    /// The same for the jobs of that run, whose events do not name the workflow's file.
+    pub fn awaited_jobs(repository: &RepositoryName) -> Self {
+        Self(format!("awaited_jobs:{}", repository.key()))
+    }
+
     /// The same as [`Link::apply`], before the merge was seen.
     pub fn awaited_apply(repository: &RepositoryName, base: &str, name: &str) -> Self {
         Self(format!("awaited_apply:{}:{base}:{name}", repository.key()))
@@ -372,6 +377,7 @@ impl Observation {
                 let branch = run.branch.as_deref().unwrap_or_default();
                 vec![Link::awaited_apply(&run.repository, branch, &run.file)]
             }
+            Self::WorkflowJob(job) => vec![Link::awaited_jobs(&job.repository)],
             Self::Signal(signal) => {
                 vec![Link::awaited_apply(&signal.repository, "*", &signal.name)]
             }

@@ -68,7 +68,12 @@ impl Effects {
         let runs = self.github.dispatched_runs_since(&work.repository, &work.workflow, None, since);
         let candidates = self.unclaimed(&run.id, runs.await?).await?;
         match candidates.as_slice() {
-            [one] => Ok(plan::dispatched(run, one.id, &one.html_url, self.clock.now()).into()),
+            [one] => {
+                let mut found = plan::dispatched(run, one.id, &one.html_url, self.clock.now());
+                // It may be far by now, and its first webhooks long gone.
+                found.steps.push(Step::Look);
+                Ok(found.into())
+            }
             [] if !find.taken && look >= EMPTY_LOOKS => Ok(self.then(run, Step::Dispatch).into()),
             [] if look < LOOKS_FOR_PROMISED => Err(StepError::Retry {
                 reason: format!("no run of {} is to be seen yet", work.workflow),

@@ -3,7 +3,9 @@
 use serde_json::Map;
 
 use crate::domain::Run;
-use crate::domain::observation::{Observation, PullRequestState, RunPhase, SignalKind};
+use crate::domain::observation::{
+    Observation, PullRequestState, RunPhase, SignalKind, WorkflowJobSeen,
+};
 use crate::domain::run::{ApplySignal, Event, PullRequestWork, Work, WorkflowWork};
 use crate::github::RunsOf;
 use crate::plan::step::{Compare, Decorate, Explain, ReadOutputs, ReadPlan};
@@ -61,7 +63,24 @@ impl Effects {
     async fn look_at_workflow(&self, work: &WorkflowWork) -> Result<Vec<Observation>> {
         let Some(facts) = &work.workflow_run else { return Ok(Vec::new()) };
         let seen = self.github.workflow_run(&work.repository, facts.id).await?;
-        Ok(vec![Observation::WorkflowRun(seen)])
+        let (attempt, status) = (seen.attempt, seen.status);
+        let mut all = vec![Observation::WorkflowRun(seen)];
+        if status == RunPhase::Waiting {
+            let waits = self.github.pending_deployments(&work.repository, facts.id).await?;
+            all.extend(waits.into_iter().next().map(|environment| {
+                Observation::WorkflowJob(WorkflowJobSeen {
+                    repository: work.repository.clone(),
+                    workflow_run: facts.id,
+                    attempt,
+                    job: 0,
+                    name: String::new(),
+                    status: RunPhase::Waiting,
+                    conclusion: None,
+                    environment: Some(environment),
+                })
+            }));
+        }
+        Ok(all)
     }
 
     async fn look_at_change(&self, work: &PullRequestWork) -> Result<Vec<Observation>> {

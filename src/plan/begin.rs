@@ -13,7 +13,7 @@ use crate::template::{ActionKind, ActionOf, Templates, context, inputs, render};
 use super::draft::Draft;
 use super::proposal::{catalog_entity, title_of};
 use super::step::{Decision, Step, StoreSecret};
-use super::words;
+use super::{words, workflow};
 
 /// Most inputs that a workflow takes (GitHub, since 2025-12-04).
 const WORKFLOW_INPUTS_LIMIT: usize = 25;
@@ -62,7 +62,7 @@ struct Begun {
     operation: Option<Operation>,
     work: Option<Work>,
     first: Step,
-    link: Option<Link>,
+    links: Vec<Link>,
     line: String,
 }
 
@@ -71,7 +71,7 @@ fn go(run: Run, begun: Begun, now: DateTime<Utc>) -> Decision {
     draft.run.operation = begun.operation.or(draft.run.operation);
     draft.run.request.action_title = begun.title.or(draft.run.request.action_title.take());
     draft.run.work = begun.work;
-    draft.links_all(begun.link);
+    draft.links_all(begun.links);
     let who = words::one_line(draft.run.request.user.shown(), 80);
     let what = words::one_line(&draft.run.request.title(), 120);
     draft.say(Event::progress(format!("Received \"{what}\" from {who}. {}", begun.line)));
@@ -185,7 +185,7 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
         title: Some(title_of(run, action)),
         operation: Some(operation),
         line: format!("A change to {repository} is being prepared."),
-        link: Some(Link::branch(&repository, &branch)),
+        links: vec![Link::branch(&repository, &branch)],
         work: Some(Work::PullRequest(Box::new(work))),
         first: Step::Propose,
     })
@@ -248,7 +248,14 @@ fn storing(action: &ActionOf, context: &Value) -> Result<Begun, Refusal> {
     let first =
         Step::StoreSecret(StoreSecret { repository, environment, name, value: value.clone() });
     let operation = Some(action.action.operation);
-    Ok(Begun { title: action.action.title.clone(), operation, work: None, first, link: None, line })
+    Ok(Begun {
+        title: action.action.title.clone(),
+        operation,
+        work: None,
+        first,
+        links: Vec::new(),
+        line,
+    })
 }
 
 fn dispatching(work: WorkflowWork, operation: Option<Operation>) -> Begun {
@@ -262,7 +269,7 @@ fn dispatching(work: WorkflowWork, operation: Option<Operation>) -> Begun {
             work.repository,
             on.unwrap_or_default()
         ),
-        link: Some(Link::awaited_dispatch(&work.repository, &work.workflow)),
+        links: workflow::awaited(&work),
         work: Some(Work::Workflow(Box::new(work))),
         first: Step::Dispatch,
     }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use crate::domain::observation::Link;
 use crate::domain::run::{Event, Run, Stage, Status, Work};
 
-use super::pull_request;
 use super::step::{Decision, End, Progress, Step};
+use super::{pull_request, workflow};
 
 /// A decision that is being made on a run.
 pub(crate) struct Draft {
@@ -146,9 +146,7 @@ fn reports_its_end(run: &Run) -> bool {
 /// re-run may come.
 fn awaited_links(run: &Run) -> Vec<Link> {
     match &run.work {
-        Some(Work::Workflow(work)) => {
-            vec![Link::awaited_dispatch(&work.repository, &work.workflow)]
-        }
+        Some(Work::Workflow(work)) => workflow::awaited(work),
         Some(Work::PullRequest(work)) => {
             let awaited = pull_request::awaited(work);
             let link =

@@ -22,11 +22,19 @@ pub fn dispatched(run: Run, id: WorkflowRunId, html_url: &str, now: DateTime<Utc
             Some(WorkflowRunFacts { id, html_url: html_url.to_owned(), latest: Attempt::first() });
         draft.run.add_link(html_url);
         draft.link(Link::workflow_run(&work.repository, id));
-        draft.unlink(Link::awaited_dispatch(&work.repository, &work.workflow));
+        awaited(&work).into_iter().for_each(|link| draft.unlink(link));
         draft.stage(Stage::Dispatched, "Queued");
     }
     draft.run.work = Some(Work::Workflow(work));
     draft.finish(now)
+}
+
+/// By what a run of a workflow that was dispatched is kept for the run, before its id is known.
+pub(crate) fn awaited(work: &WorkflowWork) -> Vec<Link> {
+    vec![
+        Link::awaited_dispatch(&work.repository, &work.workflow),
+        Link::awaited_jobs(&work.repository),
+    ]
 }
 
 /// A workflow run was seen.

@@ -12,7 +12,7 @@ use crate::sandbox::portal::Trigger;
 
 /// How long the demo waits for something before it says that it did not come. Real plans and
 /// applies take seconds on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// How a run of the demo ended.
 pub(super) struct Played {
@@ -53,7 +53,7 @@ impl Stage<'_> {
         self.teller.chapter(TITLE, "a template becomes one signed commit and a pull request");
         let inputs =
             json!({"name": "orders", "size": 20, "purpose": "Orders of the \"shop\", ${really}"});
-        let run = self.press("create_database", inputs, Some("shop")).await;
+        let run = self.press("create_database", inputs, None).await;
         let pull = self.planned(&run).await;
         self.review_and_merge(pull.as_ref()).await;
         let ended = self.until_end(&run).await;
@@ -67,7 +67,7 @@ impl Stage<'_> {
         self.teller.chapter(TITLE, "nothing is written to GitHub, and every fault is named");
         let inputs = json!({"name": "../../prod\"; rm -rf /", "size": 100_000, "admin": true});
         let before = self.playground.github.requests().len();
-        let run = self.press("create_database", inputs, Some("shop")).await;
+        let run = self.press("create_database", inputs, None).await;
         let ended = self.until_end(&run).await;
         let untouched = self.playground.github.requests().len() == before;
         played(TITLE, ended, |run| run.label == "Refused" && untouched)
@@ -105,7 +105,7 @@ impl Stage<'_> {
         self.teller
             .chapter(TITLE, "the run says which step failed and why; the catalog is told later");
         let inputs = json!({"name": "billing", "purpose": "Invoices"});
-        let run = self.press("create_database", inputs, Some("shop")).await;
+        let run = self.press("create_database", inputs, None).await;
         let pull = self.planned(&run).await;
         let state = self.playground.state_of(self.infrastructure()).join("databases/billing");
         let damaged = ["terraform.tfstate", "sandbox-terraform.json"].map(|name| state.join(name));

@@ -3,12 +3,13 @@
 
 use std::net::SocketAddr;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use crate::domain::Operation;
+use crate::cli::portal::define::{Defined, define};
+use crate::portal::definition::Definition;
 use crate::sandbox::github::{SandboxGitHub, SandboxRepository};
 use crate::sandbox::portal::SandboxPort;
-use crate::template::{ActionSpec, Template, Templates};
+use crate::template::Templates;
 
 const README: &str = "# infrastructure\n\nWhat runs, as code. Folders with a `.towpath.yml` are \
                       made and changed by actions of the portal.\n";
@@ -36,65 +37,21 @@ pub(super) fn repositories(github: &SandboxGitHub) -> (SandboxRepository, Sandbo
     (infrastructure, shop)
 }
 
-/// Blueprints and actions for the templates, and a service for them to act on.
-pub(super) fn portal(portal: &SandboxPort, templates: &Templates, service: SocketAddr) {
+/// What `towpath portal sync` would bring, and a service to act on.
+pub(super) fn portal(
+    portal: &SandboxPort,
+    templates: &Templates,
+    service: SocketAddr,
+) -> anyhow::Result<()> {
     portal.add_blueprint(json!({
         "identifier": "service", "title": "Service", "schema": {"properties": {}}, "relations": {},
     }));
-    for template in templates.iter() {
-        if let Some(entity) = &template.entity {
-            portal.add_blueprint(blueprint(entity));
-        }
-        for action in &template.actions {
-            portal.add_action(action_of(template, action, service));
+    for Defined { what, body, .. } in define(templates, &format!("http://{service}/hooks/port"))? {
+        match what {
+            Definition::Blueprint => portal.add_blueprint(body),
+            Definition::Action => portal.add_action(body),
         }
     }
     portal.add_entity("service", json!({"identifier": "shop", "title": "Shop"}));
-}
-
-fn blueprint(entity: &Value) -> Value {
-    let identifier = entity["blueprint"].as_str().unwrap_or("thing");
-    let names = entity["properties"].as_object().into_iter().flatten().map(|(name, _)| name);
-    // A value that is one expression keeps its type: any may come.
-    let properties: Map<String, Value> = names.map(|name| (name.clone(), json!({}))).collect();
-    let relations = entity["relations"].as_object().into_iter().flatten().map(|(name, _)| {
-        (name.clone(), json!({"target": "service", "many": false, "required": false}))
-    });
-    json!({
-        "identifier": identifier, "title": identifier,
-        "schema": {"properties": properties},
-        "relations": relations.collect::<Map<String, Value>>(),
-    })
-}
-
-fn action_of(template: &Template, action: &ActionSpec, service: SocketAddr) -> Value {
-    let on = match (&template.entity, action.operation) {
-        (Some(entity), Operation::Day2 | Operation::Delete) => entity["blueprint"].clone(),
-        _ => json!("service"),
-    };
-    let operation = match action.operation {
-        Operation::Create => "CREATE",
-        Operation::Day2 => "DAY-2",
-        Operation::Delete => "DELETE",
-    };
-    json!({
-        "identifier": action.id,
-        "title": action.title,
-        "trigger": {
-            "type": "self-service", "operation": operation, "blueprintIdentifier": on,
-            "userInputs": {"properties": {}},
-        },
-        "invocationMethod": {
-            "type": "WEBHOOK",
-            "url": format!("http://{service}/hooks/port"),
-            "body": {
-                "action": "{{ .action.identifier }}",
-                "run": {"id": "{{ .run.id }}"},
-                "inputs": "{{ .inputs }}",
-                "entity": "{{ .entity }}",
-                "trigger": "{{ .trigger }}",
-                "encrypted": "{{ .action.encryptedProperties }}",
-            },
-        },
-    })
+    Ok(())
 }

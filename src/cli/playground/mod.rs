@@ -101,7 +101,7 @@ impl Playground {
         let listener = listen(arguments.listen).await?;
         let address = listener.local_addr()?;
         let (infrastructure, shop) = content::repositories(&github);
-        content::portal(&portal, &templates, address);
+        content::portal(&portal, &templates, address)?;
         let hooks = format!("http://{address}/hooks/github");
         github.set_webhook_url(arguments.webhook_url.as_ref().unwrap_or(&hooks));
 

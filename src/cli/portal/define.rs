@@ -10,15 +10,15 @@ use crate::portal::definition::{self, ActionDefinition, Definition, First};
 use crate::template::{ActionKind, ActionSpec, Approval, Template, Templates};
 
 /// A definition in Port's form.
-pub(super) struct Defined {
-    pub(super) what: Definition,
-    pub(super) id: String,
-    pub(super) body: Value,
+pub(crate) struct Defined {
+    pub(crate) what: Definition,
+    pub(crate) id: String,
+    pub(crate) body: Value,
 }
 
 /// Everything that the templates define: blueprints first, because actions name them, and those
 /// that others relate to before the others.
-pub(super) fn define(templates: &Templates, url: &str) -> anyhow::Result<Vec<Defined>> {
+pub(crate) fn define(templates: &Templates, url: &str) -> anyhow::Result<Vec<Defined>> {
     let mut blueprints: BTreeMap<String, Value> = BTreeMap::new();
     for template in templates.iter() {
         let Some((id, body)) = blueprint(template) else { continue };

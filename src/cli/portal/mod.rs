@@ -1,6 +1,6 @@
 //! `towpath portal export` and `sync`: the portal's side of the templates.
 
-mod define;
+pub(crate) mod define;
 
 use std::fs;
 use std::path::{Path, PathBuf};
