@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use towpath::domain::{Run, RunId};
 use towpath::sandbox::portal;
+use towpath::store::{RunFilter, StepState};
 
 use super::World;
 
@@ -55,7 +56,7 @@ impl World {
             self.github.webhooks_delivered().await;
             match self.store().next_due().await.unwrap() {
                 None => return,
-                Some(due) if due - self.clock.now() > NEAR => return,
+                Some(due) if due - self.clock.now() > NEAR && !self.is_busy().await => return,
                 Some(_) => {}
             }
             assert!(started.elapsed() < PATIENCE, "no standstill:\n{}", self.left_over().await);
@@ -108,9 +109,25 @@ impl World {
         sleep(GLANCE).await;
         let Some(due) = self.store().next_due().await.unwrap() else { return };
         let wait = due - self.clock.now();
-        if wait > chrono::TimeDelta::zero() && wait < NEAR {
+        if wait > chrono::TimeDelta::zero() && wait < NEAR && !self.is_busy().await {
             self.clock.advance(wait.to_std().expect("more than nothing"));
         }
+    }
+
+    /// Whether a step is being done now.
+    async fn is_busy(&self) -> bool {
+        for run in self.runs().await {
+            let steps = self.store().steps_of(&run.id).await.unwrap();
+            if steps.iter().any(|step| step.state == StepState::Claimed) {
+                return true;
+            }
+        }
+        false
+    }
+
+    async fn runs(&self) -> Vec<Run> {
+        let all = RunFilter { limit: 100, ..RunFilter::default() };
+        self.store().runs(&all).await.unwrap()
     }
 
     /// Everything that is known of a run, for the message of a story that failed.
@@ -122,9 +139,8 @@ impl World {
     }
 
     async fn left_over(&self) -> String {
-        let all = towpath::store::RunFilter { limit: 100, ..Default::default() };
         let mut told = String::new();
-        for run in self.store().runs(&all).await.unwrap() {
+        for run in self.runs().await {
             let steps = self.store().steps_of(&run.id).await.unwrap();
             let open: Vec<_> = steps.iter().filter(|step| step.settled_at.is_none()).collect();
             told.push_str(&format!("{} {}: {open:#?}\n", run.id, run.label));
