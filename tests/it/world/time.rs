@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 use towpath::domain::{Run, RunId};
+use towpath::plan::step::Lane;
 use towpath::sandbox::portal;
 use towpath::store::{RunFilter, StepState};
 
@@ -17,6 +19,16 @@ const GLANCE: Duration = Duration::from_millis(4);
 /// The clock is moved so far and no farther by itself: less than the lease of a step, and less than
 /// what a service that asks for patience asks for.
 const NEAR: chrono::TimeDelta = chrono::TimeDelta::seconds(90);
+
+/// When something can be done.
+enum Next {
+    /// Never: nothing is left.
+    Nothing,
+    /// It is being done.
+    Now,
+    /// At this moment.
+    At(DateTime<Utc>),
+}
 
 impl World {
     /// Waits for something, without moving the clock.
@@ -54,10 +66,10 @@ impl World {
         let started = Instant::now();
         loop {
             self.github.webhooks_delivered().await;
-            match self.store().next_due().await.unwrap() {
-                None => return,
-                Some(due) if due - self.clock.now() > NEAR && !self.is_busy().await => return,
-                Some(_) => {}
+            match self.next().await {
+                Next::Nothing => return,
+                Next::At(due) if due - self.clock.now() > NEAR => return,
+                Next::Now | Next::At(_) => {}
             }
             assert!(started.elapsed() < PATIENCE, "no standstill:\n{}", self.left_over().await);
             self.pass_time().await;
@@ -107,22 +119,29 @@ impl World {
     /// A moment passes, and more if nothing can be done before.
     async fn pass_time(&self) {
         sleep(GLANCE).await;
-        let Some(due) = self.store().next_due().await.unwrap() else { return };
+        let Next::At(due) = self.next().await else { return };
         let wait = due - self.clock.now();
-        if wait > chrono::TimeDelta::zero() && wait < NEAR && !self.is_busy().await {
+        if wait > chrono::TimeDelta::zero() && wait < NEAR {
             self.clock.advance(wait.to_std().expect("more than nothing"));
         }
     }
 
-    /// Whether a step is being done now.
-    async fn is_busy(&self) -> bool {
+    /// When the next step can be done, as one look at each run shows it.
+    async fn next(&self) -> Next {
+        let mut next = Next::Nothing;
         for run in self.runs().await {
             let steps = self.store().steps_of(&run.id).await.unwrap();
-            if steps.iter().any(|step| step.state == StepState::Claimed) {
-                return true;
+            for lane in [Lane::Work, Lane::Report] {
+                let mut open = steps.iter().filter(|step| step.settled_at.is_none());
+                match (open.find(|step| step.step.lane() == lane), &next) {
+                    (None, _) => {}
+                    (Some(first), _) if first.state == StepState::Claimed => return Next::Now,
+                    (Some(first), Next::At(due)) if *due <= first.due_at => {}
+                    (Some(first), _) => next = Next::At(first.due_at),
+                }
             }
         }
-        false
+        next
     }
 
     async fn runs(&self) -> Vec<Run> {
