@@ -13,7 +13,7 @@ use towpath::store::{RunFilter, StepState};
 use super::World;
 
 /// How long a story waits for a condition before it fails. Far more than it takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const GLANCE: Duration = Duration::from_millis(4);
 /// The clock is moved so far and no farther by itself: less than the lease of a step, and less than
