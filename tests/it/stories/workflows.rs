@@ -199,7 +199,7 @@ async fn a_v2_invocation_sends_exactly_what_it_says_on_the_branch_that_it_names(
     let world = World::start().await;
     world.shop.create_branch("octocat", "release/1");
     let method = github(
-        json!({"workflowInputs": {"v": "{{ .inputs.version }}", "o": {"a": 1}, "ref": "release/1"}}),
+        &json!({"workflowInputs": {"v": "{{ .inputs.version }}", "o": {"a": 1}, "ref": "release/1"}}),
     );
     let (_, workflow) = invoked(&world, method, json!({"version": "1.2", "other": "x"})).await;
     assert_eq!(Value::Object(workflow.inputs), json!({"v": "1.2", "o": "{\"a\":1}"}));
