@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::observation::{PullRequestSeen, PullRequestState};
 use crate::domain::standing::{Proposal, Proposed, Standing};
 use crate::domain::{EntityRef, Run};
 use crate::github::{ProposalState, TargetQuestion};
@@ -31,7 +32,9 @@ impl Effects {
         match proposing {
             Ok(Proposing::Ready(ready)) => self.make(*ready, &asked, &standing).await,
             // The answer of an earlier attempt was lost, and its pull request is merged already.
-            _ if standing.own_pull_request.is_some() => Ok(self.adopt(run, &standing).into()),
+            _ if standing.own_pull_request.is_some() => {
+                Ok(self.adopt(run, &asked, &standing, Vec::new()).into())
+            }
             Ok(_) => Ok(plan::nothing_to_change(run, &path, now).into()),
             Err(refusal) => Ok(plan::refuse(run, &refusal, now).into()),
         }
@@ -60,14 +63,14 @@ impl Effects {
     async fn make(&self, ready: Ready, asked: &Asked, standing: &Standing) -> Result<Done> {
         let Ready { run, proposal, mut notes } = ready;
         if standing.own_pull_request.is_some() {
-            return Ok(self.adopt(run, standing).into());
+            return Ok(self.adopt(run, asked, standing, notes).into());
         }
         let made = self.send(&proposal, standing).await?;
         let own_sha = made.commit.clone().or_else(|| standing.own_branch.clone());
         let (Some(seen), Some(own_sha)) = (&made.pull_request, own_sha) else {
             return Err(unmade(&proposal, &made));
         };
-        let decorate = decoration(asked, standing, &made, &mut notes);
+        let decorate = decoration(asked, standing, &made.labels, seen, &mut notes);
         let decision = plan::proposed(run, seen, &own_sha, decorate, &notes, self.clock.now());
         Ok(decision.into())
     }
@@ -84,11 +87,22 @@ impl Effects {
         Ok(self.github.propose(proposal, state).await?)
     }
 
-    fn adopt(&self, run: Run, standing: &Standing) -> plan::Decision {
+    /// Follows the run's own pull request, which is there already. It may not have its labels and
+    /// reviewers yet.
+    fn adopt(
+        &self,
+        run: Run,
+        asked: &Asked,
+        standing: &Standing,
+        mut notes: Vec<String>,
+    ) -> plan::Decision {
         let Some(seen) = &standing.own_pull_request else {
             return plan::note(run, Vec::new(), self.clock.now());
         };
-        plan::proposed(run, seen, &seen.head_sha, None, &[], self.clock.now())
+        let is_open = matches!(seen.state, PullRequestState::Open | PullRequestState::Queued);
+        let decorate =
+            if is_open { decoration(asked, standing, &[], seen, &mut notes) } else { None };
+        plan::proposed(run, seen, &seen.head_sha, decorate, &notes, self.clock.now())
     }
 
     /// The target folder and what stands there. `None`: no folder belongs to the entity.
@@ -159,7 +173,8 @@ fn is_there(standing: &Standing, path: &str, action: &ActionOf, entity: &EntityR
 fn decoration(
     asked: &Asked,
     standing: &Standing,
-    made: &Proposed,
+    new_labels: &[(String, String)],
+    pull_request: &PullRequestSeen,
     notes: &mut Vec<String>,
 ) -> Option<Decorate> {
     for reviewer in &asked.reviewers {
@@ -170,7 +185,7 @@ fn decoration(
             ));
         }
     }
-    let labels: Vec<_> = standing.labels.iter().chain(&made.labels).cloned().collect();
+    let labels: Vec<_> = standing.labels.iter().chain(new_labels).cloned().collect();
     for label in &asked.labels {
         if !labels.iter().any(|(name, _)| name.eq_ignore_ascii_case(label)) {
             notes.push(format!("The label {label} could not be made."));
@@ -178,7 +193,7 @@ fn decoration(
     }
     let decorate = Decorate {
         repository: standing.repository.clone(),
-        pull_request_node_id: made.pull_request.as_ref()?.node_id.clone()?,
+        pull_request_node_id: pull_request.node_id.clone()?,
         labels,
         reviewers: standing.reviewers.clone(),
     };

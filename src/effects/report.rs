@@ -11,18 +11,19 @@ use super::{Done, Effects, Result};
 impl Effects {
     pub(super) async fn report(&self, claimed: &ClaimedStep) -> Result<Done> {
         let waiting = Waiting::gather(claimed);
+        let told = waiting.also.clone();
         if let Some(port) = &self.portal {
             let repeated = claimed.interrupted || claimed.attempt > 1;
-            tell(port, &claimed.run, &waiting, repeated).await?;
+            tell(port, &claimed.run, waiting, repeated).await?;
         }
         // A step each, because a repetition may find more of them waiting, and an event that has the
         // same id has to say the same.
         self.tell_listener(claimed, claimed.id, &claimed.step).await?;
-        let also = claimed.following.iter().filter(|(id, _)| waiting.also.contains(id));
+        let also = claimed.following.iter().filter(|(id, _)| told.contains(id));
         for (id, step) in also {
             self.tell_listener(claimed, *id, step).await?;
         }
-        Ok(Done::Reported(waiting.also))
+        Ok(Done::Reported(told))
     }
 }
 
@@ -69,20 +70,20 @@ fn last_words(end: &End) -> Progress {
     }
 }
 
-/// `repeated`: an earlier attempt may have told a part. What sets a value is told again; a line of
-/// the log only if it is not there. (The log of a workflow's node cannot be read.)
-async fn tell(port: &Port, run: &Run, waiting: &Waiting, repeated: bool) -> Result<()> {
+/// `repeated`: an earlier attempt may have told a part, perhaps with fewer lines in one message.
+/// What sets a value is told again; a line of the log only if it is not there. (The log of a
+/// workflow's node cannot be read.)
+async fn tell(port: &Port, run: &Run, waiting: Waiting, repeated: bool) -> Result<()> {
     let kind = run.request.kind;
-    let mut calls = portal::report::calls(kind, &waiting.progress, waiting.end);
+    let Waiting { mut progress, end, .. } = waiting;
     if repeated && kind == RunKind::Action {
-        let known = port.logs(&run.id).await?;
-        calls.retain(|call| match call {
-            portal::report::Call::Log(entry) => {
-                entry.end.is_some() || !known.contains(&entry.message)
-            }
-            portal::report::Call::Patch(_) => true,
-        });
+        let known = format!("\n{}\n", port.logs(&run.id).await?.join("\n"));
+        let is_new = |line: &String| !known.contains(&format!("\n{line}\n"));
+        for progress in &mut progress {
+            progress.log.retain(is_new);
+        }
     }
+    let calls = portal::report::calls(kind, &progress, end);
     for call in &calls {
         match port.report(&run.id, kind, call).await {
             Ok(()) => {}

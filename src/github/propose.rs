@@ -170,6 +170,6 @@ fn outcome(
 /// commit from being made, so the commit's own error comes first.
 fn decisive(graph: &Graph, state: ProposalState) -> Option<&super::connection::GraphqlError> {
     let first = if state.commit_exists { "createPullRequest" } else { "createCommitOnBranch" };
-    let forbidden = graph.errors.iter().find(|error| error.is_forbidden());
-    forbidden.or_else(|| graph.errors_at(first).next()).or_else(|| graph.errors.first())
+    let cause = graph.errors.iter().find(|error| error.is_forbidden() || error.is_trouble());
+    cause.or_else(|| graph.errors_at(first).next()).or_else(|| graph.errors.first())
 }

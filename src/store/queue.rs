@@ -34,8 +34,7 @@ pub struct ClaimedStep {
     pub interrupted: bool,
     /// When it was decided.
     pub created_at: DateTime<Utc>,
-    /// Of the report lane: the steps directly behind this one that could be done now, so that they
-    /// can be sent as one. Nobody else can claim them while this one is claimed.
+    /// Of the report lane: the steps that wait behind this one, so that they can be sent as one. Nobody else can claim them while this one is claimed.
     pub following: Vec<(StepId, Step)>,
     /// Which claim of the step this is.
     claim: i64,
@@ -125,11 +124,12 @@ impl Store {
     }
 
     /// What waits in the report lanes of these runs behind the claimed step, up to the first that
-    /// is not due or cannot be read.
+    /// cannot be read. What is not due yet has only waited for company, and has it now: nothing
+    /// behind the first step of a lane was ever tried.
     async fn following(&self, runs: &[RunId]) -> Result<HashMap<RunId, Vec<(StepId, Step)>>> {
         let list = placeholders(2, runs.len());
         let sql = format!(
-            "SELECT id, run_id, payload, due_at FROM steps
+            "SELECT id, run_id, payload FROM steps
              WHERE run_id IN ({list}) AND lane = $1 AND settled_at IS NULL AND state = 'ready'
              ORDER BY id"
         );
@@ -141,15 +141,13 @@ impl Store {
         let mut ended: Vec<RunId> = Vec::new();
         for row in query.fetch_all(&self.shared.read).await? {
             let run = id_from(&row, "run_id")?;
-            let due_at: i64 = row.try_get("due_at")?;
-            let step = from_json("a step", row.try_get("payload")?);
-            match step {
+            match from_json("a step", row.try_get("payload")?) {
                 _ if ended.contains(&run) => {}
-                Ok(step) if due_at <= self.now() => {
+                Ok(step) => {
                     let id = StepId(row.try_get("id")?);
                     following.entry(run).or_default().push((id, step));
                 }
-                _ => ended.push(run),
+                Err(_) => ended.push(run),
             }
         }
         Ok(following)

@@ -79,6 +79,7 @@ impl GraphqlError {
             "NOT_FOUND" if self.is_unresolved_node() => Error::Conflict { doing, message },
             "NOT_FOUND" => Error::NotFound { doing },
             "STALE_DATA" => Error::Conflict { doing, message },
+            _ if self.is_trouble() => Error::Unclear { doing, reason: message },
             _ => Error::Invalid { doing, message },
         }
     }
@@ -92,6 +93,12 @@ impl GraphqlError {
     pub(in crate::github) fn is_forbidden(&self) -> bool {
         matches!(self.kind.as_str(), "FORBIDDEN" | "INSUFFICIENT_SCOPES")
             || self.message.starts_with("Resource not accessible")
+    }
+
+    /// Whether it is GitHub's own trouble, which passes.
+    pub(in crate::github) fn is_trouble(&self) -> bool {
+        matches!(self.kind.as_str(), "INTERNAL" | "SERVICE_UNAVAILABLE")
+            || self.message.starts_with("Something went wrong")
     }
 
     fn is_rate_limit(&self) -> bool {

@@ -449,13 +449,17 @@ impl World {
             )));
         }
         for id in people {
-            self.repositories[repository].pull_mut(number)?.reviewers.push(*id);
+            let pull = self.repositories[repository].pull_mut(number)?;
+            pull.reviewers.retain(|it| it != id);
+            pull.reviewers.push(*id);
             let fields =
                 json!({"action": "review_requested", "requested_reviewer": self.account_body(*id)});
             self.emit_pull(repository, number, actor, fields)?;
         }
         for id in teams {
-            self.repositories[repository].pull_mut(number)?.team_reviewers.push(*id);
+            let pull = self.repositories[repository].pull_mut(number)?;
+            pull.team_reviewers.retain(|it| it != id);
+            pull.team_reviewers.push(*id);
             let Some(team) = self.team(*id) else { continue };
             let fields =
                 json!({"action": "review_requested", "requested_team": self.team_body(team)});

@@ -108,7 +108,8 @@ async fn a_dispatch_is_one_request_to_github_and_four_to_the_portal() {
     let dispatch = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
     assert_eq!(world.asked_of_github(), [dispatch]);
     let told = world.asked_of_portal();
-    assert_eq!(told.len(), 4, "{told:#?}");
+    let bodies: Vec<_> = world.portal.requests().into_iter().map(|call| call.body).collect();
+    assert_eq!(told.len(), 4, "{bodies:#?}");
     assert!(!told.iter().any(|call| call.contains("access_token")), "the token is kept");
     world.end().await;
 }
@@ -119,10 +120,11 @@ async fn deliveries_that_concern_no_run_cost_nothing() {
     world.shop.push("octocat", "main", &[("x", Some("y"))], "Other work");
     world.infrastructure.push("octocat", "topic", &[("x", Some("y"))], "Other work");
     let pull = world.infrastructure.open_pull_request("octocat", "topic", "Other work");
-    pull.approve("octocat");
+    pull.approve("hubot");
     pull.merge("octocat", MergeMethod::Squash);
     newest_run(&world.infrastructure, "apply.yml").complete("success");
-    world.shop.set_status("octocat", "main", "ci", "success");
+    let tip = world.shop.head("main").unwrap();
+    world.shop.set_status("octocat", &tip, "ci", "success");
     world.rest().await;
     assert!(world.github.webhook_log().iter().all(|(_, _, status)| *status == 202));
     assert_eq!(world.github.requests(), []);

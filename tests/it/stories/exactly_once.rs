@@ -14,11 +14,8 @@ async fn the_same_message_five_times_at_once_is_one_pull_request() {
     let world = World::start().await;
     let run = world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
     let again = || world.portal.deliver_again(run.as_str());
-    let answers = tokio::join!(again(), again(), again(), again(), again());
-    let (a, b, c, d, e) = answers;
-    for answer in [a, b, c, d, e] {
-        assert_eq!(answer, Delivered::Answered(202));
-    }
+    let answers = futures_util::future::join_all((0..5).map(|_| again())).await;
+    assert_eq!(answers, [const { Delivered::Answered(202) }; 5]);
     world.rest().await;
     assert_eq!(world.infrastructure.pull_numbers(), [1]);
     assert_eq!(world.infrastructure.branches().len(), 2);

@@ -36,7 +36,7 @@ async fn a_run_is_asked_for_followed_and_its_entity_read_by_the_api() {
         (&json!("IN_PROGRESS"), &json!("Waiting for review"))
     );
     assert_eq!(run["repository"], json!("acme/infrastructure"));
-    assert!(run["links"][0].as_str().unwrap().ends_with("/pull/1"), "{run}");
+    assert!(run["links"].to_string().contains("/pull/1\""), "{run}");
     world.newest_pull().merge("octocat", MergeMethod::Squash);
     world.rest().await;
     newest_run(&world.infrastructure, "apply.yml").complete("success");

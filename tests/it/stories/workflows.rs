@@ -29,7 +29,7 @@ async fn invoked(world: &World, method: Value, inputs: Value) -> (RunId, Workflo
     (run, one.clone())
 }
 
-fn github(more: Value) -> Value {
+fn github(more: &Value) -> Value {
     let mut method =
         json!({"type": "GITHUB", "org": "acme", "repo": "shop", "workflow": "rollback.yml"});
     let more = more.as_object().cloned().unwrap_or_default();
@@ -169,7 +169,7 @@ async fn a_re_run_that_begins_before_the_failure_is_explained_is_followed() {
 async fn a_v1_invocation_sends_all_inputs_and_the_message() {
     let world = World::start().await;
     let inputs = json!({"version": "1.2", "count": 3, "deep": {"a": [1]}});
-    let (run, workflow) = invoked(&world, github(json!({})), inputs).await;
+    let (run, workflow) = invoked(&world, github(&json!({})), inputs).await;
     assert_eq!(
         (&workflow.inputs["version"], &workflow.inputs["count"]),
         (&json!("1.2"), &json!("3"))
@@ -188,7 +188,7 @@ async fn a_v1_invocation_sends_all_inputs_and_the_message() {
 #[tokio::test]
 async fn a_v1_invocation_may_leave_the_message_out() {
     let world = World::start().await;
-    let method = github(json!({"omitPayload": true}));
+    let method = github(&json!({"omitPayload": true}));
     let (_, workflow) = invoked(&world, method, json!({"version": "1.2"})).await;
     assert_eq!(Value::Object(workflow.inputs), json!({"version": "1.2"}));
     world.end().await;
@@ -199,7 +199,7 @@ async fn a_v2_invocation_sends_exactly_what_it_says_on_the_branch_that_it_names(
     let world = World::start().await;
     world.shop.create_branch("octocat", "release/1");
     let method = github(
-        json!({"workflowInputs": {"v": "{{ .inputs.version }}", "o": {"a": 1}, "ref": "release/1"}}),
+        &json!({"workflowInputs": {"v": "{{ .inputs.version }}", "o": {"a": 1}, "ref": "release/1"}}),
     );
     let (_, workflow) = invoked(&world, method, json!({"version": "1.2", "other": "x"})).await;
     assert_eq!(Value::Object(workflow.inputs), json!({"v": "1.2", "o": "{\"a\":1}"}));
@@ -229,7 +229,7 @@ async fn an_integration_action_dispatches_a_workflow() {
 #[tokio::test]
 async fn a_workflow_that_reports_its_own_end_is_linked_and_followed_only() {
     let world = World::start().await;
-    let method = github(json!({"reportWorkflowStatus": "false"}));
+    let method = github(&json!({"reportWorkflowStatus": "false"}));
     let (run, workflow) = invoked(&world, method, json!({})).await;
     let workflow = world.shop.workflow_run(workflow.id);
     workflow.start();
@@ -335,7 +335,7 @@ async fn too_many_and_too_long_inputs_are_refused_before_github_is_asked() {
     for (inputs, named) in
         [(Value::Object(many), "26 inputs"), (json!({"long": "x".repeat(65_530)}), "at most 65535")]
     {
-        world.add_invocation("by_message", &github(json!({"omitPayload": true})));
+        world.add_invocation("by_message", &github(&json!({"omitPayload": true})));
         let run = world.press("by_message", inputs, None).await;
         world.rest().await;
         world.until_portal(&run, "FAILURE", "Refused").await;
@@ -355,7 +355,7 @@ async fn what_github_does_not_have_ends_the_run_with_a_reason_that_names_it() {
         (json!({"workflowInputs": {"ref": "no-such-branch"}}), "no-such-branch"),
     ] {
         let world = World::start().await;
-        world.add_invocation("by_message", &github(method));
+        world.add_invocation("by_message", &github(&method));
         let run = world.press("by_message", json!({}), None).await;
         world.rest().await;
         let shown = world.portal.run(run.as_str()).unwrap();

@@ -65,8 +65,13 @@ impl Contracts {
             let summary = reqwest::get(format!("{}/__contract/summary", checker.url)).await;
             let summary = summary.unwrap().text().await.unwrap();
             let summary: Value = serde_json::from_str(&summary).unwrap();
-            let listed = &summary["total"]["listed"];
-            assert_eq!(listed.as_array().map(Vec::len), Some(0), "{listed:#}");
+            let listed = summary["total"]["listed"].as_array().expect("a list of violations");
+            // The proxy does not know that the world's clock was moved.
+            let of_the_clock = |violation: &&Value| {
+                violation["message"].as_str().is_some_and(|said| said.contains("of the JWT lies"))
+            };
+            let kept: Vec<_> = listed.iter().filter(|it| !of_the_clock(it)).collect();
+            assert!(kept.is_empty(), "{kept:#?}");
         }
     }
 }

@@ -3,19 +3,32 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 use towpath::domain::{Run, RunId};
+use towpath::plan::step::Lane;
 use towpath::sandbox::portal;
+use towpath::store::{RunFilter, StepState};
 
 use super::World;
 
 /// How long a story waits for a condition before it fails. Far more than it takes.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const GLANCE: Duration = Duration::from_millis(4);
 /// The clock is moved so far and no farther by itself: less than the lease of a step, and less than
 /// what a service that asks for patience asks for.
 const NEAR: chrono::TimeDelta = chrono::TimeDelta::seconds(90);
+
+/// When something can be done.
+enum Next {
+    /// Never: nothing is left.
+    Nothing,
+    /// It is being done.
+    Now,
+    /// At this moment.
+    At(DateTime<Utc>),
+}
 
 impl World {
     /// Waits for something, without moving the clock.
@@ -53,10 +66,10 @@ impl World {
         let started = Instant::now();
         loop {
             self.github.webhooks_delivered().await;
-            match self.store().next_due().await.unwrap() {
-                None => return,
-                Some(due) if due - self.clock.now() > NEAR => return,
-                Some(_) => {}
+            match self.next().await {
+                Next::Nothing => return,
+                Next::At(due) if due - self.clock.now() > NEAR => return,
+                Next::Now | Next::At(_) => {}
             }
             assert!(started.elapsed() < PATIENCE, "no standstill:\n{}", self.left_over().await);
             self.pass_time().await;
@@ -106,11 +119,34 @@ impl World {
     /// A moment passes, and more if nothing can be done before.
     async fn pass_time(&self) {
         sleep(GLANCE).await;
-        let Some(due) = self.store().next_due().await.unwrap() else { return };
+        let Next::At(due) = self.next().await else { return };
         let wait = due - self.clock.now();
         if wait > chrono::TimeDelta::zero() && wait < NEAR {
             self.clock.advance(wait.to_std().expect("more than nothing"));
         }
+    }
+
+    /// When the next step can be done, as one look at each run shows it.
+    async fn next(&self) -> Next {
+        let mut next = Next::Nothing;
+        for run in self.runs().await {
+            let steps = self.store().steps_of(&run.id).await.unwrap();
+            for lane in [Lane::Work, Lane::Report] {
+                let mut open = steps.iter().filter(|step| step.settled_at.is_none());
+                match (open.find(|step| step.step.lane() == lane), &next) {
+                    (None, _) => {}
+                    (Some(first), _) if first.state == StepState::Claimed => return Next::Now,
+                    (Some(first), Next::At(due)) if *due <= first.due_at => {}
+                    (Some(first), _) => next = Next::At(first.due_at),
+                }
+            }
+        }
+        next
+    }
+
+    async fn runs(&self) -> Vec<Run> {
+        let all = RunFilter { limit: 100, ..RunFilter::default() };
+        self.store().runs(&all).await.unwrap()
     }
 
     /// Everything that is known of a run, for the message of a story that failed.
@@ -122,9 +158,8 @@ impl World {
     }
 
     async fn left_over(&self) -> String {
-        let all = towpath::store::RunFilter { limit: 100, ..Default::default() };
         let mut told = String::new();
-        for run in self.store().runs(&all).await.unwrap() {
+        for run in self.runs().await {
             let steps = self.store().steps_of(&run.id).await.unwrap();
             let open: Vec<_> = steps.iter().filter(|step| step.settled_at.is_none()).collect();
             told.push_str(&format!("{} {}: {open:#?}\n", run.id, run.label));
