@@ -22,7 +22,9 @@ pub fn dispatched(run: Run, id: WorkflowRunId, html_url: &str, now: DateTime<Utc
             Some(WorkflowRunFacts { id, html_url: html_url.to_owned(), latest: Attempt::first() });
         draft.run.add_link(html_url);
         draft.link(Link::workflow_run(&work.repository, id));
-        awaited(&work).into_iter().for_each(|link| draft.unlink(link));
+        for link in awaited(&work) {
+            draft.unlink(link);
+        }
         draft.stage(Stage::Dispatched, "Queued");
     }
     draft.run.work = Some(Work::Workflow(work));

@@ -70,7 +70,7 @@ fn ended(status: Status) -> PatchRun {
     PatchRun { status: Some(status), ..PatchRun::default() }
 }
 
-fn database(identifier: &str, properties: Value) -> EntityUpsert {
+fn database(identifier: &str, properties: &Value) -> EntityUpsert {
     serde_json::from_value(json!({
         "blueprint": "database", "identifier": identifier, "properties": properties,
     }))
@@ -102,7 +102,7 @@ async fn a_run_is_reported_from_the_first_line_to_the_end() {
     for call in calls(RunKind::Action, &waiting, None) {
         world.port.report(&run, RunKind::Action, &call).await.unwrap();
     }
-    let entity = database("orders", json!({"engine": "DocumentDB"}));
+    let entity = database("orders", &json!({"engine": "DocumentDB"}));
     world.port.upsert_entity(&entity, Some(&run)).await.unwrap();
     let done = Progress {
         log: vec!["Done.".into()],
@@ -176,7 +176,7 @@ async fn a_run_that_has_ended_takes_nothing_more() {
     let again = world.port.patch_run(&run, action, &ended(Status::Success)).await;
     assert_eq!(again, Err(Error::Exhausted));
     assert_eq!(world.port.append_log(&run, action, &line("late")).await, Err(Error::Exhausted));
-    let entity = database("orders", json!({}));
+    let entity = database("orders", &json!({}));
     assert_eq!(world.port.upsert_entity(&entity, Some(&run)).await, Err(Error::Exhausted));
     world.port.upsert_entity(&entity, None).await.unwrap();
     assert_eq!(world.port.run(&run).await.unwrap().status, Status::Failure);
@@ -249,9 +249,9 @@ async fn a_portal_that_is_down_or_busy_is_told_from_one_that_refuses() {
 #[tokio::test]
 async fn an_entity_is_merged_and_its_identifier_may_hold_a_slash() {
     let world = World::start().await;
-    let first = database("eu/orders", json!({"engine": "DocumentDB", "size": 1}));
+    let first = database("eu/orders", &json!({"engine": "DocumentDB", "size": 1}));
     world.port.upsert_entity(&first, None).await.unwrap();
-    let second = database("eu/orders", json!({"size": 2}));
+    let second = database("eu/orders", &json!({"size": 2}));
     world.port.upsert_entity(&second, None).await.unwrap();
     let standing = world.sandbox.entity("database", "eu/orders").unwrap();
     assert_eq!(standing["properties"], json!({"engine": "DocumentDB", "size": 2}));
@@ -265,13 +265,13 @@ async fn an_entity_is_merged_and_its_identifier_may_hold_a_slash() {
 #[tokio::test]
 async fn an_entity_that_does_not_fit_its_blueprint_is_refused_with_port_s_reason() {
     let world = World::start().await;
-    let wrong = database("orders", json!({"colour": "green"}));
+    let wrong = database("orders", &json!({"colour": "green"}));
     let refused = world.port.upsert_entity(&wrong, None).await;
     let Err(Error::Refused { status, code, message }) = refused else { panic!("{refused:?}") };
     assert_eq!((status, code.as_str()), (422, "blueprint_schema_mismatch"));
     assert!(message.contains("colour"), "{message}");
 
-    let large = database("orders", json!({"engine": "x".repeat(2 * 1024 * 1024)}));
+    let large = database("orders", &json!({"engine": "x".repeat(2 * 1024 * 1024)}));
     let calls_before = world.sandbox.requests().len();
     let refused = world.port.upsert_entity(&large, None).await;
     assert!(matches!(refused, Err(Error::Refused { status: 413, .. })), "{refused:?}");

@@ -130,7 +130,7 @@ impl World {
         let path = format!("/app/installations/{}/access_tokens", installation["id"]);
         let (status, token) = self.as_app(Method::POST, &path).await;
         assert_eq!(status, 201, "{token}");
-        self.token = token["token"].as_str().unwrap().to_owned();
+        token["token"].as_str().unwrap().clone_into(&mut self.token);
     }
 
     async fn send(&self, method: Method, path: &str, token: &str, body: &Value) -> (u16, Value) {

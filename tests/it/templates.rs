@@ -85,7 +85,7 @@ fn what_the_shipped_templates_write_is_as_terraform_fmt_leaves_it() {
             continue;
         };
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in rendered.iter().filter(|(name, _)| name.ends_with(".tf")) {
+        for (name, text) in rendered.iter().filter(|(name, _)| name.as_bytes().ends_with(b".tf")) {
             std::fs::write(folder.path().join(name.replace('/', "-")), text).unwrap();
         }
         let Some(mut terraform) = terraform(folder.path()) else {

@@ -111,12 +111,12 @@ async fn once(poller: &Polling<PortOffers>) -> Result<bool, Trouble> {
     poller.once(&CancellationToken::new()).await
 }
 
-fn begun() -> Option<Vec<Step>> {
-    Some(vec![Step::Begin])
+fn begun() -> Vec<Step> {
+    vec![Step::Begin]
 }
 
-fn held() -> Option<Vec<Step>> {
-    Some(Vec::new())
+fn held() -> Vec<Step> {
+    Vec::new()
 }
 
 #[tokio::test]
@@ -127,8 +127,8 @@ async fn the_agent_s_runs_are_claimed_acknowledged_and_begun() {
     let node = RunId::new(world.sandbox.reach_node(node)).unwrap();
 
     assert_eq!(once(&world.poller(AGENT)).await, Ok(false));
-    assert_eq!(world.steps(&run).await, begun());
-    assert_eq!(world.steps(&node).await, begun());
+    assert_eq!(world.steps(&run).await, Some(begun()));
+    assert_eq!(world.steps(&node).await, Some(begun()));
     assert_eq!(world.steps(&other).await, None, "it waits for somebody else");
     assert_eq!(
         world.bodies(CLAIM),
@@ -149,8 +149,8 @@ async fn an_integration_s_own_runs_are_claimed_in_its_own_form() {
     let node = RunId::new(world.sandbox.reach_node(node)).unwrap();
 
     assert_eq!(once(&world.poller(OWN)).await, Ok(false));
-    assert_eq!(world.steps(&run).await, begun());
-    assert_eq!(world.steps(&node).await, begun());
+    assert_eq!(world.steps(&run).await, Some(begun()));
+    assert_eq!(world.steps(&node).await, Some(begun()));
     assert_eq!(world.steps(&other).await, None);
     let claim = json!({"installationId": OWN, "limit": 100, "visibilityTimeoutMs": 60_000});
     assert_eq!(world.bodies(CLAIM), [claim]);
@@ -179,9 +179,9 @@ async fn five_who_fetch_at_once_take_each_run_once() {
     }
     let pollers: Vec<_> = (0..5).map(|_| world.poller(AGENT)).collect();
     let fetched = futures_util::future::join_all(pollers.iter().map(once)).await;
-    assert!(fetched.iter().any(|more| *more == Ok(true)), "a full batch asks for more at once");
+    assert!(fetched.contains(&Ok(true)), "a full batch asks for more at once");
     for run in &runs {
-        assert_eq!(world.steps(run).await, begun());
+        assert_eq!(world.steps(run).await, Some(begun()));
     }
     assert_eq!(world.bodies(ACK).len(), runs.len());
 }
@@ -202,7 +202,7 @@ async fn of_two_services_with_a_store_each_one_has_the_run() {
         kind: lost,
     });
     once(&world.poller(AGENT)).await.unwrap();
-    assert_eq!(world.steps(&run).await, held());
+    assert_eq!(world.steps(&run).await, Some(held()));
 
     world.clock.advance(Duration::from_secs(61));
     once(&world.poller_on(&other, AGENT)).await.unwrap();
@@ -232,17 +232,17 @@ async fn a_run_that_was_stored_before_a_crash_is_claimed_again_and_begun_once() 
         kind: away,
     });
     once(&world.poller(AGENT)).await.unwrap();
-    assert_eq!(world.steps(&run).await, held(), "it is on disk, and nothing is done");
+    assert_eq!(world.steps(&run).await, Some(held()), "it is on disk, and nothing is done");
     assert!(world.store.runs_to_look_at(10).await.unwrap().is_empty());
 
     let restarted = world.poller(AGENT);
     once(&restarted).await.unwrap();
-    assert_eq!(world.steps(&run).await, held(), "the claim still hides it");
+    assert_eq!(world.steps(&run).await, Some(held()), "the claim still hides it");
     world.clock.advance(Duration::from_secs(61));
     once(&restarted).await.unwrap();
-    assert_eq!(world.steps(&run).await, begun());
+    assert_eq!(world.steps(&run).await, Some(begun()));
     once(&restarted).await.unwrap();
-    assert_eq!(world.steps(&run).await, begun());
+    assert_eq!(world.steps(&run).await, Some(begun()));
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn an_acknowledgement_that_arrived_is_believed_although_its_answer_was_los
     let run = world.press("deploy").await;
     world.fault("PATCH", ACK, FaultKind::LoseAnswer);
     once(&world.poller(AGENT)).await.unwrap();
-    assert_eq!(world.steps(&run).await, begun());
+    assert_eq!(world.steps(&run).await, Some(begun()));
     assert_eq!(world.bodies(ACK).len(), 2, "it is looked at once more");
 }
 
@@ -263,14 +263,14 @@ async fn a_crash_after_the_acknowledgement_loses_no_run() {
     world.fault("PATCH", ACK, FaultKind::LoseAnswer);
     world.fault("PATCH", ACK, FaultKind::LoseRequest);
     once(&world.poller(AGENT)).await.unwrap();
-    assert_eq!(world.steps(&run).await, held());
+    assert_eq!(world.steps(&run).await, Some(held()));
 
     let restarted = world.poller(AGENT);
     once(&restarted).await.unwrap();
-    assert_eq!(world.steps(&run).await, held(), "somebody may be in the middle of it");
+    assert_eq!(world.steps(&run).await, Some(held()), "somebody may be in the middle of it");
     world.clock.advance(Duration::from_secs(121));
     once(&restarted).await.unwrap();
-    assert_eq!(world.steps(&run).await, begun());
+    assert_eq!(world.steps(&run).await, Some(begun()));
 }
 
 #[tokio::test]
@@ -282,9 +282,9 @@ async fn a_run_that_also_comes_by_webhook_is_not_held_any_more() {
     once(&world.poller(AGENT)).await.unwrap();
     let request = world.store.run(&run).await.unwrap().unwrap().request;
     world.store.accept_run(&request).await.unwrap();
-    assert_eq!(world.steps(&run).await, begun());
-    assert_eq!(world.store.withdraw_run(&run).await.unwrap(), false);
-    assert_eq!(world.steps(&run).await, begun());
+    assert_eq!(world.steps(&run).await, Some(begun()));
+    assert!(!world.store.withdraw_run(&run).await.unwrap());
+    assert_eq!(world.steps(&run).await, Some(begun()));
 }
 
 #[tokio::test]

@@ -54,9 +54,9 @@ impl Stage<'_> {
         let inputs =
             json!({"name": "orders", "size": 20, "purpose": "Orders of the \"shop\", ${really}"});
         let run = self.press("create_database", inputs, None).await;
-        let pull = self.planned(&run).await;
-        self.review_and_merge(pull.as_ref()).await;
-        let ended = self.until_end(&run).await;
+        let pull = self.planned(run.as_ref()).await;
+        self.review_and_merge(pull.as_ref());
+        let ended = self.until_end(run.as_ref()).await;
         self.show_entity("orders");
         let good = self.playground.portal.entity("database", "orders").is_some();
         played(TITLE, ended, |run| run.status == Status::Success && good)
@@ -68,7 +68,7 @@ impl Stage<'_> {
         let inputs = json!({"name": "../../prod\"; rm -rf /", "size": 100_000, "admin": true});
         let before = self.playground.github.requests().len();
         let run = self.press("create_database", inputs, None).await;
-        let ended = self.until_end(&run).await;
+        let ended = self.until_end(run.as_ref()).await;
         let untouched = self.playground.github.requests().len() == before;
         played(TITLE, ended, |run| run.label == "Refused" && untouched)
     }
@@ -91,9 +91,9 @@ impl Stage<'_> {
         );
         self.teller.person("Olga adds a comment to databases/orders/main.tf by hand");
         let run = self.press("resize_database", json!({"size": 50}), Some("orders")).await;
-        let pull = self.planned(&run).await;
-        self.review_and_merge(pull.as_ref()).await;
-        let ended = self.until_end(&run).await;
+        let pull = self.planned(run.as_ref()).await;
+        self.review_and_merge(pull.as_ref());
+        let ended = self.until_end(run.as_ref()).await;
         self.show_entity("orders");
         let now = self.infrastructure().file_at("main", file).unwrap_or_default();
         let kept = now.contains("# The application reads this one.") && now.contains("50");
@@ -106,7 +106,7 @@ impl Stage<'_> {
             .chapter(TITLE, "the run says which step failed and why; the catalog is told later");
         let inputs = json!({"name": "billing", "purpose": "Invoices"});
         let run = self.press("create_database", inputs, None).await;
-        let pull = self.planned(&run).await;
+        let pull = self.planned(run.as_ref()).await;
         let state = self.playground.state_of(self.infrastructure()).join("databases/billing");
         let damaged = ["terraform.tfstate", "sandbox-terraform.json"].map(|name| state.join(name));
         let damage = || {
@@ -116,8 +116,8 @@ impl Stage<'_> {
         if damage().is_ok() {
             self.teller.person("The storage of Terraform's states is damaged");
         }
-        self.review_and_merge(pull.as_ref()).await;
-        let ended = self.until_end(&run).await;
+        self.review_and_merge(pull.as_ref());
+        let ended = self.until_end(run.as_ref()).await;
         for file in &damaged {
             let _it_may_be_gone_already = std::fs::remove_file(file);
         }
@@ -126,7 +126,7 @@ impl Stage<'_> {
             self.infrastructure().workflow_run(apply).rerun("olga");
         }
         let in_catalog = self.until_entity("billing").await;
-        self.teller.follow(&self.playground.service.store, &run).await;
+        self.teller.follow(&self.playground.service.store, run.as_ref()).await;
         self.show_entity("billing");
         played(TITLE, ended, |run| run.label == "Apply failed" && in_catalog)
     }
@@ -135,9 +135,9 @@ impl Stage<'_> {
         const TITLE: &str = "Jane deletes orders";
         self.teller.chapter(TITLE, "destroyed first, and then taken out of the catalog");
         let run = self.press("delete_database", json!({}), Some("orders")).await;
-        let pull = self.planned(&run).await;
-        self.review_and_merge(pull.as_ref()).await;
-        let ended = self.until_end(&run).await;
+        let pull = self.planned(run.as_ref()).await;
+        self.review_and_merge(pull.as_ref());
+        let ended = self.until_end(run.as_ref()).await;
         let gone = self.playground.portal.entity("database", "orders").is_none();
         if gone {
             self.teller.catalog("database orders is gone");
@@ -150,14 +150,17 @@ impl Stage<'_> {
         self.teller.chapter(TITLE, "a workflow, followed to its end, with an approval on the way");
         let inputs = json!({"version": "v1.4.2", "reason": "Checkout is slow"});
         let run = self.press("rollback_service", inputs, Some("shop")).await;
-        if self.until(&run, |run| run.label == "Waiting for approval of production").await.is_some()
+        if self
+            .until(run.as_ref(), |run| run.label == "Waiting for approval of production")
+            .await
+            .is_some()
         {
             self.teller.person("Olga approves the environment production");
             if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
                 self.playground.shop.workflow_run(id).approve("production");
             }
         }
-        let ended = self.until_end(&run).await;
+        let ended = self.until_end(run.as_ref()).await;
         played(TITLE, ended, |run| run.status == Status::Success)
     }
 
@@ -168,11 +171,11 @@ impl Stage<'_> {
         self.playground.github.fail_next(dispatch, Fault::LoseAnswer);
         let before = self.playground.shop.workflow_runs().len();
         let run = self.press("rollback_service", json!({"version": "v1.4.1"}), Some("shop")).await;
-        self.until(&run, |run| run.label == "Waiting for approval of production").await;
+        self.until(run.as_ref(), |run| run.label == "Waiting for approval of production").await;
         if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
             self.playground.shop.workflow_run(id).approve("production");
         }
-        let ended = self.until_end(&run).await;
+        let ended = self.until_end(run.as_ref()).await;
         let once = self.playground.shop.workflow_runs().len() == before + 1;
         if once {
             self.teller.catalog("one workflow run, found by looking before repeating");
@@ -204,13 +207,13 @@ impl Stage<'_> {
     }
 
     /// Waits for the pull request and its plan.
-    async fn planned(&mut self, run: &Option<RunId>) -> Option<SandboxPull> {
+    async fn planned(&mut self, run: Option<&RunId>) -> Option<SandboxPull> {
         self.until(run, |run| run.label.starts_with("Planned")).await?;
         let number = self.infrastructure().pull_numbers().into_iter().max()?;
         Some(self.infrastructure().pull_request(number))
     }
 
-    async fn review_and_merge(&mut self, pull: Option<&SandboxPull>) {
+    fn review_and_merge(&mut self, pull: Option<&SandboxPull>) {
         let Some(pull) = pull else { return };
         self.teller.person("Olga approves and merges the pull request");
         pull.approve("olga");
@@ -219,7 +222,7 @@ impl Stage<'_> {
         }
     }
 
-    async fn until_end(&mut self, run: &Option<RunId>) -> Option<Run> {
+    async fn until_end(&mut self, run: Option<&RunId>) -> Option<Run> {
         let ended = self.until(run, |run| run.status.is_end()).await;
         if let Some(run) = &ended {
             self.teller.ended(run);
@@ -228,8 +231,8 @@ impl Stage<'_> {
     }
 
     /// Tells a run's history until it is as it should be.
-    async fn until(&mut self, run: &Option<RunId>, what: impl Fn(&Run) -> bool) -> Option<Run> {
-        let id = run.as_ref()?;
+    async fn until(&mut self, run: Option<&RunId>, what: impl Fn(&Run) -> bool) -> Option<Run> {
+        let id = run?;
         let store = &self.playground.service.store;
         let mut changes = store.changes();
         let waiting = async {
@@ -238,20 +241,18 @@ impl Stage<'_> {
                 if let Ok(Some(run)) = store.run(id).await
                     && what(&run)
                 {
-                    self.teller.follow(store, &Some(id.clone())).await;
+                    self.teller.follow(store, Some(id)).await;
                     return Some(run);
                 }
                 let _looked_for_anyway =
                     tokio::time::timeout(Duration::from_millis(100), changes.recv()).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(found) => found,
-            Err(_) => {
-                self.teller.unexpected("what was waited for did not come");
-                None
-            }
+        if let Ok(found) = tokio::time::timeout(PATIENCE, waiting).await {
+            return found;
         }
+        self.teller.unexpected("what was waited for did not come");
+        None
     }
 
     async fn until_entity(&mut self, identifier: &str) -> bool {

@@ -86,7 +86,7 @@ impl Teller {
     }
 
     /// Tells what is new in a run's history.
-    pub(super) async fn follow(&mut self, store: &Store, run: &Option<RunId>) {
+    pub(super) async fn follow(&mut self, store: &Store, run: Option<&RunId>) {
         let Some(run) = run else { return };
         if self.run.as_ref() != Some(run) {
             self.run = Some(run.clone());

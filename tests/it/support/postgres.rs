@@ -37,7 +37,7 @@ impl Cluster {
         let programs = PROGRAMS.iter().map(Path::new).find(|path| path.join("initdb").exists());
         let Some(programs) = programs.map(Path::to_owned) else {
             assert!(!is_required(), "PostgreSQL is required, and none of {PROGRAMS:?} has it");
-            println!("not run: the stories on PostgreSQL, because none of {PROGRAMS:?} has it");
+            eprintln!("not run: the stories on PostgreSQL, because none of {PROGRAMS:?} has it");
             return None;
         };
         let folder = tempfile::Builder::new().prefix("towpath-postgres-").tempdir();
