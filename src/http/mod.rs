@@ -12,9 +12,11 @@ mod hooks;
 mod runs;
 
 use std::any::Any;
+use std::time::Instant;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Router, middleware};
@@ -64,6 +66,7 @@ pub fn app(state: AppState, dashboard: DashboardState) -> Router {
         .merge(api.route_layer(middleware::from_fn_with_state(state.clone(), guard::guard)))
         .fallback(answer::unknown)
         .method_not_allowed_fallback(answer::wrong_method)
+        .layer(middleware::from_fn(measured))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(secure("x-content-type-options", "nosniff"))
         .layer(secure("x-frame-options", "DENY"))
@@ -85,6 +88,20 @@ fn api_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/messages/parked", get(runs::parked_messages)),
         ("/api/v1/openapi.json", get(runs::openapi)),
     ]
+}
+
+/// Counts calls by route, and how long they took. A route is a pattern: never what was asked for.
+async fn measured(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.unwrap_or_else(|| "none".to_owned());
+    let began = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!("towpath_http_request_seconds", "route" => route.clone())
+        .record(began.elapsed().as_secs_f64());
+    metrics::counter!("towpath_http_requests_total", "route" => route, "status" => status)
+        .increment(1);
+    response
 }
 
 /// A header for every answer that does not say otherwise.

@@ -380,10 +380,11 @@ async fn a_dispatched_run_is_followed_to_its_end() {
         "workflow_run.requested",
         "workflow_run.in_progress",
         "workflow_job.queued",
+        "deployment.created",
         "workflow_job.waiting",
         "workflow_job.queued",
     ];
-    assert_eq!(&events[..6], expected, "{events:?}");
+    assert_eq!(&events[..7], expected, "{events:?}");
     world.end().await;
 }
 

@@ -40,6 +40,11 @@ impl Answer {
         self.headers.get(header)?.to_str().ok()
     }
 
+    /// What is left of the budget that the call was taken from, and which budget that is.
+    pub(super) fn budget(&self) -> Option<(&str, i64)> {
+        Some((self.text("x-ratelimit-resource")?, self.number("x-ratelimit-remaining")?))
+    }
+
     /// The cursor of the next page, from the `Link` header. Only the cursor: the address before it
     /// is not ours to follow with a token.
     pub(in crate::github) fn next_cursor(&self) -> Option<String> {

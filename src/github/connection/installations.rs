@@ -46,6 +46,13 @@ struct Token {
     number: u64,
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a budget has at most five digits")]
+fn show_budget(owner: &str, answer: &Answer) {
+    let Some((resource, left)) = answer.budget() else { return };
+    let labels = [("installation", owner.to_ascii_lowercase()), ("resource", resource.to_owned())];
+    metrics::gauge!("towpath_github_budget_remaining", &labels).set(left as f64);
+}
+
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
@@ -73,14 +80,14 @@ impl Installations {
     /// repeated, once: a call that was refused has done nothing.
     pub(in crate::github) async fn call(&self, owner: &str, call: &Call) -> Result<Answer, Error> {
         let token = self.token(owner, None).await?;
-        match self.transport.send(call, Some(&token.secret)).await {
+        let answer = match self.transport.send(call, Some(&token.secret)).await {
             Err(Error::Unauthorized { .. }) => {
                 let token = self.token(owner, Some(token.number)).await?;
                 self.transport.send(call, Some(&token.secret)).await
             }
             answer => answer,
-        }
-        .map_err(|error| suspended(owner, error))
+        };
+        answer.inspect(|answer| show_budget(owner, answer)).map_err(|error| suspended(owner, error))
     }
 
     /// Forgets what is known of an account: the App was installed, removed, suspended there.
