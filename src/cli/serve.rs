@@ -30,6 +30,9 @@ pub fn run(settings: RawSettings) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+    if settings.otlp_endpoint.is_some() {
+        tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version sends no traces");
+    }
     let templates = templates(settings)?;
     let lifecycle = Lifecycle::new();
     lifecycle.listen_for_signals().context("listening for signals")?;

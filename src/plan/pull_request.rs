@@ -1,6 +1,6 @@
 //! A run that proposes a change: from the pull request over plan, review and merge to the apply.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::observation::{
@@ -79,7 +79,7 @@ pub(crate) fn run_seen(mut draft: Draft, seen: &WorkflowRunSeen, now: DateTime<U
     if is_plan(&work, seen) {
         planned(&mut draft, &mut work, seen, latest);
     }
-    if is_apply_workflow(&work, seen) {
+    if is_apply_workflow(&work, seen) && is_young_enough(&draft.run, seen) {
         let candidate = ApplyFacts {
             id: seen.id.0,
             sha: seen.head_sha.clone(),
@@ -429,6 +429,13 @@ fn is_apply_workflow(work: &PullRequestWork, seen: &WorkflowRunSeen) -> bool {
     // A plan that shares its file with the apply runs for the pull request, not for the base.
     let for_base = seen.event != "pull_request" && seen.event != "pull_request_target";
     on_base && for_base && work.apply == ApplySignal::Workflow(seen.file.clone())
+}
+
+/// What ran before the change was asked for applied something else. GitHub's clock may be off ours.
+fn is_young_enough(run: &Run, seen: &WorkflowRunSeen) -> bool {
+    /// Far more than two clocks differ that both are kept.
+    const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
+    seen.created_at.is_none_or(|at| at + CLOCKS_DIFFER >= run.created_at)
 }
 
 /// Whether a commit is known to contain the change without looking it up.

@@ -92,7 +92,7 @@ impl Store {
             "UPDATE runs SET
                operation = $2, stage = $3, status = $4, label = $5, repository = $6, links = $7,
                work = $8, updated_at = $9, ended_at = $10,
-               look_at = CASE WHEN $10 IS NULL THEN COALESCE(look_at, $9) END
+               look_at = CASE WHEN $10 IS NULL THEN COALESCE(look_at, $9) END, request = $11
              WHERE id = $1",
         );
         update
@@ -106,6 +106,7 @@ impl Store {
             .bind(work)
             .bind(now)
             .bind(run.status.is_end().then_some(ended_at))
+            .bind(to_json("a run's request", &run.request)?)
             .execute(&mut **tx)
             .await?;
         Ok(())

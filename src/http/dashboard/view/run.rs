@@ -237,7 +237,12 @@ fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
         plan_run: work.planned.as_ref().map(|plan| {
             attempt(&format!("run {}", plan.id), Some(plan.html_url.as_str()), plan.latest)
         }),
-        applies: work.applies.iter().map(|facts| apply(repository, facts, github)).collect(),
+        applies: work
+            .applies
+            .iter()
+            .filter(|facts| facts.contains != Some(false))
+            .map(|facts| apply(repository, facts, github))
+            .collect(),
     }
 }
 
@@ -283,8 +288,7 @@ fn apply(repository: &RepositoryName, facts: &ApplyFacts, github: GitHub<'_>) ->
         attempt: attempt(&facts.id.to_string(), facts.url.as_deref(), facts.latest),
         commit: github.commit(repository, &facts.sha),
         note: match facts.contains {
-            Some(true) => None,
-            Some(false) => Some("does not contain this change"),
+            Some(_) => None,
             None => Some("not yet known whether it contains this change"),
         },
     }
