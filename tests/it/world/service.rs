@@ -46,11 +46,13 @@ impl World {
             let listener = listen(settings.listen).await;
             let metrics = PrometheusBuilder::new().build_recorder().handle();
             let surroundings = Surroundings { listener, clock, lifecycle: given, metrics };
-            if by_hand {
-                Service::receive(&settings, templates, surroundings).await.unwrap()
-            } else {
-                Service::start(&settings, templates, surroundings).await.unwrap()
+            let tasks = surroundings.lifecycle.clone();
+            let service = Service::receive(&settings, templates, surroundings).await.unwrap();
+            // A story says itself when silent runs are looked at.
+            if !by_hand {
+                tasks.spawn(service.worker.clone().run(tasks.token()));
             }
+            service
         });
         let Service { store, worker, sweep, .. } = starting.await.unwrap();
         let runtime = OwnRuntime(Some(runtime));
