@@ -33,7 +33,7 @@ pub struct RawSettings {
     #[arg(long, env = "GITHUB_API_URL", default_value = "https://api.github.com")]
     pub github_api_url: String,
 
-    /// The GitHub App's id or client id. `towpath setup` registers one.
+    /// The GitHub App's id or client id.
     #[arg(long, env = "GITHUB_APP_ID")]
     pub github_app_id: Option<String>,
 
@@ -156,7 +156,7 @@ pub struct Settings {
     pub templates: String,
     /// GitHub's REST API, without a slash at the end.
     pub github_api_url: String,
-    /// The GitHub App; `None` until `towpath setup` has registered one.
+    /// The GitHub App; `None` where it is not set.
     pub github_app: Option<GitHubApp>,
     /// The secrets of GitHub's webhooks; with none, nothing is accepted.
     pub github_webhook_secrets: Vec<SecretString>,
@@ -330,7 +330,7 @@ impl RawSettings {
                 Ok(Some(GitHubApp { id, private_key: parse_key(name, &key)? }))
             }
             (Some(_), None) => wrong(
-                "GITHUB_APP_ID is set without a key; set GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE too, or run `towpath setup`.",
+                "GITHUB_APP_ID is set without a key; set GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE too.",
             ),
             (None, Some(_)) => wrong(format!(
                 "{name} is set without GITHUB_APP_ID; set the App's id or client id too."
