@@ -6,6 +6,7 @@ use std::fs;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use towpath::intake::github_event::parse_github_event;
 
 const PORT: u16 = 8080;
 const LIVENESS: &str = "/healthz";
@@ -63,6 +64,44 @@ fn the_app_asks_for_what_is_used_and_nothing_else() {
     let mut events = manifest.default_events;
     events.sort();
     assert_eq!(events, EVENTS);
+}
+
+/// An event that is read refuses an empty object; one that is not read takes anything.
+#[test]
+fn the_app_hears_every_event_that_is_read_and_no_other() {
+    let manifest: Manifest = parse_yaml(&read("app-manifest.yml"));
+    let is_read = |event: &str| parse_github_event(event, b"{}").is_err();
+    for event in &manifest.default_events {
+        assert!(is_read(event), "{event} is heard and not read");
+    }
+    let others = [
+        "branch_protection_rule",
+        "check_suite",
+        "create",
+        "delete",
+        "deployment",
+        "deployment_review",
+        "fork",
+        "issue_comment",
+        "issues",
+        "label",
+        "member",
+        "merge_group",
+        "milestone",
+        "public",
+        "pull_request_review_comment",
+        "pull_request_review_thread",
+        "release",
+        "repository",
+        "repository_dispatch",
+        "star",
+        "team",
+        "watch",
+        "workflow_dispatch",
+    ];
+    for event in others {
+        assert!(!is_read(event), "{event} is read and not heard");
+    }
 }
 
 #[test]
