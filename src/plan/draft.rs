@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::observation::Link;
-use crate::domain::run::{Event, Run, Stage, Status, Work};
+use crate::domain::run::{Event, PullRequestWork, Run, Stage, Status, Work, WorkflowWork};
 
 use super::step::{Decision, End, Progress, Step};
 use super::{pull_request, workflow};
@@ -33,6 +33,34 @@ impl Draft {
             work: Vec::new(),
             summary: None,
         }
+    }
+
+    /// Goes on with the pull request of the run, if that is its work.
+    pub(crate) fn on_pull_request(
+        mut self,
+        go_on: impl FnOnce(&mut Self, &mut PullRequestWork),
+    ) -> Self {
+        // Taken out and put back, so that both can be changed at once.
+        match self.run.work.take() {
+            Some(Work::PullRequest(mut work)) => {
+                go_on(&mut self, &mut work);
+                self.run.work = Some(Work::PullRequest(work));
+            }
+            other => self.run.work = other,
+        }
+        self
+    }
+
+    /// Goes on with the workflow of the run, if that is its work.
+    pub(crate) fn on_workflow(mut self, go_on: impl FnOnce(&mut Self, &mut WorkflowWork)) -> Self {
+        match self.run.work.take() {
+            Some(Work::Workflow(mut work)) => {
+                go_on(&mut self, &mut work);
+                self.run.work = Some(Work::Workflow(work));
+            }
+            other => self.run.work = other,
+        }
+        self
     }
 
     /// Adds a line to the run's history and to the portal's log.

@@ -2,7 +2,6 @@
 //!
 //! Pure: no I/O, no async, no clock. Does not know about: GitHub's or the portal's API, the store.
 
-mod apply;
 mod begin;
 mod body;
 mod conclude;
@@ -16,7 +15,7 @@ mod workflow;
 use chrono::{DateTime, Utc};
 
 use crate::domain::Observation;
-use crate::domain::run::{Event, Run, Stage, Work};
+use crate::domain::run::{Event, Run, Stage};
 
 pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
@@ -33,31 +32,21 @@ use step::{After, StoreSecret};
 /// Merges what was seen into a run. Whatever comes late, twice or out of order moves nothing
 /// backwards and does nothing twice.
 pub fn outcome(run: Run, seen: &Observation, now: DateTime<Utc>) -> Decision {
-    let draft = Draft::of(run);
-    match (&draft.run.work, seen) {
-        (Some(Work::Workflow(_)), Observation::WorkflowRun(seen)) => {
-            workflow::run_seen(draft, seen, now)
-        }
-        (Some(Work::Workflow(_)), Observation::WorkflowJob(seen)) => {
-            workflow::job_seen(draft, seen, now)
-        }
-        (Some(Work::PullRequest(_)), Observation::WorkflowRun(seen)) => {
-            pull_request::run_seen(draft, seen, now)
-        }
-        (Some(Work::PullRequest(_)), Observation::WorkflowJob(seen)) => {
-            pull_request::job_seen(draft, seen, now)
-        }
-        (Some(Work::PullRequest(_)), Observation::PullRequest(seen)) => {
-            pull_request::pull_request_seen(draft, seen, now)
-        }
-        (Some(Work::PullRequest(_)), Observation::Review(seen)) => {
-            pull_request::review_seen(draft, seen, now)
-        }
-        (Some(Work::PullRequest(_)), Observation::Signal(seen)) => {
-            pull_request::signal_seen(draft, seen, now)
-        }
-        _ => draft.finish(now),
-    }
+    Draft::of(run)
+        .on_workflow(|draft, work| match seen {
+            Observation::WorkflowRun(seen) => workflow::run_seen(draft, work, seen),
+            Observation::WorkflowJob(seen) => workflow::job_seen(draft, work, seen),
+            _ => {}
+        })
+        .on_pull_request(|draft, work| match seen {
+            Observation::WorkflowRun(seen) => pull_request::run_seen(draft, work, seen),
+            Observation::WorkflowJob(seen) => pull_request::job_seen(draft, work, seen),
+            Observation::PullRequest(seen) => pull_request::pull_request_seen(draft, work, seen),
+            Observation::Review(seen) => pull_request::review_seen(draft, work, seen),
+            Observation::Signal(seen) => pull_request::signal_seen(draft, work, seen),
+            Observation::Push(_) => {}
+        })
+        .finish(now)
 }
 
 /// Merges several things that were seen at once, in the order in which they are given.
@@ -76,22 +65,27 @@ pub fn outcomes(run: Run, seen: &[Observation], now: DateTime<Utc>) -> Decision 
 
 /// Goes on from the answer of a step that only read.
 pub fn answered(run: Run, answer: &Answer, now: DateTime<Utc>) -> Decision {
-    let draft = Draft::of(run);
-    let is_workflow = matches!(draft.run.work, Some(Work::Workflow(_)));
-    match answer {
-        Answer::Contains { head, contains } => pull_request::compared(draft, head, *contains, now),
-        Answer::Explained { explanation, then: After::EndWorkflow(conclusion) } => {
-            workflow::explained(draft, explanation, *conclusion, now)
-        }
-        Answer::Explained { explanation, then } => {
-            pull_request::explained(draft, explanation, *then, now)
-        }
-        Answer::Planned(summary) => pull_request::plan_read(draft, summary.as_ref(), now),
-        Answer::Outputs(outputs) if is_workflow => workflow::outputs_read(draft, outputs, now),
-        Answer::Outputs(outputs) => pull_request::outputs_read(draft, outputs, now),
-        Answer::Catalog(told) if is_workflow => workflow::catalog_answered(draft, told, now),
-        Answer::Catalog(told) => pull_request::catalog_answered(draft, told, now),
-    }
+    Draft::of(run)
+        .on_workflow(|draft, work| match answer {
+            Answer::Explained { explanation, then: After::EndWorkflow(conclusion) } => {
+                workflow::explained(draft, work, explanation, *conclusion);
+            }
+            Answer::Outputs(outputs) => workflow::outputs_read(draft, work, outputs),
+            Answer::Catalog(told) => workflow::catalog_answered(draft, work, told),
+            Answer::Contains { .. } | Answer::Explained { .. } | Answer::Planned(_) => {}
+        })
+        .on_pull_request(|draft, work| match answer {
+            Answer::Contains { head, contains } => {
+                pull_request::compared(draft, work, head, *contains);
+            }
+            Answer::Explained { explanation, then } => {
+                pull_request::explained(draft, work, explanation, *then);
+            }
+            Answer::Planned(summary) => pull_request::plan_read(draft, summary.as_ref()),
+            Answer::Outputs(outputs) => pull_request::outputs_read(draft, work, outputs),
+            Answer::Catalog(told) => pull_request::catalog_answered(draft, work, told),
+        })
+        .finish(now)
 }
 
 /// Adds lines to a run's history and its log, and changes nothing else.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::WorkflowRunId;
 use crate::domain::observation::{Conclusion, Link, RunPhase, WorkflowJobSeen, WorkflowRunSeen};
-use crate::domain::run::{Attempt, Event, Run, Stage, Work, WorkflowRunFacts, WorkflowWork};
+use crate::domain::run::{Attempt, Event, Run, Stage, WorkflowRunFacts, WorkflowWork};
 
 use super::conclude::{Success, catalog_refused, catalog_told, succeed};
 use super::draft::Draft;
@@ -14,21 +14,20 @@ use super::words;
 
 /// GitHub has taken the dispatch, and this is the workflow run that came of it.
 pub fn dispatched(run: Run, id: WorkflowRunId, html_url: &str, now: DateTime<Utc>) -> Decision {
-    let mut draft = Draft::of(run);
-    let Some(mut work) = take(&mut draft) else { return draft.finish(now) };
-    let known = work.workflow_run.as_ref().is_some_and(|facts| facts.id == id);
-    if !known {
+    let follow = |draft: &mut Draft, work: &mut WorkflowWork| {
+        if work.workflow_run.as_ref().is_some_and(|facts| facts.id == id) {
+            return;
+        }
         work.workflow_run =
             Some(WorkflowRunFacts { id, html_url: html_url.to_owned(), latest: Attempt::first() });
         draft.run.add_link(html_url);
         draft.link(Link::workflow_run(&work.repository, id));
-        for link in awaited(&work) {
+        for link in awaited(work) {
             draft.unlink(link);
         }
         draft.stage(Stage::Dispatched, "Queued");
-    }
-    draft.run.work = Some(Work::Workflow(work));
-    draft.finish(now)
+    };
+    Draft::of(run).on_workflow(follow).finish(now)
 }
 
 /// By what a run of a workflow that was dispatched is kept for the run, before its id is known.
@@ -40,8 +39,7 @@ pub(crate) fn awaited(work: &WorkflowWork) -> Vec<Link> {
 }
 
 /// A workflow run was seen.
-pub(crate) fn run_seen(mut draft: Draft, seen: &WorkflowRunSeen, now: DateTime<Utc>) -> Decision {
-    let Some(mut work) = take(&mut draft) else { return draft.finish(now) };
+pub(crate) fn run_seen(draft: &mut Draft, work: &mut WorkflowWork, seen: &WorkflowRunSeen) {
     let moved = match &mut work.workflow_run {
         Some(facts) if facts.id == seen.id => {
             facts.latest.merge(Attempt::seen(seen.attempt, seen.status, seen.conclusion))
@@ -49,87 +47,67 @@ pub(crate) fn run_seen(mut draft: Draft, seen: &WorkflowRunSeen, now: DateTime<U
         _ => false,
     };
     if moved {
-        follow(&mut draft, &work);
+        follow(draft, work);
     }
-    draft.run.work = Some(Work::Workflow(work));
-    draft.finish(now)
 }
 
 /// A job was seen: it tells more of where the run is, and nothing of how it ends.
-pub(crate) fn job_seen(mut draft: Draft, seen: &WorkflowJobSeen, now: DateTime<Utc>) -> Decision {
-    let Some(Work::Workflow(work)) = &draft.run.work else { return draft.finish(now) };
-    let Some(facts) = &work.workflow_run else { return draft.finish(now) };
+pub(crate) fn job_seen(draft: &mut Draft, work: &WorkflowWork, seen: &WorkflowJobSeen) {
+    let Some(facts) = &work.workflow_run else { return };
     let current = facts.id == seen.workflow_run
         && facts.latest.attempt <= seen.attempt
         && facts.latest.phase != RunPhase::Completed;
     if !current {
-        return draft.finish(now);
+        return;
     }
     match seen.status {
         RunPhase::InProgress => {
             draft.stage(Stage::Running, &format!("Running: {}", words::one_line(&seen.name, 60)));
         }
-        RunPhase::Waiting => waiting(&mut draft, seen.environment.as_deref()),
+        RunPhase::Waiting => waiting(draft, seen.environment.as_deref()),
         RunPhase::Queued | RunPhase::Completed => {}
     }
-    draft.finish(now)
 }
 
 /// Why it failed is known now.
 pub(crate) fn explained(
-    mut draft: Draft,
+    draft: &mut Draft,
+    work: &WorkflowWork,
     explanation: &Explanation,
     conclusion: Conclusion,
-    now: DateTime<Utc>,
-) -> Decision {
-    let Some(work) = take(&mut draft) else { return draft.finish(now) };
+) {
     // A re-run may have begun while the log was read: then this is no end any more.
     let ended = work.workflow_run.as_ref().and_then(|facts| facts.latest.conclusion);
-    if ended == Some(conclusion) {
-        draft.say(Event::failure(failure_line(&work.workflow, conclusion, explanation)));
-        let summary = explanation.url.as_deref().map(|url| {
-            let job = words::one_line(explanation.job.as_deref().unwrap_or("The failed job"), 80);
-            format!(
-                "[{}]({url}): {}",
-                job.replace(['[', ']'], " "),
-                words::ended(conclusion).to_lowercase()
-            )
-        });
-        draft.end(Stage::Failed, words::ended(conclusion), summary);
+    if ended != Some(conclusion) {
+        return;
     }
-    draft.run.work = Some(Work::Workflow(work));
-    draft.finish(now)
+    draft.say(Event::failure(failure_line(&work.workflow, conclusion, explanation)));
+    let summary = explanation.url.as_deref().map(|url| {
+        let job = words::one_line(explanation.job.as_deref().unwrap_or("The failed job"), 80);
+        format!(
+            "[{}]({url}): {}",
+            job.replace(['[', ']'], " "),
+            words::ended(conclusion).to_lowercase()
+        )
+    });
+    draft.end(Stage::Failed, words::ended(conclusion), summary);
 }
 
 /// The outputs that the entity wants are known now.
-pub(crate) fn outputs_read(
-    mut draft: Draft,
-    outputs: &Map<String, Value>,
-    now: DateTime<Utc>,
-) -> Decision {
-    let Some(work) = take(&mut draft) else { return draft.finish(now) };
+pub(crate) fn outputs_read(draft: &mut Draft, work: &WorkflowWork, outputs: &Map<String, Value>) {
     if let Some(conclusion) = work.workflow_run.as_ref().and_then(|facts| facts.latest.conclusion) {
-        ended_well(&mut draft, &work, conclusion, Some(outputs));
+        ended_well(draft, work, conclusion, Some(outputs));
     }
-    draft.run.work = Some(Work::Workflow(work));
-    draft.finish(now)
 }
 
 /// The catalog was told of the success, or refuses it.
-pub(crate) fn catalog_answered(
-    mut draft: Draft,
-    told: &Result<(), String>,
-    now: DateTime<Utc>,
-) -> Decision {
-    let Some(work) = take(&mut draft) else { return draft.finish(now) };
+pub(crate) fn catalog_answered(draft: &mut Draft, work: &WorkflowWork, told: &Result<(), String>) {
     let conclusion = work.workflow_run.as_ref().and_then(|facts| facts.latest.conclusion);
     let conclusion = conclusion.unwrap_or(Conclusion::Success);
     match told {
-        Ok(()) => catalog_told(&mut draft, work.entity.as_ref(), words::ended(conclusion)),
-        Err(reason) => catalog_refused(&mut draft, reason),
+        Ok(()) => catalog_told(draft, work.entity.as_ref(), words::ended(conclusion)),
+        Err(reason) => catalog_refused(draft, reason),
     }
-    draft.run.work = Some(Work::Workflow(work));
-    draft.finish(now)
 }
 
 fn follow(draft: &mut Draft, work: &WorkflowWork) {
@@ -220,14 +198,4 @@ pub(crate) fn failure_line(
         line.push_str(tail);
     }
     line
-}
-
-fn take(draft: &mut Draft) -> Option<Box<WorkflowWork>> {
-    match draft.run.work.take() {
-        Some(Work::Workflow(work)) => Some(work),
-        other => {
-            draft.run.work = other;
-            None
-        }
-    }
 }
