@@ -4,6 +4,7 @@
 //! Does not know about: anything else in this crate.
 
 pub mod action_run;
+pub mod check;
 pub mod entity;
 pub mod ids;
 pub mod observation;

@@ -5,6 +5,7 @@
 
 mod app;
 mod artifacts;
+mod checks;
 mod commits;
 mod connection;
 mod contents;

@@ -17,7 +17,7 @@ const GITHUB_HOOK: &str = "/hooks/github";
 /// What the App may do: all of it, and nothing else.
 const PERMISSIONS: &[(&str, &str)] = &[
     ("actions", "write"),
-    ("checks", "read"),
+    ("checks", "write"),
     ("contents", "write"),
     ("deployments", "read"),
     ("members", "read"),

@@ -431,6 +431,25 @@ async fn rest_reads_and_writes_pass_the_whole_round() {
     );
     let check = json!({"name": "plan", "head_sha": base, "status": "completed", "conclusion": "success", "output": {"title": "t", "summary": "s"}});
     assert_eq!(world.post("/check-runs", check).await.0, 201);
+    let note = json!({"path": "README.md", "start_line": 1, "end_line": 1, "annotation_level": "failure", "message": "m"});
+    let output =
+        |notes: usize| json!({"title": "t", "summary": "s", "annotations": vec![&note; notes]});
+    let button = json!({"label": "Again", "description": "Once more", "identifier": "again"});
+    let check = json!({"name": "mine", "head_sha": base, "conclusion": "failure", "output": output(50), "actions": [button]});
+    let (status, made) = world.post("/check-runs", check.clone()).await;
+    assert_eq!(status, 201, "{made}");
+    let (status, refused) = world
+        .post("/check-runs", json!({"name": "mine", "head_sha": base, "output": output(51)}))
+        .await;
+    assert_eq!(status, 422, "{refused}");
+    let path = format!("/check-runs/{}", made["id"]);
+    let url = format!("/repos/acme/infrastructure{path}");
+    let more = json!({"output": output(1)});
+    let changed = world.send(Method::PATCH, &url, &world.token, &more).await;
+    assert_eq!(changed.1["output"]["annotations_count"], 51, "{changed:?}");
+    let (_, listed) = world.get(&format!("{path}/annotations?per_page=100")).await;
+    assert_eq!(listed.as_array().unwrap().len(), 51);
+    world.infra.press_check("alice", made["id"].as_u64().unwrap(), "again");
     let (_, deployment) = world.post("/deployments", json!({"ref": "main", "environment": "production", "auto_merge": false, "required_contexts": []})).await;
     let path = format!("/deployments/{}/statuses", deployment["id"]);
     assert_eq!(world.post(&path, json!({"state": "success"})).await.0, 201);

@@ -1,12 +1,10 @@
-//! Statuses, check runs, deployments, environments and secrets.
+//! Statuses, deployments, environments and secrets.
 
 use dryoc::dryocbox::{DryocBox, StackKeyPair, VecBox};
 use serde_json::{Map, Value, json};
 
 use super::refusal::{Answered, Refusal};
-use super::state::{
-    CheckRun, Deployment, DeploymentStatus, Environment, Id, SealedSecret, Status, World,
-};
+use super::state::{Deployment, DeploymentStatus, Environment, Id, SealedSecret, Status, World};
 
 /// The key pair that clients seal secrets for. Like the App's key it protects nothing.
 const SECRETS_SEED: [u8; 32] = *b"the sandbox protects nothing....";
@@ -68,87 +66,6 @@ impl World {
         fields["branches"] = json!(branches);
         self.emit("status", repository, creator, fields);
         Ok(id)
-    }
-
-    /// Creates a check run, or changes one.
-    pub(crate) fn set_check_run(
-        &mut self,
-        repository: usize,
-        id: Option<Id>,
-        body: &Value,
-    ) -> Answered<Id> {
-        let now = self.now();
-        let index = match id {
-            Some(id) => self.repositories[repository]
-                .check_runs
-                .iter()
-                .position(|it| it.id == id)
-                .ok_or_else(Refusal::not_found)?,
-            None => self.new_check_run(repository, body)?,
-        };
-        let check = &mut self.repositories[repository].check_runs[index];
-        let was_completed = check.status == "completed" && id.is_some();
-        for (key, field) in [
-            ("name", &mut check.name),
-            ("status", &mut check.status),
-            ("external_id", &mut check.external_id),
-        ] {
-            if let Some(text) = body[key].as_str() {
-                text.clone_into(field);
-            }
-        }
-        if let Some(url) = body["details_url"].as_str() {
-            check.details_url = Some(url.to_owned());
-        }
-        if body["output"].is_object() {
-            check.output = body["output"].clone();
-        }
-        if let Some(conclusion) = body["conclusion"].as_str() {
-            check.conclusion = Some(conclusion.to_owned());
-            "completed".clone_into(&mut check.status);
-            check.completed_at = Some(now);
-        }
-        let (check_id, is_completed) = (check.id, check.status == "completed");
-        if id.is_none() {
-            self.emit_check_run(repository, check_id, "created")?;
-        }
-        if is_completed && !was_completed {
-            self.emit_check_run(repository, check_id, "completed")?;
-        }
-        Ok(check_id)
-    }
-
-    fn new_check_run(&mut self, repository: usize, body: &Value) -> Answered<usize> {
-        let sha = body["head_sha"].as_str().unwrap_or_default();
-        self.git(repository)?
-            .commit(sha)
-            .map_err(|_| Refusal::unprocessable(format!("No commit found for SHA: {sha}")))?;
-        let check = CheckRun {
-            id: self.fresh_id(),
-            suite: self.fresh_id(),
-            sha: sha.to_owned(),
-            name: String::new(),
-            status: "queued".to_owned(),
-            conclusion: None,
-            details_url: Some("https://example.com".to_owned()),
-            external_id: String::new(),
-            output: json!({"title": null, "summary": null, "text": null}),
-            started_at: self.now(),
-            completed_at: None,
-        };
-        let checks = &mut self.repositories[repository].check_runs;
-        checks.push(check);
-        Ok(checks.len() - 1)
-    }
-
-    fn emit_check_run(&mut self, repository: usize, id: Id, action: &str) -> Answered<()> {
-        let found = &self.repositories[repository];
-        let check =
-            found.check_runs.iter().find(|it| it.id == id).ok_or_else(Refusal::not_found)?;
-        let fields = json!({"action": action, "check_run": self.check_run_body(found, check)});
-        let sender = self.app.bot;
-        self.emit("check_run", repository, sender, fields);
-        Ok(())
     }
 
     pub(crate) fn create_deployment(

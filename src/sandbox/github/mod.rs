@@ -6,6 +6,7 @@
 mod admin;
 mod auth;
 mod body;
+mod check_runs;
 mod checks;
 mod connection;
 mod faults;
@@ -37,6 +38,7 @@ use tokio_util::task::TaskTracker;
 
 pub use admin::{Installed, PullRequest, SandboxPull, SandboxRepository};
 pub use auth::SANDBOX_APP_KEY;
+pub use check_runs::SandboxCheck;
 pub use faults::Fault;
 pub use pulls::MergeMethod;
 pub use requests::RecordedRequest;

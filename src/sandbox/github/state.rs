@@ -216,6 +216,8 @@ pub(crate) struct CheckRun {
     pub(crate) details_url: Option<String>,
     pub(crate) external_id: String,
     pub(crate) output: Value,
+    pub(crate) annotations: Vec<Value>,
+    pub(crate) actions: Vec<Value>,
     pub(crate) started_at: Time,
     pub(crate) completed_at: Option<Time>,
 }

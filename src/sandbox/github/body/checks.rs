@@ -57,7 +57,7 @@ impl World {
                 "title": check.output["title"],
                 "summary": check.output["summary"],
                 "text": check.output["text"],
-                "annotations_count": check.output["annotations"].as_array().map_or(0, Vec::len),
+                "annotations_count": check.annotations.len(),
                 "annotations_url": format!("{url}/annotations"),
             },
             "check_suite": {"id": check.suite},

@@ -36,6 +36,12 @@ pub(super) fn routes() -> Vec<Route> {
             Needs(&["checks:read"]),
             check,
         ),
+        route(
+            Method::GET,
+            "/repos/{owner}/{repo}/check-runs/{check_run_id}/annotations",
+            Needs(&["checks:read"]),
+            annotations,
+        ),
         route(Method::GET, "/repos/{owner}/{repo}/deployments", deployments, list_deployments),
         route(Method::POST, "/repos/{owner}/{repo}/deployments", deploy, create_deployment),
         route(
@@ -128,6 +134,12 @@ fn check(world: &mut World, call: &Call<'_>) -> Answered<Answer> {
     ok(world.check_run_body(&world.repositories[repository], check))
 }
 
+fn annotations(world: &mut World, call: &Call<'_>) -> Answered<Answer> {
+    let repository = call.repository(world)?;
+    let check = find_check(world, repository, call.number("check_run_id")?)?;
+    call.list(check.annotations.clone())
+}
+
 pub(super) fn of_commit(world: &mut World, call: &Call<'_>) -> Answered<Answer> {
     let repository = call.repository(world)?;
     let sha = super::repositories::resolved(&world.git(repository)?, call.parameter("ref"))?;
@@ -135,9 +147,14 @@ pub(super) fn of_commit(world: &mut World, call: &Call<'_>) -> Answered<Answer> 
     let fits = |it: &&CheckRun| {
         it.sha == sha && call.query("check_name").is_none_or(|name| name == it.name)
     };
-    let all =
-        found.check_runs.iter().filter(fits).map(|it| world.check_run_body(found, it)).collect();
-    call.counted_list("check_runs", all)
+    // Unless all are asked for: the newest of each name.
+    let is_newest = |check: &&CheckRun| {
+        let mut same = found.check_runs.iter().rev().filter(|it| it.sha == sha);
+        call.query("filter") == Some("all")
+            || same.find(|it| it.name == check.name).is_some_and(|it| it.id == check.id)
+    };
+    let checks = found.check_runs.iter().rev().filter(fits).filter(is_newest);
+    call.counted_list("check_runs", checks.map(|it| world.check_run_body(found, it)).collect())
 }
 
 fn find_deployment(world: &World, repository: usize, id: u64) -> Answered<&Deployment> {
