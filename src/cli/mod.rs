@@ -2,6 +2,7 @@
 
 pub mod check;
 mod checkout;
+mod delivery_log;
 pub mod demo;
 pub mod folder;
 #[cfg(feature = "kafka")]

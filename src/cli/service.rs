@@ -21,6 +21,7 @@ use crate::github::{self, GitHub};
 use crate::http::dashboard::DashboardState;
 use crate::http::{self, AppState};
 use crate::intake::Intake;
+use crate::intake::lost::LostDeliveries;
 use crate::lifecycle::Lifecycle;
 use crate::listener::Listener;
 use crate::portal::Port;
@@ -53,10 +54,12 @@ pub struct Service {
     pub worker: Worker,
     /// Asks about what was silent too long.
     pub sweep: Sweep,
+    /// Takes in what GitHub could not deliver.
+    pub lost_deliveries: LostDeliveries<GitHub>,
 }
 
 impl Service {
-    /// Starts everything: routes, worker, sweep. It runs until the lifecycle is told to stop.
+    /// Starts everything: routes, worker, sweep, the reading of the delivery log. It runs until the lifecycle is told to stop.
     pub async fn start(
         settings: &Settings,
         templates: Templates,
@@ -66,6 +69,7 @@ impl Service {
         let service = Self::receive(settings, templates, surroundings).await?;
         lifecycle.spawn(service.worker.clone().run(lifecycle.token()));
         lifecycle.spawn(service.sweep.clone().run(lifecycle.token()));
+        lifecycle.spawn(service.lost_deliveries.clone().run(lifecycle.token()));
         Ok(service)
     }
 
@@ -104,8 +108,13 @@ impl Service {
             portal_key: settings.port.as_ref().map(|port| port.client_secret.clone()),
             sealing_key,
             secret_names: secret_names(&templates),
-            access_changed: Arc::new(move || github.forget_installations()),
+            access_changed: {
+                let github = github.clone();
+                Arc::new(move || github.forget_installations())
+            },
         };
+        let lost_deliveries =
+            LostDeliveries::new(intake.clone(), github, settings.reconcile_interval);
         if let Some(port) = portal {
             fetch(port, &intake, &settings.intake, &lifecycle);
         }
@@ -127,7 +136,7 @@ impl Service {
         lifecycle.spawn(serve(listener, app, lifecycle.clone()));
         let worker = Worker::new(effects);
         let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
-        Ok(Self { address, store, templates, worker, sweep })
+        Ok(Self { address, store, templates, worker, sweep, lost_deliveries })
     }
 }
 

@@ -704,9 +704,9 @@ async fn failed_deliveries_are_read_page_by_page() {
         "delivered_at": "2026-01-31T12:00:00Z", "status_code": code})
     };
     let first = json!([attempt(1, 502)]).to_string().into_bytes();
-    let next = "link: <https://elsewhere.example/app/hook/deliveries?per_page=100&cursor=v1_2>; rel=\"next\"\r\n";
+    let next = "link: <https://elsewhere.example/app/hook/deliveries?status=failure&per_page=100&cursor=v1_2>; rel=\"next\"\r\n";
     fake.on(
-        "GET /app/hook/deliveries?per_page=100&cursor=v1_2",
+        "GET /app/hook/deliveries?status=failure&per_page=100&cursor=v1_2",
         [send(200, json!([attempt(2, 200), attempt(3, 0)]))],
     );
     fake.on("GET /app/hook/deliveries?", [Reply::Send(200, next.to_owned(), first)]);

@@ -81,6 +81,11 @@ impl Intake {
         let Some(event) = headers.event else {
             return Answer::NotUnderstood("The header X-GitHub-Event is missing.".to_owned());
         };
+        self.delivered(event, headers.delivery.unwrap_or_default(), body).await
+    }
+
+    /// A delivery of GitHub that is proved: by its signature, or by where it was read.
+    pub(super) async fn delivered(&self, event: &str, delivery: &str, body: &[u8]) -> Answer {
         let observation = match parse_github_event(event, body) {
             Ok(Some(GitHubFact::Seen(observation))) => observation,
             Ok(Some(GitHubFact::AccessChanged)) => {
@@ -90,7 +95,7 @@ impl Intake {
             Ok(None) => return Answer::Ignored,
             Err(malformed) => return Answer::NotUnderstood(malformed.to_string()),
         };
-        let delivery = match DeliveryId::new(headers.delivery.unwrap_or_default()) {
+        let delivery = match DeliveryId::new(delivery) {
             Ok(delivery) => delivery,
             Err(error) => return Answer::NotUnderstood(format!("X-GitHub-Delivery: {error}.")),
         };

@@ -53,6 +53,11 @@ pub fn parse_github_event(event: &str, body: &[u8]) -> Result<Option<GitHubFact>
     Ok(seen.map(|seen| GitHubFact::Seen(Box::new(seen))))
 }
 
+/// Whether something may follow from an event of this name. One that is not read needs no body.
+pub fn is_read(event: &str) -> bool {
+    !matches!(parse_github_event(event, b""), Ok(None))
+}
+
 fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, Malformed> {
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {

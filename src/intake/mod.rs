@@ -10,6 +10,7 @@ mod invocation;
 mod json_text;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod lost;
 pub mod polling;
 pub mod portal_message;
 pub mod signature;

@@ -56,15 +56,21 @@ impl Dialect {
 
     /// The schema, step by step.
     pub(super) fn migrator(self) -> Migrator {
-        let first = match self {
-            Self::Sqlite => include_str!("migrations/sqlite/0001_begin.sql"),
-            Self::Postgres => include_str!("migrations/postgres/0001_begin.sql"),
+        let (first, turns) = match self {
+            Self::Sqlite => (
+                include_str!("migrations/sqlite/0001_begin.sql"),
+                include_str!("migrations/sqlite/0002_turns.sql"),
+            ),
+            Self::Postgres => (
+                include_str!("migrations/postgres/0001_begin.sql"),
+                include_str!("migrations/postgres/0002_turns.sql"),
+            ),
         };
         let migration = |version, description: &'static str, sql: &'static str| {
             let kind = MigrationType::Simple;
             Migration::new(version, description.into(), kind, sql.into_sql_str(), false)
         };
-        Migrator::with_migrations(vec![migration(1, "begin", first)])
+        Migrator::with_migrations(vec![migration(1, "begin", first), migration(2, "turns", turns)])
     }
 
     /// Begins to write. SQLite takes its one write lock at once, so that nothing read in the

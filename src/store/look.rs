@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::rows::{RUN_COLUMNS, id_from, run_from};
 use super::{Result, Store};
-use crate::domain::{Link, Run, RunId};
+use crate::domain::{DeliveryId, Link, Run, RunId};
 use crate::plan::Step;
 
 /// How long a delivery's id is remembered. GitHub redelivers for three days at most.
@@ -57,6 +57,22 @@ impl Store {
             tx.commit().await?;
             self.tell(run);
         }
+        Ok(())
+    }
+
+    /// Whether a delivery was handled: it concerned a run, or was noted.
+    pub async fn was_handled(&self, delivery: &DeliveryId) -> Result<bool> {
+        let query = sqlx::query("SELECT id FROM deliveries WHERE id = $1").bind(delivery.as_str());
+        Ok(query.fetch_optional(&self.shared.read).await?.is_some())
+    }
+
+    /// Notes that a delivery needs no handling any more, also one that concerned no run.
+    pub async fn note_handled(&self, delivery: &DeliveryId) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT INTO deliveries (id, received_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
+        );
+        let insert = insert.bind(delivery.as_str()).bind(self.now());
+        insert.execute(&self.shared.write).await?;
         Ok(())
     }
 

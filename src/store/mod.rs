@@ -23,6 +23,7 @@ mod queue;
 mod read;
 mod rows;
 mod settle;
+mod turn;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub use hold::HeldRun;
 pub use parked::ParkedMessage;
 pub use queue::{ClaimedStep, StepId};
 pub use read::{Counts, RecordedEvent, RecordedStep, RunFilter, StepState};
+pub use turn::Holder;
 
 use crate::clock::Clock;
 use crate::domain::RunId;

@@ -15,7 +15,8 @@ use towpath::domain::{
 use towpath::plan::step::{Lane, Progress};
 use towpath::plan::{Decision, Step};
 use towpath::store::{
-    Accepted, ClaimedStep, EntityChange, Error, Place, Recorded, RunFilter, StepState, Store,
+    Accepted, ClaimedStep, EntityChange, Error, Holder, Place, Recorded, RunFilter, StepState,
+    Store,
 };
 
 use crate::support::postgres::new_database;
@@ -94,6 +95,7 @@ stories! {
     a_database_of_a_newer_version_is_refused,
     listeners_hear_of_a_run_after_the_commit,
     what_is_kept_is_found_again,
+    of_several_processes_one_has_the_turn_until_it_ends,
 }
 
 fn request(id: &str) -> ActionRun {
@@ -717,6 +719,21 @@ async fn what_is_kept_is_found_again(database: Database) {
     store.keep("cursor", "1").await.unwrap();
     store.keep("cursor", "2").await.unwrap();
     assert_eq!(store.kept("cursor").await.unwrap().as_deref(), Some("2"));
+}
+
+async fn of_several_processes_one_has_the_turn_until_it_ends(database: Database) {
+    let store = database.open().await;
+    let (one, other) = (Holder::new(), Holder::new());
+    let take = async |holder| store.take_turn("work", holder, LEASE).await.unwrap();
+    assert!(take(one).await);
+    assert!(!take(other).await);
+    database.clock.advance(LEASE / 2);
+    assert!(take(one).await, "who has it may keep it");
+    database.clock.advance(LEASE / 2);
+    assert!(!take(other).await);
+    database.clock.advance(LEASE / 2);
+    assert!(take(other).await);
+    assert!(!take(one).await);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod day2;
 mod exactly_once;
 mod faults;
 mod guardrails;
+mod lost_deliveries;
 mod portal;
 mod pull_requests;
 mod restarts;

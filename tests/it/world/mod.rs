@@ -40,7 +40,7 @@ pub(crate) struct World {
     settings: Settings,
     templates: Templates,
     by_hand: bool,
-    running: Option<Running>,
+    running: Option<Box<Running>>,
     contracts: Contracts,
     folder: tempfile::TempDir,
 }

@@ -7,6 +7,8 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use towpath::cli::service::{Service, Surroundings};
+use towpath::github::GitHub;
+use towpath::intake::lost::LostDeliveries;
 use towpath::lifecycle::{Drained, Lifecycle};
 use towpath::store::Store;
 use towpath::worker::{Sweep, Worker};
@@ -21,6 +23,7 @@ pub(super) struct Running {
     pub(super) store: Store,
     pub(super) worker: Worker,
     pub(super) sweep: Sweep,
+    pub(super) lost_deliveries: LostDeliveries<GitHub>,
     lifecycle: Lifecycle,
     runtime: OwnRuntime,
 }
@@ -54,9 +57,10 @@ impl World {
             }
             service
         });
-        let Service { store, worker, sweep, .. } = starting.await.unwrap();
+        let Service { store, worker, sweep, lost_deliveries, .. } = starting.await.unwrap();
         let runtime = OwnRuntime(Some(runtime));
-        self.running = Some(Running { store, worker, sweep, lifecycle, runtime });
+        self.running =
+            Some(Box::new(Running { store, worker, sweep, lost_deliveries, lifecycle, runtime }));
     }
 
     /// The database is lost. The service does not run.
@@ -75,11 +79,11 @@ impl World {
 
     /// The service ends in order.
     pub(crate) async fn stop(&mut self) {
-        let Running { store, worker, lifecycle, runtime, .. } =
-            self.running.take().expect("it runs");
+        let Running { store, worker, lost_deliveries, lifecycle, runtime, .. } =
+            *self.running.take().expect("it runs");
         lifecycle.stop();
         assert_eq!(lifecycle.drain(PATIENCE).await, Drained::Complete);
-        drop(worker);
+        drop((worker, lost_deliveries));
         store.close().await;
         drop(runtime);
         self.contracts.restarted().await;

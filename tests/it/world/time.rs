@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use towpath::domain::{Run, RunId};
+use towpath::intake::lost::Trouble;
 use towpath::plan::step::Lane;
 use towpath::sandbox::portal;
 use towpath::store::{RunFilter, StepState};
@@ -45,6 +47,20 @@ impl World {
         self.clock.advance(Duration::from_hours(2));
         let sweep = &self.running.as_ref().expect("the service runs").sweep;
         assert!(sweep.once().await.unwrap() > 0, "nothing is open");
+    }
+
+    /// The service reads the log of what GitHub could not deliver. Answers how much of it concerned
+    /// something.
+    pub(crate) async fn read_the_delivery_log(&self) -> usize {
+        self.try_the_delivery_log().await.unwrap()
+    }
+
+    /// The same where it may not go well.
+    pub(crate) async fn try_the_delivery_log(&self) -> Result<usize, Trouble> {
+        // The turn of a service that was stopped ends.
+        self.clock.advance(Duration::from_hours(1));
+        let lost = &self.running.as_ref().expect("the service runs").lost_deliveries;
+        lost.once(&CancellationToken::new()).await
     }
 
     /// Waits until nothing is left to be done: every webhook is delivered, every step settled.
