@@ -19,10 +19,9 @@ pub struct RawSettings {
     #[arg(long, env = "TOWPATH_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: String,
 
-    /// Where runs are remembered: `sqlite://FILE`, or `postgres://…` for several replicas.
-    #[arg(long, env = "TOWPATH_DATABASE_URL", default_value = "sqlite://towpath.db")]
-    #[arg(hide_env_values = true)]
-    pub database_url: String,
+    /// Where runs are remembered.
+    #[command(flatten)]
+    pub database: DatabaseSetting,
 
     /// The folder with the templates, or `github:owner/repo[/path][@ref]`.
     #[arg(long, env = "TOWPATH_TEMPLATES", default_value = "templates")]
@@ -143,6 +142,22 @@ pub struct RawSettings {
     /// Where traces are sent with OTLP. Without it there are none.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otel_exporter_otlp_endpoint: Option<String>,
+}
+
+/// The setting of every command that works with the database.
+#[derive(Args, Clone)]
+pub struct DatabaseSetting {
+    /// Where runs are remembered: `sqlite://FILE`, or `postgres://…` for several replicas.
+    #[arg(long, env = "TOWPATH_DATABASE_URL", default_value = "sqlite://towpath.db")]
+    #[arg(hide_env_values = true)]
+    pub database_url: String,
+}
+
+impl DatabaseSetting {
+    /// The address, if it is one. It may hold a password.
+    pub fn check(self) -> Result<SecretString, SettingsError> {
+        parse_database_url(self.database_url)
+    }
 }
 
 /// The settings as the program uses them.
@@ -297,7 +312,7 @@ impl RawSettings {
                 &self.reconcile_interval,
             )?,
             log_format: parse_log_format(&self.log_format)?,
-            database_url: parse_database_url(self.database_url)?,
+            database_url: self.database.check()?,
             templates: self.templates,
             port,
             port_org_id: given(self.port_org_id),

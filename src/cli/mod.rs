@@ -12,6 +12,7 @@ pub mod playground;
 pub mod polling;
 pub mod portal;
 pub mod render;
+pub mod replay;
 pub mod sandbox;
 pub mod schema;
 pub mod screen;
@@ -68,6 +69,10 @@ enum Command {
     Schema,
     /// Starts a template from one that is shipped, or from a Terraform file.
     New(new::NewArguments),
+    #[command(
+        after_help = "Ends with 1 if one of the steps is not parked; what was parked is done all the same."
+    )]
+    Replay(replay::ReplayArguments),
     /// Writes the blueprints and actions that the templates define, for Port.
     #[command(subcommand)]
     Portal(portal::PortalCommand),
@@ -93,6 +98,7 @@ pub fn run() -> ExitCode {
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::Schema) => Ok(schema::run()),
         Some(Command::New(arguments)) => new::run(&arguments),
+        Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Portal(command)) => portal::run(&command),
         Some(Command::SandboxTerraform { arguments }) => return terraform_main(&arguments),
     };

@@ -21,6 +21,10 @@ pub(super) async fn guard(
     request: Request,
     next: Next,
 ) -> Result<Response, Failure> {
+    if !request.method().is_safe() && is_sent_by_another_site(request.headers()) {
+        let message = "A page of another site may not change anything here.";
+        return Err(Failure::new(StatusCode::FORBIDDEN, message));
+    }
     let has_token = state.api_token.is_some_and(|token| has_token(request.headers(), &token));
     if has_token || is_local(peer.ip(), request.headers()) {
         return Ok(next.run(request).await);
@@ -35,6 +39,15 @@ fn has_token(headers: &HeaderMap, token: &SecretString) -> bool {
     let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
     // Digests take the same time to compare, whatever differs in the texts.
     Sha256::digest(sent) == Sha256::digest(token.expose_secret())
+}
+
+/// Browsers name the page's site with everything that may change something; other programs name
+/// none.
+pub(super) fn is_sent_by_another_site(headers: &HeaderMap) -> bool {
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let Some(origin) = text(header::ORIGIN) else { return false };
+    let site = origin.split_once("://").map(|(_, site)| site);
+    site.is_none() || site != text(header::HOST)
 }
 
 /// From this machine, through no proxy, and to a name that cannot be a stranger's: a page elsewhere
@@ -78,6 +91,19 @@ mod tests {
         assert!(!opens("a token that nobody guesses"));
         assert!(!opens("Bearer "));
         assert!(!has_token(&HeaderMap::new(), &token));
+    }
+
+    #[test]
+    fn a_page_of_another_site_changes_nothing() {
+        let foreign = |origin: Option<&'static str>| {
+            let host = (header::HOST, header::HeaderValue::from_static("127.0.0.1:8080"));
+            let origin = origin.map(|it| (header::ORIGIN, header::HeaderValue::from_static(it)));
+            is_sent_by_another_site(&std::iter::once(host).chain(origin).collect())
+        };
+        assert!(!foreign(None) && !foreign(Some("http://127.0.0.1:8080")));
+        for other in ["https://evil.example", "http://127.0.0.1:9090", "null", ""] {
+            assert!(foreign(Some(other)), "{other}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod events;
 mod guard;
 mod health;
 mod hooks;
+mod parked;
 mod runs;
 
 use std::any::Any;
@@ -85,7 +86,10 @@ fn api_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/v1/runs/{id}/events", get(events::stream)),
         ("/api/v1/actions/{action}/runs", post(actions::start)),
         ("/api/v1/entities/{blueprint}", get(runs::entities)),
-        ("/api/v1/messages/parked", get(runs::parked_messages)),
+        ("/api/v1/messages/parked", get(parked::messages)),
+        ("/api/v1/steps/parked", get(parked::steps)),
+        ("/api/v1/steps/parked/{id}", get(parked::step)),
+        ("/api/v1/steps/parked/{id}/replay", post(parked::replay)),
         ("/api/v1/openapi.json", get(runs::openapi)),
     ]
 }

@@ -130,17 +130,6 @@ pub(super) async fn entities(
     Ok(Json(json!({"entities": entities.collect::<Vec<_>>()})))
 }
 
-/// The messages of a stream that were left aside last.
-pub(super) async fn parked_messages(State(state): State<AppState>) -> Result<Json<Value>, Failure> {
-    let messages = state.store.parked_messages(LARGEST_PAGE).await?;
-    let messages = messages.iter().map(|message| {
-        json!({
-            "source": message.source, "reason": message.reason, "parked_at": message.parked_at,
-        })
-    });
-    Ok(Json(json!({"messages": messages.collect::<Vec<_>>()})))
-}
-
 pub(super) async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }

@@ -54,6 +54,18 @@ impl Dialect {
         }
     }
 
+    /// Refuses a file of SQLite that is not there. A server says itself what it does not have.
+    pub(super) fn expect_database(self, url: &str) -> Result<(), Error> {
+        if self == Self::Postgres || sqlite_path(url)?.is_file() {
+            return Ok(());
+        }
+        Err(Error::Unusable(format!(
+            "There is no database {}. Name the service's in TOWPATH_DATABASE_URL or with \
+             `--database-url`.",
+            sqlite_path(url)?.display()
+        )))
+    }
+
     /// The schema, step by step.
     pub(super) fn migrator(self) -> Migrator {
         let (first, turns) = match self {

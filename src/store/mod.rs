@@ -19,6 +19,7 @@ mod error;
 mod hold;
 mod look;
 mod parked;
+mod put_aside;
 mod queue;
 mod read;
 mod rows;
@@ -27,6 +28,7 @@ mod turn;
 
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::MigrateError;
 use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{broadcast, watch};
@@ -36,6 +38,7 @@ pub use catalog::{EntityChange, EntityRecord, Place};
 pub use error::Error;
 pub use hold::HeldRun;
 pub use parked::ParkedMessage;
+pub use put_aside::ParkedStep;
 pub use queue::{ClaimedStep, StepId};
 pub use read::{Counts, RecordedEvent, RecordedStep, RunFilter, StepState};
 pub use turn::Holder;
@@ -69,9 +72,23 @@ struct Shared {
 impl Store {
     /// Opens the database and brings its schema up to date.
     pub async fn open(url: &str, clock: Clock) -> Result<Self> {
+        let store = Self::connect(url, clock).await?;
+        let shared = &store.shared;
+        shared.dialect.migrator().run(&shared.write).await.map_err(migration_error)?;
+        Ok(store)
+    }
+
+    /// Opens the database of a service, which may run and may be of another version: its schema is
+    /// left as it is, and none is made.
+    pub async fn open_existing(url: &SecretString, clock: Clock) -> Result<Self> {
+        let url = url.expose_secret();
+        Dialect::of(url)?.expect_database(url)?;
+        Self::connect(url, clock).await
+    }
+
+    async fn connect(url: &str, clock: Clock) -> Result<Self> {
         let dialect = Dialect::of(url)?;
         let pools = dialect.connect(url).await?;
-        dialect.migrator().run(&pools.write).await.map_err(migration_error)?;
         let shared = Shared {
             dialect,
             write: pools.write,

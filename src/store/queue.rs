@@ -32,6 +32,8 @@ pub struct ClaimedStep {
     pub attempt: u32,
     /// An earlier attempt was never settled: it may have acted.
     pub interrupted: bool,
+    /// How many attempts were never settled, because the program or the machine ended.
+    pub interruptions: u32,
     /// When it was decided.
     pub created_at: DateTime<Utc>,
     /// Of the report lane: the steps that wait behind this one, so that they can be sent as one. Nobody else can claim them while this one is claimed.
@@ -60,7 +62,7 @@ impl Store {
              )
              UPDATE steps SET
                attempt = CASE state WHEN 'claimed' THEN attempt + 1 ELSE attempt END,
-               interrupted = CASE state WHEN 'claimed' THEN 1 ELSE interrupted END,
+               interrupted = interrupted + CASE state WHEN 'claimed' THEN 1 ELSE 0 END,
                state = 'claimed', claims = claims + 1, due_at = $4
              WHERE id IN (SELECT id FROM picked)
              RETURNING id, run_id, payload, attempt, claims, interrupted, created_at",
@@ -188,29 +190,6 @@ impl Store {
         Ok(())
     }
 
-    /// Does a parked step once more: a copy of it is added at the end of its lane. Whether there
-    /// was such a parked step.
-    pub async fn replay(&self, parked: StepId) -> Result<bool> {
-        let mut tx = self.begin().await?;
-        let find =
-            sqlx::query("SELECT run_id, payload FROM steps WHERE id = $1 AND state = 'parked'");
-        let Some(row) = find.bind(parked.0).fetch_optional(&mut *tx).await? else {
-            return Ok(false);
-        };
-        let run = id_from(&row, "run_id")?;
-        let step: Step = from_json("a step", row.try_get("payload")?)?;
-        self.lock_run(&mut tx, &run).await?;
-        let update =
-            sqlx::query("UPDATE steps SET state = 'done' WHERE id = $1 AND state = 'parked'");
-        if update.bind(parked.0).execute(&mut *tx).await?.rows_affected() == 0 {
-            return Ok(false);
-        }
-        self.add_steps(&mut tx, &run, &[step]).await?;
-        tx.commit().await?;
-        self.tell(&run);
-        Ok(true)
-    }
-
     /// When the next step can be claimed, if there is one: now or before, when it can be already.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
         let query = sqlx::query(
@@ -254,6 +233,7 @@ fn claimed_from(row: &AnyRow, run: Option<&AnyRow>) -> Result<ClaimedStep> {
         step: from_json("a step", row.try_get("payload")?)?,
         attempt: number_from(row, "attempt")?,
         interrupted: row.try_get::<i64, _>("interrupted")? != 0,
+        interruptions: number_from(row, "interrupted")?,
         created_at: time_from(row.try_get("created_at")?)?,
         following: Vec::new(),
         claim: row.try_get("claims")?,

@@ -10,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,20 +31,28 @@ const SIDE_BY_SIDE: usize = 32;
 const POLL: Duration = Duration::from_secs(1);
 /// How often a step may panic before it is parked.
 const PANICS: u32 = 3;
+/// How often the program may end while it does a step before that step is parked.
+const ENDS: u32 = 5;
+/// After so many ends a step is suspected of them, and is done when no other suspect is: else those
+/// that were only beside it would be parked with it.
+const SUSPECTED: u32 = 2;
+/// How long a suspect waits for another.
+const SUSPECTS_WAIT: TimeDelta = TimeDelta::seconds(5);
 
-/// Works off steps. Clones share nothing but the store.
+/// Works off steps.
 #[derive(Clone)]
 pub struct Worker {
     effects: Effects,
     store: Store,
     clock: Clock,
+    suspects: Arc<Semaphore>,
 }
 
 impl Worker {
     /// A worker that does steps with these effects.
     pub fn new(effects: Effects) -> Self {
         let (store, clock) = (effects.store.clone(), effects.clock.clone());
-        Self { effects, store, clock }
+        Self { effects, store, clock, suspects: Arc::new(Semaphore::new(1)) }
     }
 
     /// Works until it is told to stop; then finishes what it has begun.
@@ -141,11 +150,27 @@ impl Worker {
     }
 
     async fn work_off(&self, claimed: ClaimedStep) {
-        let done = self.execute(&claimed).await;
-        if let Err(error) = self.settle(&claimed, done).await {
+        if let Err(error) = self.try_work_off(&claimed).await {
             // The lease ends, and whoever claims the step then looks before acting.
             tracing::warn!(run.id = %claimed.run.id, step = claimed.step.kind(), error = %error, "a step could not be settled");
         }
+    }
+
+    async fn try_work_off(&self, claimed: &ClaimedStep) -> Result<(), store::Error> {
+        if claimed.interruptions >= ENDS {
+            let reason = format!("The program ended {ENDS} times while it did this step.");
+            tracing::error!(run.id = %claimed.run.id, step = claimed.step.kind(), "{reason}");
+            return self.store.park(claimed, &reason).await;
+        }
+        let is_suspect = claimed.interruptions >= SUSPECTED;
+        let alone = is_suspect.then(|| self.suspects.try_acquire());
+        if matches!(alone, Some(Err(_))) {
+            let reason = "another step that may have ended the program is tried first";
+            let until = self.clock.now() + SUSPECTS_WAIT;
+            return self.store.postpone(claimed, until, reason).await;
+        }
+        let done = self.execute(claimed).await;
+        self.settle(claimed, done).await
     }
 
     async fn fail(&self, claimed: &ClaimedStep, reason: String) -> Result<(), store::Error> {

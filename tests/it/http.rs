@@ -315,6 +315,35 @@ async fn an_action_is_started_once_for_each_key() {
 }
 
 #[tokio::test]
+async fn a_parked_step_is_shown_and_replayed_once() {
+    let service = Service::start().await;
+    service.accept("r_1").await;
+    let claimed = service.store.claim(Lane::Work, 1, Duration::from_mins(1)).await.unwrap();
+    service.store.park(&claimed[0], "it cannot be done").await.unwrap();
+
+    let page = service.json("/api/v1/steps/parked").await;
+    assert_described(&service, "ParkedStepPage", &page).await;
+    let step = &page["steps"][0];
+    assert_eq!((&step["run"], &step["reason"]), (&json!("r_1"), &json!("it cannot be done")));
+    let path = format!("/api/v1/steps/parked/{}", step["id"]);
+    assert_eq!(&service.json(&path).await, step);
+
+    let replay = || service.post(&format!("{path}/replay"), "");
+    let foreign = replay().header("origin", "https://evil.example").send().await.unwrap();
+    assert_eq!(foreign.status(), 403);
+    let replayed = replay().send().await.unwrap();
+    assert_eq!(replayed.status(), 202);
+    assert_eq!(json_of(replayed).await, json!({"run": "r_1"}));
+    for gone in [replay(), service.get(&path), service.get("/api/v1/steps/parked/none")] {
+        let gone = gone.send().await.unwrap();
+        assert_eq!(gone.status(), 404);
+        assert_described(&service, "Error", &json_of(gone).await).await;
+    }
+    let again = service.store.claim(Lane::Work, 1, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(again[0].step.kind(), "begin");
+}
+
+#[tokio::test]
 async fn whoever_comes_through_a_proxy_is_not_let_in() {
     let service = Service::start().await;
     let forwarded = service.get("/api/v1/runs").header("x-forwarded-for", "10.0.0.7");

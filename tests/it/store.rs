@@ -416,8 +416,18 @@ async fn a_parked_step_holds_up_nothing_and_can_be_replayed(database: Database) 
     let look = claim_one(&store, Lane::Work).await;
     assert_eq!(look.step, Step::Look);
 
-    assert!(store.replay(parked.id).await.unwrap());
-    assert!(!store.replay(parked.id).await.unwrap(), "once");
+    let shown = store.parked_steps(None, 10).await.unwrap();
+    let [step] = shown.as_slice() else { panic!("{shown:?}") };
+    assert_eq!(
+        (step.id, step.kind.as_str(), step.reason.as_str()),
+        (parked.id, "dispatch", "no way")
+    );
+    assert_eq!(store.parked_step(parked.id).await.unwrap().as_ref(), Some(step));
+    assert_eq!(store.parked_steps(Some(parked.id), 10).await.unwrap(), [], "the page after it");
+
+    assert_eq!(store.replay(parked.id).await.unwrap().as_ref(), Some(&look.run.id));
+    assert_eq!(store.replay(parked.id).await.unwrap(), None, "once");
+    assert_eq!(store.parked_step(parked.id).await.unwrap(), None);
     assert!(claim(&store, Lane::Work).await.is_empty(), "it waits for the step under way");
     store.settle(&look, &unchanged(look.run.clone()), None).await.unwrap();
     assert_eq!(claim_one(&store, Lane::Work).await.step, Step::Dispatch);

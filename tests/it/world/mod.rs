@@ -8,6 +8,7 @@ mod time;
 
 use std::net::SocketAddr;
 
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use towpath::clock::Clock;
 use towpath::config::Settings;
@@ -132,6 +133,11 @@ impl World {
     /// Where the service listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.settings.listen
+    }
+
+    /// The address of the service's memory, for commands beside it.
+    pub(crate) fn database_url(&self) -> String {
+        self.settings.database_url.expose_secret().to_owned()
     }
 
     /// Somebody presses a button in the portal.
