@@ -6,10 +6,17 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
-/// The system's time, which a test or a simulation may move forward. Clones move together.
+/// The system's time, which a test or a simulation may move forward, or stop. Clones move together.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    ahead_millis: Arc<watch::Sender<i64>>,
+    hands: Arc<watch::Sender<Hands>>,
+}
+
+/// How a clock differs from the system's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hands {
+    ahead: TimeDelta,
+    stopped_at: Option<DateTime<Utc>>,
 }
 
 impl Clock {
@@ -20,20 +27,34 @@ impl Clock {
 
     /// The time now, in whole milliseconds: what the store can hold.
     pub fn now(&self) -> DateTime<Utc> {
-        #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-        let system = Utc::now();
-        let moved = system + TimeDelta::milliseconds(*self.ahead_millis.borrow());
+        let Hands { ahead, stopped_at } = *self.hands.borrow();
+        let unmoved = stopped_at.unwrap_or_else(system_now);
+        let moved = unmoved.checked_add_signed(ahead).unwrap_or(DateTime::<Utc>::MAX_UTC);
         DateTime::from_timestamp_millis(moved.timestamp_millis()).unwrap_or(moved)
     }
 
     /// Moves this clock, and every clone of it, forward.
     pub fn advance(&self, by: Duration) {
-        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.ahead_millis.send_modify(|ahead| *ahead = ahead.saturating_add(millis));
+        let by = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+        self.hands.send_modify(|hands| {
+            hands.ahead = hands.ahead.checked_add(&by).unwrap_or(TimeDelta::MAX);
+        });
+    }
+
+    /// Stops this clock, and every clone of it: from now on it only moves when it is moved.
+    pub fn stop(&self) {
+        self.hands.send_modify(|hands| {
+            hands.stopped_at.get_or_insert_with(system_now);
+        });
     }
 
     /// Changes whenever the clock is moved: whoever waits for a moment looks again then.
-    pub fn moved(&self) -> watch::Receiver<i64> {
-        self.ahead_millis.subscribe()
+    pub fn moved(&self) -> watch::Receiver<Hands> {
+        self.hands.subscribe()
     }
+}
+
+fn system_now() -> DateTime<Utc> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    Utc::now()
 }

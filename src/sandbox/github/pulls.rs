@@ -28,6 +28,17 @@ pub(crate) struct NewPull {
     pub(crate) draft: bool,
 }
 
+/// Webhooks know less of a team than the API does.
+fn team_as_webhooks_have_it(team: &mut Value) {
+    for newer in ["notification_setting", "type", "organization_id"] {
+        team.as_object_mut().map(|team| team.remove(newer));
+    }
+}
+
+fn as_webhooks_have_it(pull: &mut Value) {
+    pull["requested_teams"].as_array_mut().into_iter().flatten().for_each(team_as_webhooks_have_it);
+}
+
 impl World {
     pub(crate) fn emit_pull(
         &mut self,
@@ -37,7 +48,8 @@ impl World {
         fields: Value,
     ) -> Answered<()> {
         let found = &self.repositories[repository];
-        let body = self.pull_full_body(found, found.pull(number)?)?;
+        let mut body = self.pull_full_body(found, found.pull(number)?)?;
+        as_webhooks_have_it(&mut body);
         let fields = with(fields, json!({"number": number, "pull_request": body}));
         self.emit("pull_request", repository, sender, fields);
         Ok(())
@@ -325,8 +337,9 @@ impl World {
         let mut body = self.review_body(found, pull, review);
         // Lower case in webhooks, upper case in REST.
         body["state"] = json!(review.state.to_lowercase());
-        let fields =
-            json!({"action": action, "review": body, "pull_request": self.pull_body(found, pull)});
+        let mut pull = self.pull_body(found, pull);
+        as_webhooks_have_it(&mut pull);
+        let fields = json!({"action": action, "review": body, "pull_request": pull});
         self.emit("pull_request_review", repository, sender, fields);
         Ok(())
     }
@@ -461,8 +474,9 @@ impl World {
             pull.team_reviewers.retain(|it| it != id);
             pull.team_reviewers.push(*id);
             let Some(team) = self.team(*id) else { continue };
-            let fields =
-                json!({"action": "review_requested", "requested_team": self.team_body(team)});
+            let mut team = self.team_body(team);
+            team_as_webhooks_have_it(&mut team);
+            let fields = json!({"action": "review_requested", "requested_team": team});
             self.emit_pull(repository, number, actor, fields)?;
         }
         Ok(())

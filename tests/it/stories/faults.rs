@@ -51,7 +51,7 @@ async fn with_fault(operation: &str, fault: Fault) {
     world.github.fail_next(operation, fault);
     let run = whole_story(&world).await;
     assert_one_of_each(&world, &run).await;
-    world.end_off_contract("answers are lost on purpose").await;
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_token_that_github_forgot_is_fetched_again() {
     world.github.expire_tokens();
     let run = whole_story(&world).await;
     assert_one_of_each(&world, &run).await;
-    world.end_off_contract("a token is refused on purpose").await;
+    world.end_with_refusals().await;
 }
 
 /// A part of the one document that makes branch, commit and pull request goes wrong.
@@ -101,7 +101,7 @@ async fn with_partial_fault(field: &str) {
     world.github.fail_field_next(field);
     let run = whole_story(&world).await;
     assert_one_of_each(&world, &run).await;
-    world.end_off_contract("a mutation goes wrong on purpose").await;
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn the_answer_to_a_dispatch_is_lost() {
         newest_run(&world.shop, "rollback.yml").complete("success");
         world.rest().await;
         world.until_portal(&run, "SUCCESS", "Succeeded").await;
-        world.end_off_contract("answers are lost on purpose").await;
+        world.end_with_refusals().await;
     }
 }
 
@@ -149,7 +149,7 @@ async fn every_answer_of_the_portal_is_lost_once() {
             world.portal.inject(once(method, path, kind));
             let run = whole_story(&world).await;
             assert_one_of_each(&world, &run).await;
-            world.end_off_contract("answers are lost on purpose").await;
+            world.end_with_refusals().await;
         }
     }
 }
@@ -174,7 +174,7 @@ async fn every_later_answer_of_the_portal_is_lost() {
         newest_run(&world.infrastructure, "apply.yml").complete("success");
         world.rest().await;
         assert_one_of_each(&world, &run).await;
-        world.end_off_contract("answers are lost on purpose").await;
+        world.end_with_refusals().await;
     }
 }
 
@@ -192,7 +192,7 @@ async fn the_answer_to_the_deletion_of_an_entity_is_lost() {
     world.rest().await;
     world.until_portal(&run, "SUCCESS", "Applied").await;
     assert_eq!(world.portal.entity("database", "orders"), None);
-    world.end_off_contract("answers are lost on purpose").await;
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn a_secondary_limit_is_waited_for_as_long_as_github_says() {
         world.rest().await;
         assert_eq!(world.shop.workflow_runs().len(), 1);
         world.until_portal(&run, "IN_PROGRESS", "Queued").await;
-        world.end_off_contract("GitHub refuses on purpose").await;
+        world.end_with_refusals().await;
     }
 }
 
@@ -234,7 +234,7 @@ async fn an_hourly_limit_is_waited_for() {
     world.clock.advance(Duration::from_mins(61));
     world.rest().await;
     world.until_portal(&run, "IN_PROGRESS", "Waiting for review").await;
-    world.end_off_contract("GitHub refuses on purpose").await;
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn a_portal_that_limits_is_told_later() {
     world.portal.inject(once("PATCH", "/v1/actions/runs/{run}", limited));
     let run = whole_story(&world).await;
     assert_one_of_each(&world, &run).await;
-    world.end_off_contract("the portal refuses on purpose").await;
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn a_run_that_the_portal_has_ended_itself_ends_there_and_the_entity_is_sti
     assert_eq!(world.portal.run(run.as_str()).unwrap().status, "FAILURE");
     assert!(world.portal.entity("database", "orders").is_some());
     assert_eq!(world.store().counts().await.unwrap().steps_parked, 0);
-    world.end_off_contract("the portal has ended the run, and says so when it is told").await;
+    world.end_with_violations(&["run-exhausted", "entity-after-end", "run-ended-twice"]).await;
 }
 
 #[tokio::test]
@@ -328,6 +328,6 @@ async fn the_git_data_way_survives_a_lost_answer_at_every_request() {
         newest_run(&world.infrastructure, "apply.yml").complete("success");
         world.rest().await;
         assert_one_of_each(&world, &run).await;
-        world.end_off_contract("answers are lost on purpose").await;
+        world.end_with_refusals().await;
     }
 }

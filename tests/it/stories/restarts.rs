@@ -64,7 +64,7 @@ async fn create_story(trial: Trial) {
     newest_run(&world.infrastructure, "apply.yml").complete("success");
     work_off(&world, trial).await;
     assert_one_of_each(&world, &run).await;
-    world.end_off_contract("what was told is told again on purpose").await;
+    world.end_with_violations(&["run-ended-twice"]).await;
 }
 
 async fn assert_one_of_each(world: &World, run: &RunId) {
@@ -95,7 +95,7 @@ async fn dispatch_story(trial: Trial) {
     world.until_portal(&run, "FAILURE", "Failed").await;
     assert_eq!(world.history(&run).await.matches("rollback.yml failed").count(), 1);
     assert_eq!(world.portal_log(&run).matches("rollback.yml failed").count(), 1);
-    world.end_off_contract("what was told is told again on purpose").await;
+    world.end_with_violations(&["run-ended-twice"]).await;
 }
 
 async fn delete_story(trial: Trial) {
@@ -113,7 +113,7 @@ async fn delete_story(trial: Trial) {
     world.until_portal(&run, "SUCCESS", "Applied").await;
     assert_eq!(world.portal.entities("database").len(), 0);
     assert_eq!(world.infrastructure.pull_numbers(), [1, 2]);
-    world.end_off_contract("what was told is told again on purpose").await;
+    world.end_with_violations(&["run-ended-twice"]).await;
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn the_service_crashes_and_starts_again_between_and_within_all_that_happen
     world.start_service().await;
     world.after_a_crash().await;
     assert_one_of_each(&world, &run).await;
-    world.end_off_contract("what was told is told again after a crash").await;
+    world.end_with_violations(&["run-ended-twice", "no-answer"]).await;
 }
 
 #[tokio::test]
@@ -175,7 +175,8 @@ async fn what_happened_while_the_service_was_down_is_found_by_looking() {
     world.look().await;
     world.rest().await;
     assert_one_of_each(&world, &run).await;
-    world.end().await;
+    // GitHub could not deliver.
+    world.end_with_violations(&["no-answer"]).await;
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use towpath::lifecycle::{Drained, Lifecycle};
 use towpath::store::Store;
 use towpath::worker::{Sweep, Worker};
 
-use super::World;
+use super::{World, memory};
 
 /// How long a stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,9 +66,7 @@ impl World {
     /// The database is lost. The service does not run.
     pub(crate) fn empty_the_database(&mut self) {
         assert!(self.running.is_none(), "the service runs");
-        for file in ["towpath.db", "towpath.db-wal", "towpath.db-shm"] {
-            let _may_not_be_there = std::fs::remove_file(self.folder.path().join(file));
-        }
+        self.settings.database_url = memory::new_database(self.folder.path()).into();
     }
 
     /// The service ends in the middle of what it does.

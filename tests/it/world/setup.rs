@@ -1,7 +1,6 @@
 //! What stands in a world before its story begins: templates, blueprints, buttons.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -48,12 +47,12 @@ pub(super) fn settings(
     contracts: &Contracts,
     portal: &SandboxPort,
     address: SocketAddr,
-    database: &Path,
+    database: String,
 ) -> Settings {
     let api = if kind.legacy_dispatch { "/api/v3" } else { "" };
     Settings {
         listen: address,
-        database_url: format!("sqlite://{}", database.display()).into(),
+        database_url: database.into(),
         templates: "given".to_owned(),
         github_api_url: format!("{}{api}", contracts.github),
         github_app: Some(GitHubApp {
