@@ -77,7 +77,7 @@ async fn one_whose_payload_is_gone_holds_up_none_behind_it() {
     let read = payloads_read(&world);
     world.read_the_delivery_log().await;
     assert_eq!(payloads_read(&world), read, "what is gone is not asked for again");
-    world.end_off_contract("a payload is refused on purpose").await;
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn a_pass_that_is_cut_short_goes_on_where_it_ended() {
     assert_eq!(payloads_read(&world), held.len() + 1, "each once, and the one that failed again");
     world.rest().await;
     world.until_portal(&run, "SUCCESS", "Succeeded").await;
-    world.end_off_contract("a payload is refused on purpose").await;
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]
