@@ -43,7 +43,7 @@ struct Pair {
 }
 
 impl Contracts {
-    pub(super) async fn start(github: &str, portal: &str, service: SocketAddr) -> Self {
+    pub(super) fn start(github: &str, portal: &str, service: SocketAddr) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a switch of the tests, no setting")]
         let folder = std::env::var("TOWPATH_TEST_CONTRACTS").ok();
         let Some(folder) = folder else {

@@ -100,7 +100,7 @@ impl World {
         let options = Options { clock: clock.clone(), ..Options::default() };
         let portal = SandboxPort::start(options).await.unwrap();
         let address = service::free_address();
-        let contracts = Contracts::start(&github.url(), &portal.url(), address).await;
+        let contracts = Contracts::start(&github.url(), &portal.url(), address);
         let infrastructure = setup::infrastructure(&github);
         let shop = setup::shop(&github);
         github.set_webhook_url(&contracts.webhooks);
