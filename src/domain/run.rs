@@ -63,6 +63,25 @@ impl Run {
         }
     }
 
+    /// Its pull request, once it is open.
+    pub fn pull_request(&self) -> Option<&PullRequestFacts> {
+        match self.work.as_ref()? {
+            Work::PullRequest(work) => work.pull_request.as_ref(),
+            Work::Workflow(_) => None,
+        }
+    }
+
+    /// Whether it may still change the folder that it is about: nobody else does before it is
+    /// merged, closed or over.
+    pub fn needs_its_target(&self) -> bool {
+        let is_open = |facts: &PullRequestFacts| {
+            matches!(facts.state, PullRequestState::Open | PullRequestState::Queued)
+        };
+        matches!(self.work, Some(Work::PullRequest(_)))
+            && !self.status.is_end()
+            && self.pull_request().is_none_or(is_open)
+    }
+
     /// Puts a page in front of the others, once.
     pub fn add_link(&mut self, url: &str) {
         if !self.links.iter().any(|known| known == url) {
@@ -85,6 +104,8 @@ pub enum Stage {
     Running,
     /// The workflow waits for somebody.
     Waiting,
+    /// Another request for the same folder comes first.
+    Behind,
     /// The pull request is open.
     Proposed,
     /// The pull request was closed without a merge.
@@ -106,6 +127,7 @@ impl Stage {
             Self::Dispatched => "dispatched",
             Self::Running => "running",
             Self::Waiting => "waiting",
+            Self::Behind => "behind",
             Self::Proposed => "proposed",
             Self::Declined => "declined",
             Self::Merged => "merged",
@@ -256,6 +278,10 @@ pub struct PullRequestWork {
     pub branch: BranchName,
     /// The target folder; known once the change was rendered.
     pub path: Option<String>,
+    /// The page of what is merged or closed before this is rendered: another pull request for the
+    /// same folder, or its run.
+    #[serde(default)]
+    pub behind: Option<String>,
     /// The names and values in which texts and the entity are rendered, without secrets.
     pub context: Value,
     /// The workflow whose run on the pull request shows the plan.

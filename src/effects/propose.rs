@@ -4,11 +4,13 @@
 use std::collections::HashMap;
 
 use crate::domain::observation::{PullRequestSeen, PullRequestState};
+use crate::domain::run::Work;
 use crate::domain::standing::{Proposal, Proposed, Standing};
 use crate::domain::{EntityRef, Run};
 use crate::github::{ProposalState, TargetQuestion};
 use crate::plan::step::Decorate;
 use crate::plan::{self, Asked, Ground, Proposing, Ready, Refusal, Target};
+use crate::store::Place;
 use crate::template::{ActionOf, manifest};
 
 use super::{Done, Effects, Result, StepError};
@@ -25,9 +27,23 @@ impl Effects {
             Ok(asked) => asked,
             Err(refusal) => return Ok(plan::refuse(run, &refusal, now).into()),
         };
-        let Some((path, standing)) = self.find_target(&asked, action).await? else {
+        let expected = self.expected_path(&run, &asked).await?;
+        if let Some(path) = &expected
+            && let Some(ahead) = self.ahead_at(&run, &asked, path).await?
+        {
+            return Ok(self.wait_behind(run, path, &ahead).into());
+        }
+        let found = self.find_target(&asked, action, expected.as_deref()).await?;
+        let Some((path, mut standing)) = found else {
             return Ok(plan::refuse(run, &plan::nowhere(&asked), now).into());
         };
+        if expected.as_ref() != Some(&path) {
+            if let Some(ahead) = self.ahead_at(&run, &asked, &path).await? {
+                return Ok(self.wait_behind(run, &path, &ahead).into());
+            }
+            // Another's turn may have ended between the look and ours.
+            standing = self.look_at_folder(&asked, &path).await?;
+        }
         let proposing = self.decide(&run, action, &standing, &path).await?;
         match proposing {
             Ok(Proposing::Ready(ready)) => self.make(*ready, &asked, &standing).await,
@@ -105,11 +121,39 @@ impl Effects {
         plan::proposed(run, seen, &seen.head_sha, decorate, &notes, self.clock.now())
     }
 
+    /// Where the folder is, as far as that is known without a look at GitHub.
+    async fn expected_path(&self, run: &Run, asked: &Asked) -> Result<Option<String>> {
+        let entity = match &asked.target {
+            Target::Path(path) => return Ok(Some(path.clone())),
+            Target::Entity(entity) => entity,
+        };
+        if let Some(Work::PullRequest(work)) = &run.work
+            && let Some(path) = &work.path
+        {
+            return Ok(Some(path.clone()));
+        }
+        let remembered = self.place_of_entity(entity).await?;
+        let remembered = remembered.filter(|place| place.repository == asked.repository);
+        Ok(remembered.map(|place| place.path))
+    }
+
+    /// Who has the turn at a folder, if it is not this run.
+    async fn ahead_at(&self, run: &Run, asked: &Asked, path: &str) -> Result<Option<Run>> {
+        let place = Place { repository: asked.repository.clone(), path: path.to_owned() };
+        Ok(self.store.queue_for(&run.id, &place).await?)
+    }
+
+    fn wait_behind(&self, run: Run, path: &str, ahead: &Run) -> plan::Decision {
+        let page = self.pages.of(&ahead.id);
+        plan::wait_behind(run, path, ahead, &page, self.clock.now())
+    }
+
     /// The target folder and what stands there. `None`: no folder belongs to the entity.
     async fn find_target(
         &self,
         asked: &Asked,
         action: &ActionOf,
+        expected: Option<&str>,
     ) -> Result<Option<(String, Standing)>> {
         let entity = match &asked.target {
             Target::Path(path) => {
@@ -117,14 +161,10 @@ impl Effects {
             }
             Target::Entity(entity) => entity,
         };
-        let remembered = self.place_of_entity(entity).await?;
-        let remembered = remembered.filter(|place| place.repository == asked.repository);
-        if let Some(place) = remembered {
-            let standing = self.look_at_folder(asked, &place.path).await?;
-            if is_there(&standing, &place.path, action, entity)
-                || standing.own_pull_request.is_some()
-            {
-                return Ok(Some((place.path, standing)));
+        if let Some(path) = expected {
+            let standing = self.look_at_folder(asked, path).await?;
+            if is_there(&standing, path, action, entity) || standing.own_pull_request.is_some() {
+                return Ok(Some((path.to_owned(), standing)));
             }
         }
         let Some(path) = self.search(asked, action, entity).await? else { return Ok(None) };

@@ -6,7 +6,7 @@ use crate::domain::Run;
 use crate::domain::observation::{
     Observation, PullRequestState, RunPhase, SignalKind, WorkflowJobSeen,
 };
-use crate::domain::run::{ApplySignal, Event, PullRequestWork, Work, WorkflowWork};
+use crate::domain::run::{ApplySignal, Event, PullRequestWork, Stage, Work, WorkflowWork};
 use crate::github::RunsOf;
 use crate::plan::step::{Compare, Decorate, Explain, ReadOutputs, ReadPlan};
 use crate::plan::{self, Answer};
@@ -52,6 +52,9 @@ impl Effects {
 
     /// Asks how the run's work stands, whatever was heard of it.
     pub(super) async fn look(&self, run: Run) -> Result<Done> {
+        if run.stage == Stage::Behind {
+            return Ok(plan::ask_again(run, self.clock.now()).into());
+        }
         let seen = match &run.work {
             Some(Work::Workflow(work)) => self.look_at_workflow(work).await?,
             Some(Work::PullRequest(work)) => self.look_at_change(work).await?,

@@ -173,6 +173,7 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
         base: None,
         branch: branch.clone(),
         path: None,
+        behind: None,
         context,
         plan: template.plan.clone(),
         apply: template.apply.clone(),

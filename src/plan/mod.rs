@@ -6,6 +6,7 @@ mod begin;
 mod body;
 mod conclude;
 mod draft;
+mod folder_queue;
 mod proposal;
 mod pull_request;
 pub mod step;
@@ -19,6 +20,7 @@ use crate::domain::run::{Event, Run, Stage};
 
 pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
+pub use folder_queue::{ask_again, wait_behind};
 pub use proposal::{
     Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, nowhere, propose,
 };

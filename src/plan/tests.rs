@@ -110,6 +110,7 @@ fn change(apply: ApplySignal) -> Run {
         repository: repository(),
         base: None,
         branch: BranchName::new("towpath/add_database/r_1").unwrap(),
+        behind: None,
         path: None,
         context: json!({}),
         plan: Some("plan.yml".to_owned()),

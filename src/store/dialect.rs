@@ -68,21 +68,27 @@ impl Dialect {
 
     /// The schema, step by step.
     pub(super) fn migrator(self) -> Migrator {
-        let (first, turns) = match self {
+        let (first, turns, folder_queues) = match self {
             Self::Sqlite => (
                 include_str!("migrations/sqlite/0001_begin.sql"),
                 include_str!("migrations/sqlite/0002_turns.sql"),
+                include_str!("migrations/sqlite/0003_folder_queues.sql"),
             ),
             Self::Postgres => (
                 include_str!("migrations/postgres/0001_begin.sql"),
                 include_str!("migrations/postgres/0002_turns.sql"),
+                include_str!("migrations/postgres/0003_folder_queues.sql"),
             ),
         };
         let migration = |version, description: &'static str, sql: &'static str| {
             let kind = MigrationType::Simple;
             Migration::new(version, description.into(), kind, sql.into_sql_str(), false)
         };
-        Migrator::with_migrations(vec![migration(1, "begin", first), migration(2, "turns", turns)])
+        Migrator::with_migrations(vec![
+            migration(1, "begin", first),
+            migration(2, "turns", turns),
+            migration(3, "folder queues", folder_queues),
+        ])
     }
 
     /// Begins to write. SQLite takes its one write lock at once, so that nothing read in the

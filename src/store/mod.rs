@@ -16,6 +16,7 @@ mod append;
 mod catalog;
 mod dialect;
 mod error;
+mod folder_queue;
 mod hold;
 mod look;
 mod parked;

@@ -23,7 +23,9 @@ impl Store {
         let mut tx = self.begin().await?;
         // Nobody may write down an observation under one of these links in between: it would miss
         // the run, and the run would miss it.
+        let folders = self.folders_concerned(&mut tx, &claimed.run, &decision.run).await?;
         let names = decision.links.iter().map(Link::as_str);
+        let names = names.chain(folders.iter().map(String::as_str));
         self.shared.dialect.lock_names(&mut tx, names).await?;
         self.lock_run(&mut tx, run).await?;
 
@@ -41,8 +43,10 @@ impl Store {
         if let Some(change) = entity {
             self.change_entity(&mut tx, run, change).await?;
         }
+        let next = self.hand_folders_on(&mut tx, &claimed.run, &decision.run, &folders).await?;
         tx.commit().await?;
         self.tell(run);
+        self.tell_all(&next);
         Ok(())
     }
 

@@ -20,6 +20,12 @@ use towpath::store::{
 };
 
 use crate::support::postgres::new_database;
+use folder_queue::{
+    of_many_at_once_one_has_the_turn_and_nobody_is_forgotten,
+    whoever_asks_first_has_the_turn_until_it_ends,
+};
+
+mod folder_queue;
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -96,6 +102,8 @@ stories! {
     listeners_hear_of_a_run_after_the_commit,
     what_is_kept_is_found_again,
     of_several_processes_one_has_the_turn_until_it_ends,
+    whoever_asks_first_has_the_turn_until_it_ends,
+    of_many_at_once_one_has_the_turn_and_nobody_is_forgotten,
 }
 
 fn request(id: &str) -> ActionRun {
@@ -697,7 +705,7 @@ async fn a_database_of_a_newer_version_is_refused(database: Database) {
         &database.url,
         "INSERT INTO _sqlx_migrations
            (version, description, installed_on, success, checksum, execution_time)
-         SELECT 9000, 'later', installed_on, success, checksum, 0 FROM _sqlx_migrations",
+         SELECT 9000, 'later', installed_on, success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
     )
     .await;
     let refused = Store::open(&database.url, database.clock.clone()).await.err().unwrap();

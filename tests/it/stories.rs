@@ -10,5 +10,6 @@ mod lost_deliveries;
 mod poison;
 mod portal;
 mod pull_requests;
+mod queue;
 mod restarts;
 mod workflows;

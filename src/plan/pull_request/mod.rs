@@ -113,6 +113,9 @@ fn begin_following(
         draft.link(Link::awaited_apply(&work.repository, &on, &name));
     }
     draft.stage(Stage::Proposed, "Waiting for review");
+    if work.behind.take().is_some() {
+        draft.say(Event::progress("What came first is out of the way: it is this run's turn."));
+    }
     draft.say(Event::progress(format!(
         "Pull request #{} is open: {}. It waits for review and merge.",
         seen.number, seen.html_url

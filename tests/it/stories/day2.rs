@@ -246,19 +246,3 @@ async fn what_the_create_ran_on_is_known_to_every_later_change() {
     assert_eq!(entity["relations"]["service"], json!("shop"));
     world.end().await;
 }
-
-#[tokio::test]
-async fn two_changes_at_once_are_two_pull_requests() {
-    let world = World::start().await;
-    world.with_database("orders").await;
-    let (one, two) = tokio::join!(
-        world.press("resize_database", json!({"size": 20}), Some("orders")),
-        world.press("resize_database", json!({"note": "hello"}), Some("orders")),
-    );
-    world.rest().await;
-    assert_eq!(world.infrastructure.pull_numbers(), [1, 2, 3]);
-    for run in [&one, &two] {
-        world.until_portal(run, "IN_PROGRESS", "Waiting for review").await;
-    }
-    world.end().await;
-}

@@ -186,6 +186,16 @@ impl World {
         self.infrastructure.pull_request(*numbers.last().expect("a pull request"))
     }
 
+    /// The page of a pull request to the infrastructure.
+    pub(crate) fn pull_url(&self, number: u64) -> String {
+        format!("/{}/pull/{number}", self.infrastructure.full_name())
+    }
+
+    /// The label of a run.
+    pub(crate) async fn label(&self, run: &RunId) -> String {
+        self.store().run(run).await.unwrap().expect("the run is there").label
+    }
+
     /// What was asked of GitHub since the list was last emptied, without tokens and look-ups of
     /// installations, which are kept for an hour.
     pub(crate) fn asked_of_github(&self) -> Vec<String> {

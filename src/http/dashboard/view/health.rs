@@ -13,11 +13,12 @@ use crate::store::{Counts, RecordedStep, StepState};
 const SLOW: TimeDelta = TimeDelta::minutes(1);
 
 /// The stages in the order of a run's life.
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     Stage::Received,
     Stage::Dispatched,
     Stage::Running,
     Stage::Waiting,
+    Stage::Behind,
     Stage::Proposed,
     Stage::Merged,
     Stage::Done,

@@ -104,6 +104,7 @@ impl Badge {
             Stage::Dispatched => Self::new(Tone::Goes, "Dispatched"),
             Stage::Running => Self::new(Tone::Goes, "Running"),
             Stage::Waiting => Self::new(Tone::Waits, "Waiting"),
+            Stage::Behind => Self::new(Tone::Quiet, "In line"),
             Stage::Proposed => Self::new(Tone::Waits, "Proposed"),
             Stage::Declined => Self::new(Tone::Quiet, "Declined"),
             Stage::Merged => Self::new(Tone::Goes, "Applying"),
