@@ -7,6 +7,7 @@ mod exactly_once;
 mod faults;
 mod guardrails;
 mod lost_deliveries;
+mod messages;
 mod poison;
 mod portal;
 mod pull_requests;
