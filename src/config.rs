@@ -131,6 +131,10 @@ pub struct RawSettings {
     #[arg(long, env = "TOWPATH_RECONCILE_INTERVAL", default_value = "60s")]
     pub reconcile_interval: String,
 
+    /// How long a run and its history are kept after its end (`90d`); at least 30 days. Entities stay.
+    #[arg(long, env = "TOWPATH_KEEP_RUNS", default_value = "365d")]
+    pub keep_runs: String,
+
     /// What is logged: `error`, `warn`, `info`, `debug`, or by module (`info,towpath::github=debug`).
     #[arg(long, env = "TOWPATH_LOG", default_value = "info")]
     pub log: String,
@@ -187,6 +191,8 @@ pub struct Settings {
     pub api_token: Option<SecretString>,
     /// How often silent runs are looked at.
     pub reconcile_interval: Duration,
+    /// How long a run is kept after its end.
+    pub keep_runs: Duration,
     /// What is logged.
     pub log: String,
     /// The form of the log.
@@ -287,6 +293,8 @@ impl std::error::Error for SettingsError {}
 /// The fewest characters of a token that opens the API to other machines.
 const SHORTEST_TOKEN: usize = 24;
 
+const MILLIS_PER_DAY: u64 = 86_400_000;
+
 type Checked<T> = Result<T, SettingsError>;
 
 fn wrong<T>(text: impl Into<String>) -> Checked<T> {
@@ -311,6 +319,7 @@ impl RawSettings {
                 "TOWPATH_RECONCILE_INTERVAL",
                 &self.reconcile_interval,
             )?,
+            keep_runs: parse_keep_runs(&self.keep_runs)?,
             log_format: parse_log_format(&self.log_format)?,
             database_url: self.database.check()?,
             templates: self.templates,
@@ -515,6 +524,25 @@ fn parse_log_format(text: &str) -> Checked<LogFormat> {
 
 /// `10s`, `5m`, `1h`, `500ms`; at least a tenth of a second.
 fn parse_duration(name: &str, text: &str) -> Checked<Duration> {
+    let millis = millis(text);
+    if (100..=MILLIS_PER_DAY).contains(&millis) {
+        return Ok(Duration::from_millis(millis));
+    }
+    wrong(format!("{name} is {text:?}; use a number and a unit, as 10s, 5m or 1h, up to a day."))
+}
+
+/// Not less than a run may still be heard of: GitHub re-runs a workflow for 30 days, and the same
+/// message of the portal must find its run.
+fn parse_keep_runs(text: &str) -> Checked<Duration> {
+    let millis = millis(text);
+    if (30 * MILLIS_PER_DAY..=100_000 * MILLIS_PER_DAY).contains(&millis) {
+        return Ok(Duration::from_millis(millis));
+    }
+    wrong(format!("TOWPATH_KEEP_RUNS is {text:?}; use a number of days from 30d on, as 365d."))
+}
+
+/// A number and a unit; 0 for anything else.
+fn millis(text: &str) -> u64 {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
     let millis_per_unit = match unit {
@@ -522,13 +550,10 @@ fn parse_duration(name: &str, text: &str) -> Checked<Duration> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => MILLIS_PER_DAY,
         _ => 0,
     };
-    let millis = number.parse::<u64>().unwrap_or(0).saturating_mul(millis_per_unit);
-    if (100..=86_400_000).contains(&millis) {
-        return Ok(Duration::from_millis(millis));
-    }
-    wrong(format!("{name} is {text:?}; use a number and a unit, as 10s, 5m or 1h, up to a day."))
+    number.parse::<u64>().unwrap_or(0).saturating_mul(millis_per_unit)
 }
 
 fn read_key(file: &std::path::Path) -> Checked<String> {
@@ -612,6 +637,8 @@ mod tests {
             (&["--intake", "polling"], "PORT_CLIENT_ID"),
             (&["--reconcile-interval", "60"], "TOWPATH_RECONCILE_INTERVAL"),
             (&["--reconcile-interval", "0s"], "TOWPATH_RECONCILE_INTERVAL"),
+            (&["--keep-runs", "7d"], "TOWPATH_KEEP_RUNS"),
+            (&["--keep-runs", "forever"], "TOWPATH_KEEP_RUNS"),
             (&["--log-format", "xml"], "TOWPATH_LOG_FORMAT"),
             (&["--events-url", "https://h"], "TOWPATH_EVENTS_SECRET"),
             (&["--events-secret", "hush-hush"], "TOWPATH_EVENTS_URL"),

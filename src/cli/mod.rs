@@ -1,5 +1,6 @@
 //! One file a command. All wiring lives here: no other room builds a client or opens a store.
 
+pub mod backup;
 pub mod check;
 mod checkout;
 mod delivery_log;
@@ -73,6 +74,8 @@ enum Command {
         after_help = "Ends with 1 if one of the steps is not parked; what was parked is done all the same."
     )]
     Replay(replay::ReplayArguments),
+    #[command(after_help = "PostgreSQL has `pg_dump` for that.")]
+    Backup(backup::BackupArguments),
     /// Writes the blueprints and actions that the templates define, for Port.
     #[command(subcommand)]
     Portal(portal::PortalCommand),
@@ -98,6 +101,7 @@ pub fn run() -> ExitCode {
         Some(Command::Test(arguments)) => test::run(&arguments),
         Some(Command::Schema) => Ok(schema::run()),
         Some(Command::New(arguments)) => new::run(&arguments),
+        Some(Command::Backup(arguments)) => backup::run(&arguments),
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Portal(command)) => portal::run(&command),
         Some(Command::SandboxTerraform { arguments }) => return terraform_main(&arguments),

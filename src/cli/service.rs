@@ -28,7 +28,7 @@ use crate::portal::Port;
 use crate::seal::SealingKey;
 use crate::store::Store;
 use crate::template::Templates;
-use crate::worker::{Sweep, Worker};
+use crate::worker::{House, Sweep, Worker};
 
 /// What is given to a service from outside.
 pub struct Surroundings {
@@ -69,6 +69,8 @@ impl Service {
         let service = Self::receive(settings, templates, surroundings).await?;
         lifecycle.spawn(service.worker.clone().run(lifecycle.token()));
         lifecycle.spawn(service.sweep.clone().run(lifecycle.token()));
+        let house = House::new(service.store.clone(), settings.keep_runs);
+        lifecycle.spawn(house.run(lifecycle.token()));
         lifecycle.spawn(service.lost_deliveries.clone().run(lifecycle.token()));
         Ok(service)
     }

@@ -33,7 +33,7 @@ impl Failure {
     }
 
     pub(super) fn unavailable() -> Self {
-        let message = "The database does not answer; try again shortly.";
+        let message = "The database does not answer, or cannot be written; try again shortly.";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, SqlSafeStr as _, Transaction};
+use sqlx::{Any, AnyPool, AssertSqlSafe, Connection as _, SqlSafeStr as _, Transaction};
 
 use super::Error;
 
@@ -15,6 +15,8 @@ use super::Error;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Enough for a dashboard and a few workers; a machine of two cores gains nothing from more.
 const SQLITE_READERS: u32 = 4;
+/// How many pages of 4 KiB SQLite gives back at once: more than one sweep of the house leaves.
+const PAGES_AT_ONCE: u32 = 5_000;
 /// PostgreSQL allows 100 connections by default, which several replicas share.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
@@ -31,6 +33,14 @@ pub(super) enum Dialect {
 pub(super) struct Pools {
     pub(super) write: AnyPool,
     pub(super) read: AnyPool,
+}
+
+impl Pools {
+    /// Lets go of the database, once what is under way has ended.
+    pub(super) async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
 }
 
 impl Dialect {
@@ -99,6 +109,16 @@ impl Dialect {
             Self::Postgres => "BEGIN",
         };
         Ok(pool.begin_with(statement).await?)
+    }
+
+    /// Gives the room of what was removed back to the disk, some of it at a time. PostgreSQL does it
+    /// by itself.
+    pub(super) async fn give_back_room(self, pool: &AnyPool) -> Result<(), Error> {
+        if self == Self::Sqlite {
+            let vacuum = format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})");
+            sqlx::query(AssertSqlSafe(vacuum)).fetch_all(pool).await?;
+        }
+        Ok(())
     }
 
     /// The end of a query whose rows, named `step` in it, are locked unless somebody else has them.
@@ -173,11 +193,20 @@ async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
         .max_lifetime(None)
         .after_connect(|connection, _| {
             Box::pin(async move {
+                // Of a new file only, and before anything is written to it: what is removed can be
+                // given back to the disk bit by bit.
+                sqlx::query("PRAGMA auto_vacuum = INCREMENTAL").execute(&mut *connection).await?;
                 sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
                 // A commit that has returned survives a power cut.
                 sqlx::query("PRAGMA synchronous = FULL").execute(connection).await?;
                 Ok(())
             })
+        })
+        .before_acquire(|connection, _| {
+            // Where the disk was full, a transaction is over for SQLite and not for its connection,
+            // which can then begin no other.
+            let is_usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_usable) })
         })
         .connect_with(options.clone())
         .await?;

@@ -1,18 +1,12 @@
-//! What is done now and then: asking GitHub about silent runs, sweeping the house, cursors.
+//! What is done now and then: asking GitHub about silent runs, cursors.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::rows::{RUN_COLUMNS, id_from, run_from};
 use super::{Result, Store};
 use crate::domain::{DeliveryId, Link, Run, RunId};
 use crate::plan::Step;
-
-/// How long a delivery's id is remembered. GitHub redelivers for three days at most.
-const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(14);
-/// How long a run is still found by what happens on GitHub after its end. GitHub re-runs a workflow
-/// for 30 days at most.
-const FOUND_AFTER_THE_END: TimeDelta = TimeDelta::days(30);
 
 impl Store {
     /// Open runs for which it is time to see whether they have been silent too long.
@@ -73,26 +67,6 @@ impl Store {
         );
         let insert = insert.bind(delivery.as_str()).bind(self.now());
         insert.execute(&self.shared.write).await?;
-        Ok(())
-    }
-
-    /// Removes what nobody can need any more.
-    pub async fn sweep_house(&self) -> Result<()> {
-        let now = self.shared.clock.now();
-        let sweeps = [
-            ("DELETE FROM waiting WHERE expires_at <= $1", now),
-            ("DELETE FROM deliveries WHERE received_at < $1", now - DELIVERIES_KEPT),
-            (
-                // Walks over the links, which are few, and not over all runs that ever ended.
-                "DELETE FROM links WHERE EXISTS
-                   (SELECT 1 FROM runs WHERE runs.id = links.run_id AND runs.ended_at < $1)",
-                now - FOUND_AFTER_THE_END,
-            ),
-        ];
-        for (statement, before) in sweeps {
-            let sweep = sqlx::query(statement).bind(before.timestamp_millis());
-            sweep.execute(&self.shared.write).await?;
-        }
         Ok(())
     }
 

@@ -13,11 +13,13 @@
 
 mod accept;
 mod append;
+mod backup;
 mod catalog;
 mod dialect;
 mod error;
 mod folder_queue;
 mod hold;
+mod house;
 mod look;
 mod parked;
 mod put_aside;
@@ -35,6 +37,7 @@ use sqlx::{Any, AnyPool, Transaction};
 use tokio::sync::{broadcast, watch};
 
 pub use accept::{Accepted, Recorded};
+pub use backup::back_up;
 pub use catalog::{EntityChange, EntityRecord, Place};
 pub use error::Error;
 pub use hold::HeldRun;

@@ -4,6 +4,7 @@
 //! about: how messages come in, what a step does.
 
 mod backoff;
+mod house;
 mod sweep;
 
 use std::panic::AssertUnwindSafe;
@@ -21,6 +22,7 @@ use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
 use crate::store::{self, ClaimedStep, Store};
 
+pub use house::House;
 pub use sweep::Sweep;
 
 /// How long a claim holds without a word from its worker. Longer than any single step may take.
@@ -133,7 +135,9 @@ impl Worker {
         let claimed = match self.claim(free).await {
             Ok(claimed) => claimed,
             Err(error) => {
-                tracing::warn!(error = %error, "steps cannot be claimed");
+                let error = anyhow::Error::from(error);
+                tracing::warn!(error = format!("{error:#}"), "steps cannot be claimed");
+                tokio::time::sleep(POLL).await;
                 return false;
             }
         };

@@ -53,7 +53,6 @@ impl Sweep {
             self.store.look_again_at(&run.id, self.clock.now() + next).await?;
         }
         self.store.request_look(&silent).await?;
-        self.store.sweep_house().await?;
         Ok(silent.len())
     }
 }

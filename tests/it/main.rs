@@ -8,6 +8,7 @@ mod dashboard;
 mod docs;
 mod events;
 mod files_agree;
+mod house;
 mod http;
 mod intake;
 #[cfg(feature = "kafka")]

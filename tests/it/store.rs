@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use towpath::clock::Clock;
@@ -28,6 +29,7 @@ use folder_queue::{
 mod folder_queue;
 
 const LEASE: Duration = Duration::from_mins(1);
+const KEEP_RUNS: TimeDelta = TimeDelta::days(365);
 
 /// A database that outlives the stores that are opened on it.
 struct Database {
@@ -93,6 +95,7 @@ stories! {
     what_was_seen_before_the_dispatch_answered_is_adopted,
     an_observation_and_the_link_it_waits_for_never_miss_each_other,
     what_waits_too_long_is_swept_away,
+    a_run_that_ended_long_ago_is_removed_and_what_it_made_stays,
     a_run_is_found_by_its_links_until_they_are_taken_off,
     what_two_runs_wait_for_is_adopted_by_both,
     runs_are_listed_by_page_and_filter,
@@ -559,7 +562,7 @@ async fn what_waits_too_long_is_swept_away(database: Database) {
     let seen = Observation::WorkflowRun(workflow_run(7));
     store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
     database.clock.advance(Duration::from_hours(2));
-    store.sweep_house().await.unwrap();
+    store.sweep_house(KEEP_RUNS).await.unwrap();
     let dispatch = claim_one(&store, Lane::Work).await;
     let links = vec![Link::workflow_run(&repository(), WorkflowRunId(7))];
     store.settle(&dispatch, &decision(&dispatch.run, vec![], links), None).await.unwrap();
@@ -569,9 +572,42 @@ async fn what_waits_too_long_is_swept_away(database: Database) {
     let again = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
     assert_eq!(again, Recorded::Repeated);
     database.clock.advance(Duration::from_hours(20 * 24));
-    store.sweep_house().await.unwrap();
+    store.sweep_house(KEEP_RUNS).await.unwrap();
     let again = store.accept_observation(&delivery("d-1"), &seen).await.unwrap();
     assert_eq!(again, Recorded::Concerns(1));
+}
+
+async fn a_run_that_ended_long_ago_is_removed_and_what_it_made_stays(database: Database) {
+    let store = database.open().await;
+    let named = json!({"blueprint": "database", "identifier": "orders"});
+    let entity: EntityRef = serde_json::from_value(named.clone()).unwrap();
+    let upsert: EntityUpsert = serde_json::from_value(named).unwrap();
+    for (id, steps) in [("r_done", vec![]), ("r_reports", vec![progress("still to be told")])] {
+        store.accept_run(&request(id)).await.unwrap();
+        let begin = claim_one(&store, Lane::Work).await;
+        let mut run = begin.run.clone();
+        run.status = Status::Success;
+        let events = vec![Event::progress("Applied.")];
+        let change = EntityChange::Put { entity: Box::new(upsert.clone()), place: None };
+        let links = vec![pushed_link()];
+        let ended = Decision { events, steps, links, ..Decision::unchanged(run) };
+        store.settle(&begin, &ended, Some(&change)).await.unwrap();
+    }
+    store.accept_run(&request("r_open")).await.unwrap();
+    let left = async |days: i64| {
+        database.clock.advance(Duration::from_hours(24 * days.unsigned_abs()));
+        store.sweep_house(KEEP_RUNS).await.unwrap();
+        let all = store.runs(&RunFilter { limit: 10, ..RunFilter::default() }).await.unwrap();
+        let mut all: Vec<_> = all.into_iter().map(|run| run.id.to_string()).collect();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(left(364).await, ["r_done", "r_open", "r_reports"]);
+    assert_eq!(left(2).await, ["r_open", "r_reports"], "open, or still to be told");
+    let gone = RunId::new("r_done").unwrap();
+    assert!(store.events(&gone, 0).await.unwrap().is_empty());
+    assert!(store.steps_of(&gone).await.unwrap().is_empty());
+    assert!(store.entity(&entity).await.unwrap().is_some());
 }
 
 async fn a_run_is_found_by_its_links_until_they_are_taken_off(database: Database) {
@@ -592,7 +628,7 @@ async fn a_run_is_found_by_its_links_until_they_are_taken_off(database: Database
     assert_eq!(see("d-1", 8).await, Recorded::Nothing, "taken off");
     assert_eq!(see("d-2", 7).await, Recorded::Concerns(1), "a re-run of its own is still heard");
     database.clock.advance(Duration::from_hours(31 * 24));
-    store.sweep_house().await.unwrap();
+    store.sweep_house(KEEP_RUNS).await.unwrap();
     assert_eq!(see("d-3", 7).await, Recorded::Nothing, "GitHub re-runs nothing that old");
 }
 
@@ -705,7 +741,8 @@ async fn a_database_of_a_newer_version_is_refused(database: Database) {
         &database.url,
         "INSERT INTO _sqlx_migrations
            (version, description, installed_on, success, checksum, execution_time)
-         SELECT 9000, 'later', installed_on, success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+         SELECT 9000, 'later', installed_on, success, checksum, 0 FROM _sqlx_migrations
+         WHERE version = 1",
     )
     .await;
     let refused = Store::open(&database.url, database.clock.clone()).await.err().unwrap();

@@ -177,6 +177,7 @@ fn settings(
         events: None,
         api_token: None,
         reconcile_interval: Duration::from_mins(1),
+        keep_runs: Duration::from_hours(365 * 24),
         log: arguments.log.clone(),
         log_format: LogFormat::Text,
         otlp_endpoint: None,

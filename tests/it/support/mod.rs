@@ -1,3 +1,4 @@
 //! What stories share.
 
 pub(crate) mod postgres;
+pub(crate) mod process;

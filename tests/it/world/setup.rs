@@ -70,6 +70,7 @@ pub(super) fn settings(
         events: None,
         api_token: None,
         reconcile_interval: Duration::from_hours(1),
+        keep_runs: Duration::from_hours(365 * 24),
         log: "warn".to_owned(),
         log_format: LogFormat::Text,
         otlp_endpoint: None,

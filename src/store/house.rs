@@ -1,0 +1,77 @@
+//! Keeping house: what nobody can need any more is removed, and its room is given back.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::rows::placeholders;
+use super::{Result, Store};
+
+/// How long a delivery's id is remembered. GitHub redelivers for three days at most.
+const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(14);
+/// How long a run is still found by what happens on GitHub after its end. GitHub re-runs a workflow
+/// for 30 days at most.
+const FOUND_AFTER_THE_END: TimeDelta = TimeDelta::days(30);
+/// How long it is remembered that a message was left aside: longer than streams keep the message.
+const MESSAGES_KEPT: TimeDelta = TimeDelta::days(30);
+/// How many runs are removed in one transaction: so few that nobody waits for long behind it.
+const RUNS_AT_ONCE: i64 = 200;
+/// What belongs to a run, and goes with it.
+const PARTS_OF_A_RUN: [&str; 5] = ["steps", "events", "links", "held", "folder_queues"];
+
+impl Store {
+    /// Removes what nobody can need any more, some of it at a time: also runs that ended longer ago
+    /// than `keep_runs`, with their history. Entities stay.
+    pub async fn sweep_house(&self, keep_runs: TimeDelta) -> Result<()> {
+        let now = self.shared.clock.now();
+        let sweeps = [
+            ("DELETE FROM waiting WHERE expires_at <= $1", now),
+            ("DELETE FROM deliveries WHERE received_at < $1", now - DELIVERIES_KEPT),
+            ("DELETE FROM parked WHERE parked_at < $1", now - MESSAGES_KEPT),
+            (
+                // Walks over the links, which are few, and not over all runs that ever ended.
+                "DELETE FROM links WHERE EXISTS
+                   (SELECT 1 FROM runs WHERE runs.id = links.run_id AND runs.ended_at < $1)",
+                now - FOUND_AFTER_THE_END,
+            ),
+        ];
+        for (statement, before) in sweeps {
+            let sweep = sqlx::query(statement).bind(before.timestamp_millis());
+            sweep.execute(&self.shared.write).await?;
+        }
+        self.remove_runs(now - keep_runs).await?;
+        self.shared.dialect.give_back_room(&self.shared.write).await
+    }
+
+    /// Removes some of the runs that ended before this moment and have nothing left to do.
+    async fn remove_runs(&self, ended_before: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.begin().await?;
+        // A run is made before it ends: the index by age finds those that are old enough.
+        let find = sqlx::query(
+            "SELECT id FROM runs WHERE created_at < $1 AND ended_at < $1
+               AND NOT EXISTS
+                 (SELECT 1 FROM steps WHERE steps.run_id = runs.id AND steps.settled_at IS NULL)
+             ORDER BY created_at, id LIMIT $2",
+        );
+        let find = find.bind(ended_before.timestamp_millis()).bind(RUNS_AT_ONCE);
+        let rows = find.fetch_all(&mut *tx).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids = rows.iter().map(|row| row.try_get::<String, _>("id"));
+        let ids = ids.collect::<std::result::Result<Vec<_>, _>>()?;
+        let list = placeholders(1, ids.len());
+        let parts =
+            PARTS_OF_A_RUN.map(|part| format!("DELETE FROM {part} WHERE run_id IN ({list})"));
+        for statement in parts.into_iter().chain([format!("DELETE FROM runs WHERE id IN ({list})")])
+        {
+            let mut delete = sqlx::query(AssertSqlSafe(statement));
+            for id in &ids {
+                delete = delete.bind(id.as_str());
+            }
+            delete.execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        tracing::info!(runs = ids.len(), "removed runs that ended long ago");
+        Ok(())
+    }
+}
