@@ -1,14 +1,15 @@
 //! Runs prepared texts through Tera, within bounds, and takes the values out again, still typed.
 
+use std::cell::Cell;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
 use super::diagnostic::Place;
-use super::expression::{Form, MARKS, Prepared, prepare};
+use super::expression::{Form, MARKS, Name, Output, Prepared, Scope, SyntaxFault, prepare};
+use super::shared::{Shared, SharedFile};
 
 /// Steps that one text may take: a pass of a loop is ten, looking at a value one and more. Far
 /// above any template that is meant to be read, and well below a second.
@@ -47,6 +48,8 @@ impl Piece {
 /// Why a text could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
+    /// The shared file that it is in, from the folder of all templates; else it is in the text.
+    pub(super) file: Option<String>,
     pub(super) place: Place,
     pub(super) message: String,
     pub(super) help: Option<String>,
@@ -56,37 +59,80 @@ pub(super) struct Fault {
 #[derive(Clone)]
 pub(super) struct Compiled {
     pub(super) prepared: Arc<Prepared>,
+    /// The shared files that it needs.
+    pub(super) needed: Arc<[Arc<SharedFile>]>,
     tera: Arc<Tera>,
 }
 
+/// What Tera calls the text; shared files are called by their names.
+const TEXT: &str = "";
+
 impl Compiled {
-    /// Reads a text.
+    /// Reads an expression.
     pub(super) fn new(text: &str) -> Result<Self, Fault> {
-        let prepared = prepare(text).map_err(|f| Fault {
-            place: f.place,
-            message: f.message,
-            help: f.help,
-        })?;
-        let mut tera = Tera::new();
-        tera.autoescape_on(Vec::<&'static str>::new());
-        register(&mut tera, &Budget::new());
-        tera.add_raw_template("text", &prepared.source).map_err(|error| fault_of(&error, text))?;
-        Ok(Self { prepared: Arc::new(prepared), tera: Arc::new(tera) })
+        Self::read(text, Scope::Expression, &Shared::default())
+    }
+
+    /// Reads a file.
+    pub(super) fn file(text: &str, shared: &Shared) -> Result<Self, Fault> {
+        Self::read(text, Scope::File, shared)
+    }
+
+    /// Reads a file that is shared.
+    pub(super) fn shared(file: &SharedFile, shared: &Shared) -> Result<Self, Fault> {
+        Self::compile(Prepared::including(&file.name), shared)
+    }
+
+    fn read(text: &str, scope: Scope, shared: &Shared) -> Result<Self, Fault> {
+        let (prepared, mut faults) = prepare(text, scope, shared.outputs);
+        faults.extend(shared.faults(&prepared));
+        match faults.into_iter().next() {
+            Some(SyntaxFault { place, message, help }) => {
+                Err(Fault { file: None, place, message, help })
+            }
+            None => Self::compile(prepared, shared),
+        }
+    }
+
+    fn compile(prepared: Prepared, shared: &Shared) -> Result<Self, Fault> {
+        let needed: Arc<[_]> = shared.needed(&prepared).into();
+        let mut tera = TERA.clone();
+        let parts = needed.iter().map(|file| (file.name.as_str(), file.prepared.source.as_str()));
+        tera.add_raw_templates(parts.chain([(TEXT, prepared.source.as_str())]))
+            .map_err(|error| fault_of(&error, &prepared, &needed))?;
+        Ok(Self { prepared: Arc::new(prepared), needed, tera: Arc::new(tera) })
     }
 
     /// Renders it.
     pub(super) fn render(&self, context: &Value) -> Result<Vec<Piece>, Fault> {
         let context = Context::from_serialize(context).map_err(|error| Fault {
+            file: None,
             place: Place::START,
             message: format!("the values cannot be used in a template: {error}"),
             help: None,
         })?;
-        let mut tera = (*self.tera).clone();
-        register(&mut tera, &Budget::new());
+        LEFT.set(MOST_STEPS);
         let mut output = Capped(Vec::new());
-        tera.render_to("text", &context, &mut output)
-            .map_err(|error| fault_of(&error, &self.prepared.source))?;
+        self.tera
+            .render_to(TEXT, &context, &mut output)
+            .map_err(|error| fault_of(&error, &self.prepared, &self.needed))?;
         Ok(self.pieces(&String::from_utf8_lossy(&output.0)))
+    }
+
+    /// One of its `{{ … }}`, and the shared file that it stands in, if it stands in one.
+    pub(super) fn output(&self, number: usize) -> Option<(&Output, Option<&str>)> {
+        let own = (&*self.prepared, None);
+        let shared = self.needed.iter().map(|file| (&file.prepared, Some(file.path.as_str())));
+        [own].into_iter().chain(shared).find_map(|(prepared, file)| {
+            let output = prepared.outputs.get(number.checked_sub(prepared.first_output)?)?;
+            Some((output, file))
+        })
+    }
+
+    /// The names that it reads from outside, by itself or by what it includes.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        let shared = self.needed.iter().flat_map(|file| &file.prepared.names);
+        self.prepared.names.iter().chain(shared)
     }
 
     fn pieces(&self, output: &str) -> Vec<Piece> {
@@ -104,7 +150,7 @@ impl Compiled {
             let (index, json) = value.split_once(middle).unwrap_or(("", value));
             let output = index.parse().unwrap_or(0);
             let value = serde_json::from_str(json).unwrap_or(Value::Null);
-            let form = self.prepared.outputs.get(output).map_or(Form::Plain, |o| o.form);
+            let form = self.output(output).map_or(Form::Plain, |(output, _)| output.form);
             pieces.push(Piece::Value { output, value, form });
             rest = after;
         }
@@ -113,44 +159,44 @@ impl Compiled {
     }
 }
 
-/// What one rendering may still spend.
-#[derive(Clone)]
-struct Budget(Arc<AtomicU64>);
-
-impl Budget {
-    fn new() -> Self {
-        Self(Arc::new(AtomicU64::new(MOST_STEPS)))
-    }
-
-    fn spend(&self, steps: u64) -> tera::TeraResult<()> {
-        let left = self.0.load(Ordering::Relaxed);
-        let left = left.checked_sub(steps).ok_or_else(|| {
-            tera::Error::message("this template takes too many steps: make its loops smaller")
-        })?;
-        self.0.store(left, Ordering::Relaxed);
-        Ok(())
-    }
+thread_local! {
+    /// What the rendering on this thread may still spend. A rendering stays on its thread: Tera
+    /// waits for nothing.
+    static LEFT: Cell<u64> = const { Cell::new(0) };
 }
 
-fn register(tera: &mut Tera, budget: &Budget) {
-    let spent = budget.clone();
-    tera.register_filter("_known", move |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
+fn spend(steps: u64) -> tera::TeraResult<()> {
+    let left = LEFT.get().checked_sub(steps).ok_or_else(|| {
+        tera::Error::message("this template takes too many steps: make its loops smaller")
+    })?;
+    LEFT.set(left);
+    Ok(())
+}
+
+/// Tera, with our own filters beside and in the place of its own.
+static TERA: LazyLock<Tera> = LazyLock::new(|| {
+    let mut tera = Tera::new();
+    tera.autoescape_on(Vec::<&'static str>::new());
+    register(&mut tera);
+    tera
+});
+
+fn register(tera: &mut Tera) {
+    tera.register_filter("_known", |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
         let size = value.len().unwrap_or(1) as u64;
-        spent.spend(1 + size / 64)?;
+        spend(1 + size / 64)?;
         if value.is_undefined() {
             let name: &str = kwargs.must_get("name")?;
             return Err(tera::Error::message(format!("`{name}` is not defined")));
         }
         Ok(value)
     });
-    let spent = budget.clone();
-    tera.register_filter("_step", move |_: tera::Value, _: Kwargs, _: &State<'_>| {
-        spent.spend(10).map(|()| false)
+    tera.register_filter("_step", |_: tera::Value, _: Kwargs, _: &State<'_>| {
+        spend(10).map(|()| false)
     });
-    let spent = budget.clone();
-    tera.register_filter("_held", move |value: tera::Value, _: Kwargs, _: &State<'_>| {
+    tera.register_filter("_held", |value: tera::Value, _: Kwargs, _: &State<'_>| {
         let json = to_json(&value)?;
-        spent.spend(1 + json.len() as u64 / 64)?;
+        spend(1 + json.len() as u64 / 64)?;
         Ok::<_, tera::Error>(value)
     });
     tera.register_filter("_emit", |value: tera::Value, kwargs: Kwargs, _: &State<'_>| {
@@ -162,11 +208,10 @@ fn register(tera: &mut Tera, budget: &Budget) {
         let [start, middle, end] = MARKS;
         Ok(format!("{start}{index}{middle}{json}{end}"))
     });
-    let spent = budget.clone();
-    tera.register_filter("replace", move |text: &str, kwargs: Kwargs, _: &State<'_>| {
+    tera.register_filter("replace", |text: &str, kwargs: Kwargs, _: &State<'_>| {
         let (from, to): (&str, &str) = (kwargs.must_get("from")?, kwargs.must_get("to")?);
         let size = text.len() + text.matches(from).count() * to.len();
-        spent.spend(1 + size as u64 / 64)?;
+        spend(1 + size as u64 / 64)?;
         bounded(size)?;
         Ok::<_, tera::Error>(text.replace(from, to))
     });
@@ -176,8 +221,7 @@ fn register(tera: &mut Tera, budget: &Budget) {
         bounded(texts.iter().map(|text| text.len() + separator.len()).sum())?;
         Ok::<_, tera::Error>(texts.join(separator))
     });
-    let spent = budget.clone();
-    tera.register_function("range", move |kwargs: Kwargs, _: &State<'_>| {
+    tera.register_function("range", |kwargs: Kwargs, _: &State<'_>| {
         let start = kwargs.get::<i64>("start")?.unwrap_or(0);
         let end = kwargs.must_get::<i64>("end")?;
         let step = kwargs.get::<i64>("step_by")?.unwrap_or(1);
@@ -188,7 +232,7 @@ fn register(tera: &mut Tera, budget: &Budget) {
         })?;
         let step = usize::try_from(step).ok().filter(|step| *step > 0);
         let step = step.ok_or_else(|| tera::Error::message("`step_by` must be 1 or more"))?;
-        spent.spend(length.unsigned_abs())?;
+        spend(length.unsigned_abs())?;
         Ok::<_, tera::Error>((start..end).step_by(step).collect::<Vec<i64>>())
     });
 }
@@ -231,17 +275,20 @@ impl Write for Capped {
 
 /// Tera's error in our terms. The rewriting keeps every line, so the line is the author's; the
 /// column is that of the line's first character that is no space.
-fn fault_of(error: &tera::Error, source: &str) -> Fault {
-    let (line, message) = match error.kind() {
+fn fault_of(error: &tera::Error, text: &Prepared, needed: &[Arc<SharedFile>]) -> Fault {
+    let (name, line, message) = match error.kind() {
         ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
-            (report.span().start_line.max(1), report.message().to_owned())
+            (report.filename(), report.span().start_line.max(1), report.message().to_owned())
         }
-        ErrorKind::Io(_) => (1, "the rendered file grows too large".to_owned()),
-        _ => (1, error.to_string()),
+        ErrorKind::Io(_) => (TEXT, 1, "the rendered file grows too large".to_owned()),
+        _ => (TEXT, 1, error.to_string()),
     };
+    let file = needed.iter().find(|file| file.name == name);
+    let source = file.map_or(&text.source, |file| &file.prepared.source);
     let text = source.lines().nth(line - 1).unwrap_or_default();
     let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
-    Fault { place: Place { line, column }, message, help: None }
+    let file = file.map(|file| file.path.clone());
+    Fault { file, place: Place { line, column }, message, help: None }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::context::{ACTION, ROOTS, RUN, USER};
 use super::diagnostic::{Diagnostic, Place, did_you_mean};
 use super::engine::Compiled;
-use super::expression::Name;
+use super::expression::{Name, Scope, prepare};
 use super::located::Located;
+use super::shared::{Shared, SharedFile};
 use super::spec::secret_inputs;
 
 /// What a text is checked against.
@@ -50,43 +51,71 @@ impl Lint<'_> {
         }
     }
 
-    /// Checks a whole file.
-    pub(super) fn file(&self, found: &mut Vec<Diagnostic>) {
-        self.checked(self.text, None, Allowed::Usual, found);
+    /// Checks a whole file, and with it the names in what it includes: which there are, each
+    /// template says. `None` where something is wrong.
+    pub(super) fn file(&self, shared: &Shared, found: &mut Vec<Diagnostic>) -> Option<Compiled> {
+        let before = found.len();
+        let (prepared, faults) = prepare(self.text, Scope::File, 0);
+        for fault in faults.into_iter().chain(shared.faults(&prepared)) {
+            found.push(self.diagnostic(fault.place, fault.message, fault.help));
+        }
+        self.names(&prepared.names, None, Allowed::Usual, found);
+        for file in shared.included(&prepared) {
+            self.included(&file, found);
+        }
+        if found.len() > before || !shared.can_serve(&prepared) {
+            return None;
+        }
+        let compiled = Compiled::file(self.text, shared);
+        compiled.map_err(|it| found.push(self.diagnostic(it.place, it.message, it.help))).ok()
+    }
+
+    fn included(&self, file: &SharedFile, found: &mut Vec<Diagnostic>) {
+        let lint = Lint { file: &file.path, text: &file.text, schema: self.schema };
+        let before = found.len();
+        lint.names(&file.prepared.names, None, Allowed::Usual, found);
+        for wrong in &mut found[before..] {
+            wrong.message = format!("{}, where `{}` includes this", wrong.message, self.file);
+        }
     }
 
     /// Checks one expression that stands somewhere in the file.
     pub(super) fn expression(&self, text: &str, at: Place, found: &mut Vec<Diagnostic>) {
-        self.checked(text, Some(at), Allowed::Usual, found);
+        self.checked(text, at, Allowed::Usual, found);
     }
 
     fn texts(&self, part: &Located, allowed: Allowed, found: &mut Vec<Diagnostic>) {
-        part.each_text(&mut |text, place| self.checked(text, Some(place), allowed, found));
+        part.each_text(&mut |text, place| self.checked(text, place, allowed, found));
     }
 
-    fn checked(
+    fn checked(&self, text: &str, at: Place, allowed: Allowed, found: &mut Vec<Diagnostic>) {
+        let (prepared, faults) = prepare(text, Scope::Expression, 0);
+        let is_sound = faults.is_empty();
+        for fault in faults {
+            found.push(self.diagnostic(at, fault.message, fault.help));
+        }
+        self.names(&prepared.names, Some(at), allowed, found);
+        if is_sound && let Err(fault) = Compiled::new(text) {
+            found.push(self.diagnostic(at, fault.message, fault.help));
+        }
+    }
+
+    fn names(
         &self,
-        text: &str,
+        names: &[Name],
         at: Option<Place>,
         allowed: Allowed,
         found: &mut Vec<Diagnostic>,
     ) {
-        let place = |inner: Place| at.unwrap_or(inner);
-        let compiled = match Compiled::new(text) {
-            Ok(compiled) => compiled,
-            Err(fault) => {
-                let fault_at =
-                    Diagnostic::at(self.file, self.text, place(fault.place), fault.message);
-                found.push(fault_at.maybe_help(fault.help));
-                return;
-            }
-        };
-        for name in &compiled.prepared.names {
+        for name in names {
             if let Some((message, help)) = self.name(name, allowed) {
-                let wrong = Diagnostic::at(self.file, self.text, place(name.place), message);
-                found.push(wrong.maybe_help(help));
+                found.push(self.diagnostic(at.unwrap_or(name.place), message, help));
             }
         }
+    }
+
+    fn diagnostic(&self, place: Place, message: String, help: Option<String>) -> Diagnostic {
+        Diagnostic::at(self.file, self.text, place, message).maybe_help(help)
     }
 
     /// What is wrong with a name, and the way out.

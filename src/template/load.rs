@@ -4,17 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Place, did_you_mean};
-use super::engine::Compiled;
 use super::keys;
 use super::lint::Lint;
 use super::located::{Content, Located};
-use super::spec::{
-    ActionKind, ActionOf, ActionSpec, Approval, FileContents, PullRequestSpec, Target, Template,
-    TemplateFile,
-};
+use super::shared::{self, Shared};
+use super::spec::{ActionKind, ActionOf, ActionSpec, Approval, PullRequestSpec, Target, Template};
 use crate::domain::observation::Conclusion;
 use crate::domain::run::ApplySignal;
 use crate::domain::{ActionId, BlueprintId, Operation, TemplateName};
@@ -46,14 +42,16 @@ impl Templates {
         let mut inner = Inner::default();
         let mut found = Vec::new();
         let mut places: HashMap<ActionId, String> = HashMap::new();
+        let (shared, wrong) = Shared::load(files);
+        found.extend(wrong);
         for file in files {
             let Some(folder) = file.path.strip_suffix("/template.yml") else {
                 continue;
             };
-            if folder.contains('/') {
+            if folder.contains('/') || folder == shared::FOLDER {
                 continue;
             }
-            let mut reader = Reader::new(folder, file, files);
+            let mut reader = Reader::new(folder, file, files, &shared);
             let template = reader.template();
             found.append(&mut reader.found);
             let Some(template) = template.map(Arc::new) else {
@@ -95,18 +93,24 @@ impl Templates {
 }
 
 /// Reads one folder.
-struct Reader<'a> {
-    folder: &'a str,
+pub(super) struct Reader<'a> {
+    pub(super) folder: &'a str,
     file: &'a SourceFile,
     text: String,
-    all: &'a [SourceFile],
-    found: Vec<Diagnostic>,
+    pub(super) all: &'a [SourceFile],
+    pub(super) shared: &'a Shared,
+    pub(super) found: Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(folder: &'a str, file: &'a SourceFile, all: &'a [SourceFile]) -> Self {
+    fn new(
+        folder: &'a str,
+        file: &'a SourceFile,
+        all: &'a [SourceFile],
+        shared: &'a Shared,
+    ) -> Self {
         let text = String::from_utf8_lossy(&file.contents).into_owned();
-        Self { folder, file, text, all, found: Vec::new() }
+        Self { folder, file, text, all, shared, found: Vec::new() }
     }
 
     fn at(&self, place: Place, message: impl Into<String>) -> Diagnostic {
@@ -119,7 +123,7 @@ impl<'a> Reader<'a> {
         self.at(Place::of(&self.text, at), message)
     }
 
-    fn say(&mut self, place: Place, message: impl Into<String>) {
+    pub(super) fn say(&mut self, place: Place, message: impl Into<String>) {
         self.found.push(self.at(place, message));
     }
 
@@ -156,7 +160,7 @@ impl<'a> Reader<'a> {
         let entity = root.get("entity").map(|entity| self.entity(entity));
         Lint { file: &self.file.path, text: &self.text, schema: &inputs }
             .template(&root, &mut self.found);
-        let digest = self.digest();
+        let digest = self.digest(&files);
         Some(Template {
             name: name.ok()?,
             title: title?,
@@ -186,7 +190,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn text_at(&mut self, map: &Located, key: &str) -> Option<String> {
+    pub(super) fn text_at(&mut self, map: &Located, key: &str) -> Option<String> {
         let value = map.get(key)?;
         if let Content::Scalar(Value::String(text)) = &value.content {
             return Some(text.clone());
@@ -435,88 +439,6 @@ impl<'a> Reader<'a> {
         self.required_text(spec, "blueprint", "entity");
         self.required_text(spec, "identifier", "entity");
         spec.to_json()
-    }
-
-    fn files(&mut self, root: &Located, is_needed: bool) -> Vec<TemplateFile> {
-        let folder = self.text_at(root, "files").unwrap_or_else(|| "files".to_owned());
-        let folder = folder.trim_matches('/').to_owned();
-        let place = root.get("files").map_or(root.place, |at| at.place);
-        if matches!(folder.as_str(), "tests" | "workflows" | "" | "." | "..")
-            || folder.contains("..")
-        {
-            self.say(
-                place,
-                "`files` names a folder beside `template.yml`, not `tests` or `workflows`",
-            );
-            return Vec::new();
-        }
-        let prefix = format!("{}/{folder}/", self.folder);
-        let all = self.all;
-        let files: Vec<TemplateFile> = all
-            .iter()
-            .filter_map(|file| Some((file, file.path.strip_prefix(&prefix)?)))
-            .filter_map(|(file, path)| self.template_file(file, path, root))
-            .collect();
-        let is_missing = !all.iter().any(|file| file.path.starts_with(&prefix));
-        if is_missing && (is_needed || root.get("files").is_some()) {
-            self.say(place, format!("there is no file in the folder `{folder}`"));
-        }
-        files
-    }
-
-    fn template_file(
-        &mut self,
-        file: &SourceFile,
-        path: &str,
-        root: &Located,
-    ) -> Option<TemplateFile> {
-        let inputs = root.get("inputs").map_or(Value::Null, Located::to_json);
-        Lint { file: &file.path, text: path, schema: &inputs }.expression(
-            path,
-            Place::START,
-            &mut self.found,
-        );
-        let (path, contents) = match path.strip_suffix(".tera") {
-            None => (path, FileContents::Copied(file.contents.clone())),
-            Some(path) => {
-                let Ok(text) = std::str::from_utf8(&file.contents) else {
-                    self.found.push(Diagnostic::at(
-                        &file.path,
-                        "",
-                        Place::START,
-                        "a `.tera` file must be UTF-8",
-                    ));
-                    return None;
-                };
-                let lint = Lint { file: &file.path, text, schema: &inputs };
-                let found = self.found.len();
-                lint.file(&mut self.found);
-                let compiled = Compiled::new(text).ok().filter(|_| self.found.len() == found)?;
-                (path, FileContents::Rendered(compiled))
-            }
-        };
-        let source = file.path.clone();
-        Some(TemplateFile { source, path: path.to_owned(), contents, executable: file.executable })
-    }
-
-    /// Over `template.yml` and the files: names, modes and contents, in order.
-    fn digest(&self) -> String {
-        let prefix = format!("{}/", self.folder);
-        let shapes = |path: &str| !path.starts_with("tests/") && !path.starts_with("workflows/");
-        let mut files: Vec<_> = self
-            .all
-            .iter()
-            .filter_map(|file| Some((file.path.strip_prefix(&prefix)?, file)))
-            .filter(|(path, _)| shapes(path))
-            .collect();
-        files.sort_by_key(|(path, _)| *path);
-        let mut hash = Sha256::new();
-        for (path, file) in files {
-            let header = format!("{path}\0{}\0{}\0", file.executable, file.contents.len());
-            hash.update(header.as_bytes());
-            hash.update(&file.contents);
-        }
-        format!("sha256:{}", hex::encode(hash.finalize()))
     }
 }
 

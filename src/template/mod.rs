@@ -17,10 +17,12 @@ pub mod keys;
 mod language;
 mod lint;
 mod load;
+mod load_files;
 mod located;
 pub mod manifest;
 mod merge;
 pub mod render;
+mod shared;
 mod spec;
 
 pub use change::{Change, Refusal};

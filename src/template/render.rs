@@ -62,20 +62,25 @@ impl RenderError {
 
     fn of(fault: Fault) -> Self {
         let help = fault.help.map(|help| format!("; {help}")).unwrap_or_default();
-        Self { line: Some(fault.place.line), ..Self::new(fault.message + &help) }
+        let line = Some(fault.place.line);
+        Self { file: fault.file, line, ..Self::new(fault.message + &help) }
     }
 
     fn of_expression(compiled: &Compiled, output: usize, message: String) -> Self {
-        let output = compiled.prepared.outputs.get(output);
+        let Some((output, file)) = compiled.output(output) else {
+            return Self::new(message);
+        };
         Self {
-            line: output.map(|output| output.place.line),
-            expression: output.map(|output| output.text.clone()),
+            file: file.map(str::to_owned),
+            line: Some(output.place.line),
+            expression: Some(output.text.clone()),
             ..Self::new(message)
         }
     }
 
+    /// In this file, unless it is in one that is shared.
     fn in_file(self, file: &str) -> Self {
-        Self { file: Some(file.to_owned()), ..self }
+        Self { file: Some(self.file.unwrap_or_else(|| file.to_owned())), ..self }
     }
 }
 

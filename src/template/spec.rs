@@ -54,16 +54,14 @@ impl Template {
 
     /// Whether what it writes or names depends on the entity that its create ran on.
     pub fn uses_entity(&self) -> bool {
-        let named = |prepared: &super::expression::Prepared| {
-            prepared.names.iter().any(|name| name.path[0] == "entity")
-        };
-        let named_in = |text: &str| Compiled::new(text).is_ok_and(|it| named(&it.prepared));
+        let named = |compiled: &Compiled| compiled.names().any(|name| name.path[0] == "entity");
+        let named_in = |text: &str| Compiled::new(text).is_ok_and(|compiled| named(&compiled));
         let target = self.target.iter().flat_map(|it| [it.repository.as_str(), it.path.as_str()]);
         target.chain(self.pull_request.title.as_deref()).any(named_in)
             || self.entity.as_ref().is_some_and(|entity| each_text(entity, &named_in))
             || self.files.iter().any(|file| {
                 let rendered = match &file.contents {
-                    FileContents::Rendered(compiled) => named(&compiled.prepared),
+                    FileContents::Rendered(compiled) => named(compiled),
                     FileContents::Copied(_) => false,
                 };
                 rendered || named_in(&file.path)
