@@ -25,6 +25,8 @@ pub enum Observation {
     Signal(SignalSeen),
     /// Somebody pushed to, or deleted, a branch.
     Push(PushSeen),
+    /// Somebody asks that a pull request be rendered again.
+    RenderAgain(RenderAgainAsked),
 }
 
 /// A workflow run at one moment.
@@ -178,6 +180,9 @@ pub struct PullRequestSeen {
     pub state: PullRequestState,
     /// Not yet for review.
     pub draft: bool,
+    /// Whether it cannot be merged as it is, where GitHub has found that out.
+    #[serde(default)]
+    pub conflicts: Option<bool>,
     /// The branch that it wants merged.
     pub head: BranchName,
     /// That branch's commit.
@@ -280,6 +285,20 @@ pub struct PushSeen {
     pub after: Option<CommitSha>,
     /// Login of who pushed.
     pub by: Option<String>,
+    /// Every folder below which a file was changed, from the repository's root.
+    #[serde(default)]
+    pub folders: Vec<String>,
+}
+
+/// That somebody asks for a pull request to be rendered again on its base, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderAgainAsked {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which pull request.
+    pub number: PullRequestNumber,
+    /// Login of who asks.
+    pub by: String,
 }
 
 /// What a delivery and a run have in common: one indexed look-up by it decides whether a delivery
@@ -306,6 +325,11 @@ impl Link {
     /// A run's own branch.
     pub fn branch(repository: &RepositoryName, branch: &BranchName) -> Self {
         Self(format!("branch:{}:{branch}", repository.key()))
+    }
+
+    /// A folder on a branch.
+    pub fn folder(repository: &RepositoryName, branch: &BranchName, path: &str) -> Self {
+        Self(format!("folder:{}:{branch}:{path}", repository.key()))
     }
 
     /// What is to apply a merged change: a workflow file on the base branch, or the name of a
@@ -361,7 +385,12 @@ impl Observation {
                 Link::commit(&signal.repository, &signal.sha),
                 Link::apply(&signal.repository, "*", &signal.name),
             ],
-            Self::Push(push) => vec![Link::branch(&push.repository, &push.branch)],
+            Self::Push(push) => {
+                let of = |path: &String| Link::folder(&push.repository, &push.branch, path);
+                let branch = Link::branch(&push.repository, &push.branch);
+                std::iter::once(branch).chain(push.folders.iter().map(of)).collect()
+            }
+            Self::RenderAgain(asked) => vec![Link::pull_request(&asked.repository, asked.number)],
         }
     }
 

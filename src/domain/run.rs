@@ -1,5 +1,7 @@
 //! A run: the request, how far it is, and what is known of its work on GitHub.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -282,6 +284,9 @@ pub struct PullRequestWork {
     /// same folder, or its run.
     #[serde(default)]
     pub behind: Option<String>,
+    /// What it was rendered on, once it was.
+    #[serde(default)]
+    pub rendered_on: Option<RenderedOn>,
     /// The names and values in which texts and the entity are rendered, without secrets.
     pub context: Value,
     /// The workflow whose run on the pull request shows the plan.
@@ -297,6 +302,15 @@ pub struct PullRequestWork {
     /// Every run or mark that may be the apply.
     #[serde(default)]
     pub applies: Vec<ApplyFacts>,
+}
+
+/// What stood on the base where a change was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderedOn {
+    /// The base's commit.
+    pub base_sha: CommitSha,
+    /// Of each file that the change writes or removes, by path: git's id of what stood there.
+    pub files: BTreeMap<String, Option<String>>,
 }
 
 /// What says that a merged change was applied.
@@ -330,6 +344,9 @@ pub struct PullRequestFacts {
     pub own_sha: CommitSha,
     /// The commit that the branch points at now.
     pub head_sha: CommitSha,
+    /// Somebody has pushed to the branch, and was told that it is theirs now.
+    #[serde(default)]
+    pub left_to_people: bool,
     /// What the merge made of it.
     pub merge_commit: Option<CommitSha>,
     /// The latest verdict of each reviewer, by login.

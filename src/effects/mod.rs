@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod propose;
 mod read;
+mod render_again;
 mod report;
 mod secret;
 
@@ -116,6 +117,8 @@ impl Effects {
             Step::Find(find) => self.find(run, find, claimed.attempt).await,
             Step::Propose => self.propose(run).await,
             Step::Decorate(decorate) => self.decorate(run, decorate).await,
+            Step::RenderAgain(ask) => self.render_again(run, ask).await,
+            Step::MoveBranch(step) => self.move_branch(run, step).await,
             Step::Compare(compare) => self.compare(run, compare).await,
             Step::Explain(explain) => self.explain(run, explain).await,
             Step::ReadPlan(read) => self.read_plan(run, read).await,
@@ -141,6 +144,9 @@ impl Effects {
             // Only a commit that is gone cannot be compared: nothing is applied with it.
             Step::Compare(compare) => {
                 Answer::Contains { head: compare.head.clone(), contains: false }
+            }
+            Step::RenderAgain(_) | Step::MoveBranch(_) => {
+                return plan::not_rendered_again(run, &[reason], now);
             }
             Step::Decorate(_) => return plan::note(run, vec![Event::warning(reason)], now),
             _ => return plan::fail(run, reason, now),

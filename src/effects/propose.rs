@@ -56,7 +56,7 @@ impl Effects {
         }
     }
 
-    async fn decide(
+    pub(super) async fn decide(
         &self,
         run: &Run,
         action: &ActionOf,
@@ -190,7 +190,7 @@ impl Effects {
         Ok(ours.and_then(|(path, _)| Some(path.rsplit_once('/')?.0.to_owned())))
     }
 
-    async fn look_at_folder(&self, asked: &Asked, path: &str) -> Result<Standing> {
+    pub(super) async fn look_at_folder(&self, asked: &Asked, path: &str) -> Result<Standing> {
         let question = TargetQuestion {
             repository: &asked.repository,
             base: asked.base.as_ref(),

@@ -37,8 +37,7 @@ impl GitHub {
         if state.commit_exists {
             return self.propose(proposal, state).await;
         }
-        let tree = self.write_tree(proposal).await?;
-        let commit = self.write_commit(proposal, &tree).await?;
+        let commit = self.commit(proposal).await?;
         self.set_branch(proposal, &commit, state.branch_exists).await?;
         let there = ProposalState { branch_exists: true, commit_exists: true };
         match self.propose(proposal, there).await {
@@ -49,6 +48,12 @@ impl GitHub {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Writes a proposal's commit, which no branch points at yet. Signed as the App's.
+    pub async fn commit(&self, proposal: &Proposal) -> Result<CommitSha, Error> {
+        let tree = self.write_tree(proposal).await?;
+        self.write_commit(proposal, &tree).await
     }
 
     async fn write_tree(&self, proposal: &Proposal) -> Result<String, Error> {

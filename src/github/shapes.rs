@@ -12,7 +12,7 @@ use crate::domain::{BranchName, CommitSha, PullRequestNumber, RepositoryName, Wo
 
 /// What is asked of each pull request in GraphQL.
 pub(super) const PULL_FIELDS: &str = "fragment Pull on PullRequest { id number url state isDraft \
-     isInMergeQueue isCrossRepository headRefName headRefOid baseRefName mergeCommit { oid } \
+     isInMergeQueue mergeable isCrossRepository headRefName headRefOid baseRefName mergeCommit { oid } \
      mergedBy { login } }";
 
 /// The answer to [`PULL_FIELDS`].
@@ -26,6 +26,8 @@ pub(super) struct Pull {
     is_draft: bool,
     #[serde(default)]
     is_in_merge_queue: bool,
+    /// `UNKNOWN` at first: to ask is what has it found out.
+    mergeable: Option<String>,
     /// From a fork: its branch only has the same name as ours.
     #[serde(default)]
     pub(super) is_cross_repository: bool,
@@ -69,6 +71,11 @@ impl Pull {
             html_url: self.url,
             state,
             draft: self.is_draft,
+            conflicts: match self.mergeable.as_deref() {
+                Some("CONFLICTING") => Some(true),
+                Some("MERGEABLE") => Some(false),
+                _ => None,
+            },
             head: BranchName::new(self.head_ref_name)?,
             head_sha: CommitSha::new(self.head_ref_oid)?,
             base: BranchName::new(self.base_ref_name)?,

@@ -3,6 +3,8 @@
 //! What comes from a fork is not heard: anybody can name a branch of a fork like one of ours, and
 //! run a workflow there that is called like ours.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +17,9 @@ use crate::domain::observation::{
 use crate::domain::{
     BranchName, CommitSha, Observation, PullRequestNumber, RepositoryName, WorkflowRunId,
 };
+
+/// In how many folders a push is followed.
+const MOST_FOLDERS: usize = 200;
 
 /// What a delivery says that matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +226,7 @@ struct PullRequest {
     merged: Option<bool>,
     merged_by: Option<Account>,
     merge_commit_sha: Option<CommitSha>,
+    mergeable: Option<bool>,
     head: Head,
     base: Base,
 }
@@ -274,6 +280,7 @@ impl PullRequestEvent {
             html_url: pull.html_url,
             state,
             draft: pull.draft == Some(true),
+            conflicts: pull.mergeable.map(|mergeable| !mergeable),
             head: pull.head.branch,
             head_sha: pull.head.sha,
             base: pull.base.branch,
@@ -334,14 +341,47 @@ struct PushEvent {
     deleted: bool,
     repository: Repository,
     sender: Option<Account>,
+    #[serde(default)]
+    commits: Vec<PushedCommit>,
+}
+
+/// The files that a commit changed, from the repository's root.
+#[derive(Deserialize)]
+struct PushedCommit {
+    #[serde(default)]
+    added: Vec<String>,
+    #[serde(default)]
+    removed: Vec<String>,
+    #[serde(default)]
+    modified: Vec<String>,
 }
 
 impl PushEvent {
+    /// Every folder that holds a file that was changed, at whatever depth. A push that changes more
+    /// than is looked up at once is left to the sweep, which asks GitHub for conflicts.
+    fn folders(&self) -> Vec<String> {
+        let files = self
+            .commits
+            .iter()
+            .flat_map(|commit| commit.added.iter().chain(&commit.removed).chain(&commit.modified));
+        let mut folders = BTreeSet::new();
+        for file in files {
+            let ends = file.match_indices('/').map(|(end, _)| file[..end].to_owned());
+            folders.extend(ends);
+            if folders.len() > MOST_FOLDERS {
+                return Vec::new();
+            }
+        }
+        folders.into_iter().collect()
+    }
+
     fn seen(self) -> Option<Observation> {
         let branch = self.reference.strip_prefix("refs/heads/")?;
+        let folders = self.folders();
         let is_deleted = self.deleted || self.after.bytes().all(|digit| digit == b'0');
         let after = if is_deleted { None } else { Some(CommitSha::new(self.after).ok()?) };
         Some(Observation::Push(PushSeen {
+            folders,
             repository: self.repository.full_name,
             branch: BranchName::new(branch).ok()?,
             after,

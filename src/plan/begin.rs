@@ -174,6 +174,7 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
         branch: branch.clone(),
         path: None,
         behind: None,
+        rendered_on: None,
         context,
         plan: template.plan.clone(),
         apply: template.apply.clone(),

@@ -179,7 +179,7 @@ fn awaited_links(run: &Run) -> Vec<Link> {
             let awaited = pull_request::awaited(work);
             let link =
                 |(on, name): (String, String)| Link::awaited_apply(&work.repository, &on, &name);
-            awaited.map(link).into_iter().collect()
+            awaited.map(link).into_iter().chain(pull_request::folder_link(work)).collect()
         }
         None => Vec::new(),
     }

@@ -24,7 +24,9 @@ pub use folder_queue::{ask_again, wait_behind};
 pub use proposal::{
     Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, nowhere, propose,
 };
-pub use pull_request::proposed;
+pub use pull_request::{
+    leave_to_people, move_to, moved, not_rendered_again, proposed, reason_to_render_again,
+};
 pub use step::{Answer, Decision, Step};
 pub use workflow::dispatched;
 
@@ -46,7 +48,8 @@ pub fn outcome(run: Run, seen: &Observation, now: DateTime<Utc>) -> Decision {
             Observation::PullRequest(seen) => pull_request::pull_request_seen(draft, work, seen),
             Observation::Review(seen) => pull_request::review_seen(draft, work, seen),
             Observation::Signal(seen) => pull_request::signal_seen(draft, work, seen),
-            Observation::Push(_) => {}
+            Observation::Push(seen) => pull_request::pushed(draft, work, seen),
+            Observation::RenderAgain(seen) => pull_request::asked_for(draft, work, seen),
         })
         .finish(now)
 }

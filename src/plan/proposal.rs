@@ -17,6 +17,7 @@ use crate::template::{ActionOf, Template, context, inputs, render};
 use super::begin::{Refusal, faults, given};
 use super::body::{self, Body, InputRow};
 use super::draft::Draft;
+use super::pull_request::rendered_on;
 use super::step::Decision;
 use super::words::inert;
 
@@ -273,6 +274,7 @@ impl Planned {
         work.base = Some(ground.standing.base.clone());
         work.context = self.context;
         work.entity = self.entity;
+        work.rendered_on = Some(rendered_on(&self.change.changes, ground.standing));
         let title = title(&work, action, ground.path)?;
         let introduction = action.template.pull_request.body.as_deref();
         let introduction = introduction.map(|body| render::markdown(body, &work.context));

@@ -7,11 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::domain::ids::WorkflowRunId;
+use crate::domain::ids::{PullRequestNumber, WorkflowRunId};
 use crate::domain::observation::{Conclusion, Link, Observation};
 pub use crate::domain::report::{Explanation, PlanSummary, Progress};
-use crate::domain::repository::{CommitSha, RepositoryName};
-use crate::domain::run::{Event, Run, Status};
+use crate::domain::repository::{BranchName, CommitSha, RepositoryName};
+use crate::domain::run::{Event, RenderedOn, Run, Status};
 use crate::domain::standing::ReviewerId;
 use crate::domain::{EntityRef, EntityUpsert};
 
@@ -50,6 +50,10 @@ pub enum Step {
     Propose,
     /// Labels the pull request and asks for reviews.
     Decorate(Decorate),
+    /// Renders an open pull request again, if it has to be.
+    RenderAgain(RenderAgain),
+    /// Moves the branch of a pull request to what was rendered again.
+    MoveBranch(Box<MoveBranch>),
     /// Takes in what was seen.
     Observe(Observation),
     /// Looks up whether a commit contains the merged change.
@@ -100,6 +104,8 @@ impl Step {
             Self::Find(_) => "find",
             Self::Propose => "propose",
             Self::Decorate(_) => "decorate",
+            Self::RenderAgain(_) => "render_again",
+            Self::MoveBranch(_) => "move_branch",
             Self::Observe(_) => "observe",
             Self::Compare(_) => "compare",
             Self::Explain(_) => "explain",
@@ -135,6 +141,38 @@ pub struct Decorate {
     pub labels: Vec<(String, String)>,
     /// As it was asked for, and node id.
     pub reviewers: Vec<(String, ReviewerId)>,
+}
+
+/// Why a pull request may have to be rendered again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RenderAgain {
+    /// Somebody asked for it; else the base has moved, and it is seen whether that matters.
+    pub asked_by: Option<String>,
+}
+
+/// A pull request that was rendered again: the commit is written, and no branch points at it yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveBranch {
+    /// Where.
+    pub repository: RepositoryName,
+    /// GraphQL's node id of the repository.
+    pub repository_node_id: String,
+    /// Which pull request.
+    pub number: PullRequestNumber,
+    /// Its branch.
+    pub branch: BranchName,
+    /// Where the branch must be: else somebody has pushed, and nothing is moved.
+    pub from: CommitSha,
+    /// Where it is moved to.
+    pub to: CommitSha,
+    /// What the new commit was rendered on.
+    pub rendered_on: Option<RenderedOn>,
+    /// The pull request's new title.
+    pub title: String,
+    /// Its new body, Markdown.
+    pub body: String,
+    /// Why, as the end of a sentence.
+    pub reason: String,
 }
 
 /// Whether `head` contains `merge`.

@@ -155,7 +155,13 @@ fn workflow_run(id: u64) -> WorkflowRunSeen {
 
 fn pushed() -> Observation {
     let branch = BranchName::new("main").unwrap();
-    Observation::Push(PushSeen { repository: repository(), branch, after: None, by: None })
+    Observation::Push(PushSeen {
+        repository: repository(),
+        branch,
+        after: None,
+        by: None,
+        folders: vec![],
+    })
 }
 
 fn pushed_link() -> Link {

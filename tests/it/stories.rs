@@ -12,5 +12,6 @@ mod poison;
 mod portal;
 mod pull_requests;
 mod queue;
+mod render_again;
 mod restarts;
 mod workflows;

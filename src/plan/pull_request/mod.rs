@@ -1,5 +1,6 @@
 //! A run that proposes a change: from the pull request over plan, review and merge to the apply.
 
+mod again;
 mod apply;
 mod plan;
 mod review;
@@ -15,6 +16,8 @@ use super::conclude::{catalog_refused, catalog_told};
 use super::draft::Draft;
 use super::step::{After, Decision, Decorate, Explanation, Step};
 
+pub(crate) use again::{asked_for, pushed, rendered_on};
+pub use again::{leave_to_people, move_to, moved, not_rendered_again, reason_to_render_again};
 pub(crate) use apply::{awaited, compared, job_seen, outputs_read, signal_seen};
 pub(crate) use plan::plan_read;
 pub(crate) use review::review_seen;
@@ -103,12 +106,14 @@ fn begin_following(
         state: PullRequestState::Open,
         own_sha: own_sha.clone(),
         head_sha: own_sha.clone(),
+        left_to_people: false,
         merge_commit: None,
         reviews: Vec::new(),
     });
     draft.run.add_link(&seen.html_url);
     draft.link(Link::pull_request(&work.repository, seen.number));
     draft.link(Link::commit(&work.repository, own_sha));
+    draft.links_all(folder_link(work));
     if let Some((on, name)) = awaited(work) {
         draft.link(Link::awaited_apply(&work.repository, &on, &name));
     }
@@ -122,6 +127,11 @@ fn begin_following(
     )));
 }
 
+/// By what a push below the folder is heard of, as long as the change is not merged.
+pub(crate) fn folder_link(work: &PullRequestWork) -> Option<Link> {
+    Some(Link::folder(&work.repository, work.base.as_ref()?, work.path.as_deref()?))
+}
+
 fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequestSeen) {
     let Some(facts) = &mut work.pull_request else { return };
     if facts.state == PullRequestState::Merged {
@@ -129,6 +139,7 @@ fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequest
     }
     if seen.state != PullRequestState::Merged && facts.head_sha != seen.head_sha {
         facts.head_sha = seen.head_sha.clone();
+        facts.left_to_people = false;
         work.planned = None;
         draft.link(Link::commit(&work.repository, &seen.head_sha));
         if facts.head_sha != facts.own_sha {
@@ -140,6 +151,10 @@ fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequest
         }
     }
     let before = facts.state;
+    if seen.conflicts == Some(true) {
+        again::conflicts(draft, work);
+    }
+    let Some(facts) = &mut work.pull_request else { return };
     // What leaves the merge queue may be shown as merged before the commit is known, without which
     // no apply is found: the next observation has it.
     let is_unfinished = seen.state == PullRequestState::Merged && seen.merge_commit.is_none();
@@ -184,6 +199,9 @@ fn merged(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequestSeen,
         at.unwrap_or_default()
     )));
     draft.stage(Stage::Merged, "Applying");
+    if let Some(link) = folder_link(work) {
+        draft.unlink(link);
+    }
     if let Some(sha) = &seen.merge_commit {
         draft.link(Link::commit(&work.repository, sha));
     }

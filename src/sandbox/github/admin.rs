@@ -513,6 +513,12 @@ impl SandboxPull {
         self.repository.with(|world, index| work(world, index, self.number))
     }
 
+    /// Whether GitHub has signed the commit that it comes from.
+    pub fn is_verified(&self) -> bool {
+        let head = self.now().head_sha;
+        self.repository.with(|world, index| Ok(world.repositories[index].verified.contains(&head)))
+    }
+
     /// What it looks like now.
     pub fn now(&self) -> PullRequest {
         self.with(|world, index, number| world.describe_pull(index, number))
