@@ -152,8 +152,8 @@ mod tests {
     fn one_run_among_many_is_still_seen() {
         let runs = vec![(Stage::Done, 99_999), (Stage::Failed, 1)];
         let shown = view(&Counts { runs, ..Counts::default() }, &[], now());
-        let percents: Vec<_> = shown.stages.iter().map(|row| row.percent).collect();
-        assert_eq!(percents, [0, 0, 0, 0, 0, 0, 100, 1, 0, 0]);
+        let percents = shown.stages.iter().map(|row| row.percent).filter(|percent| *percent > 0);
+        assert_eq!(percents.collect::<Vec<_>>(), [100, 1]);
         assert_eq!(shown.runs, 100_000);
     }
 }
