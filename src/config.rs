@@ -12,6 +12,12 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use secrecy::SecretString;
 
+use crate::domain::RegisteredApp;
+
+mod app_file;
+
+pub use app_file::AppFile;
+
 /// The settings as they were written. Each is an environment variable and a flag.
 #[derive(Args, Clone)]
 pub struct RawSettings {
@@ -48,6 +54,15 @@ pub struct RawSettings {
     /// A file with the App's private key, instead of the key itself.
     #[arg(long, env = "GITHUB_APP_PRIVATE_KEY_FILE")]
     pub github_app_private_key_file: Option<PathBuf>,
+
+    /// Where `towpath setup` keeps the App that it registers: id, key and secrets, for whoever owns
+    /// the file. Read where `GITHUB_APP_ID` is not set.
+    #[arg(long, env = "TOWPATH_APP_FILE", default_value = "github-app.json")]
+    pub app_file: PathBuf,
+
+    /// The address at which browsers and GitHub reach this service: `https://towpath.acme.example`.
+    #[arg(long, env = "TOWPATH_PUBLIC_URL")]
+    pub public_url: Option<String>,
 
     /// The secret of GitHub's webhooks; without it `/hooks/github` refuses everything. While
     /// rotating, the new and the old one, separated by a comma.
@@ -177,6 +192,10 @@ pub struct Settings {
     pub github_api_url: String,
     /// The GitHub App; `None` where it is not set.
     pub github_app: Option<GitHubApp>,
+    /// Where a registered App is kept.
+    pub app_file: AppFile,
+    /// This service's address for browsers and for GitHub, without a slash at the end.
+    pub public_url: Option<String>,
     /// The secrets of GitHub's webhooks; with none, nothing is accepted.
     pub github_webhook_secrets: Vec<SecretString>,
     /// Port; `None` for the embedded portal.
@@ -303,18 +322,33 @@ fn wrong<T>(text: impl Into<String>) -> Checked<T> {
 
 impl RawSettings {
     /// What the program can work with, or the first thing that is wrong. Reads the file of the
-    /// private key, and nothing else.
+    /// private key or that of a registered App, and nothing else.
     pub fn check(self) -> Checked<Settings> {
         let port = self.port()?;
         let intake = self.intake(port.is_some())?;
         let events = self.events()?;
+        let github_api_url = parse_url("GITHUB_API_URL", &self.github_api_url)?;
+        let app_file = AppFile::at(&self.app_file);
+        let mut webhook_secrets: Vec<SecretString> =
+            split(self.github_webhook_secret.as_deref()).map(SecretString::from).collect();
+        let mut github_app = self.github_app()?;
+        if github_app.is_none()
+            && let Some(kept) = kept_app(&app_file, &github_api_url)?
+        {
+            if webhook_secrets.is_empty() {
+                webhook_secrets.extend(kept.webhook_secret);
+            }
+            github_app = Some(GitHubApp { id: kept.client_id, private_key: kept.private_key });
+        }
         Ok(Settings {
             listen: parse_listen(&self.listen)?,
-            github_api_url: parse_url("GITHUB_API_URL", &self.github_api_url)?,
-            github_app: self.github_app()?,
-            github_webhook_secrets: split(self.github_webhook_secret.as_deref())
-                .map(SecretString::from)
-                .collect(),
+            github_api_url,
+            github_app,
+            app_file,
+            public_url: given(self.public_url)
+                .map(|url| parse_url("TOWPATH_PUBLIC_URL", &url))
+                .transpose()?,
+            github_webhook_secrets: webhook_secrets,
             reconcile_interval: parse_duration(
                 "TOWPATH_RECONCILE_INTERVAL",
                 &self.reconcile_interval,
@@ -495,6 +529,26 @@ fn parse_url(name: &str, text: &str) -> Checked<String> {
     }
 }
 
+/// The App that `towpath setup` has kept.
+fn kept_app(file: &AppFile, api_url: &str) -> Checked<Option<RegisteredApp>> {
+    let path = file.path().display();
+    let kept = match file.read() {
+        Ok(kept) => kept,
+        Err(error) => {
+            return wrong(format!(
+                "TOWPATH_APP_FILE is {path}: {error:#}; restore it, or move it away and run `towpath setup` again."
+            ));
+        }
+    };
+    match kept {
+        Some(kept) if kept.api_url != api_url => wrong(format!(
+            "The App in {path} is registered at {}, but GITHUB_API_URL is {api_url}; set it to the same.",
+            kept.api_url
+        )),
+        kept => Ok(kept.map(|kept| kept.app)),
+    }
+}
+
 fn parse_database_url(text: String) -> Checked<SecretString> {
     let known = ["sqlite:", "postgres://", "postgresql://"];
     if known.iter().any(|scheme| text.starts_with(scheme)) {
@@ -644,6 +698,8 @@ mod tests {
             (&["--events-secret", "hush-hush"], "TOWPATH_EVENTS_URL"),
             (&["--events-url", "h", "--events-secret", "hush-hush"], "TOWPATH_EVENTS_URL"),
             (&["--api-token", "hush-hush"], "TOWPATH_API_TOKEN"),
+            (&["--public-url", "towpath.acme.example"], "TOWPATH_PUBLIC_URL"),
+            (&["--app-file", "Cargo.toml"], "TOWPATH_APP_FILE"),
         ] {
             let complaint = complaint(flags);
             assert!(complaint.contains(name), "{flags:?}: {complaint}");

@@ -5,6 +5,7 @@ pub mod check;
 mod checkout;
 mod delivery_log;
 pub mod demo;
+mod first_start;
 pub mod folder;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -19,6 +20,7 @@ pub mod schema;
 pub mod screen;
 pub mod serve;
 pub mod service;
+pub mod setup;
 mod terraform;
 pub mod test;
 
@@ -45,6 +47,7 @@ struct Arguments {
 enum Command {
     /// The service: receives, runs, follows, reports. The default.
     Serve(Box<RawSettings>),
+    Setup(setup::SetupArguments),
     Demo(Box<demo::DemoArguments>),
     Sandbox(Box<sandbox::SandboxArguments>),
     /// Finds every mistake in the templates: file, line, column, what is wrong, the way out.
@@ -94,6 +97,7 @@ pub fn run() -> ExitCode {
     let done = match arguments.command {
         None => serve::run(arguments.settings),
         Some(Command::Serve(settings)) => serve::run(*settings),
+        Some(Command::Setup(arguments)) => setup::run(&arguments),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Sandbox(arguments)) => sandbox::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),

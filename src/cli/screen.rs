@@ -33,6 +33,11 @@ impl Screen {
         Self { is_coloured: !arguments.no_color && std::io::stdout().is_terminal() }
     }
 
+    /// Without colours.
+    pub fn plain() -> Self {
+        Self { is_coloured: false }
+    }
+
     /// One line, or several.
     #[expect(clippy::print_stdout, reason = "this is what the command was asked for")]
     pub fn line(self, text: &str) {

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
-use crate::cli::folder;
 use crate::cli::service::{Service, Surroundings};
+use crate::cli::{first_start, folder};
 use crate::clock::Clock;
 use crate::config::{RawSettings, Settings};
 use crate::lifecycle::{Drained, Lifecycle};
@@ -19,33 +20,41 @@ use crate::template::Templates;
 const DRAIN: Duration = Duration::from_secs(25);
 
 /// Runs the service until it is told to stop.
-pub fn run(settings: RawSettings) -> anyhow::Result<ExitCode> {
-    let settings = settings.check()?;
+pub fn run(raw: RawSettings) -> anyhow::Result<ExitCode> {
+    let settings = raw.clone().check()?;
     telemetry::start_log(&settings.log, settings.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(serve(&settings))
+    runtime.block_on(serve(raw, settings))
 }
 
-async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
+async fn serve(raw: RawSettings, mut settings: Settings) -> anyhow::Result<ExitCode> {
     if settings.otlp_endpoint.is_some() {
         tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version sends no traces");
     }
-    let templates = templates(settings)?;
+    let templates = templates(&settings)?;
     let lifecycle = Lifecycle::new();
     lifecycle.listen_for_signals().context("listening for signals")?;
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("TOWPATH_LISTEN: {} cannot be listened on", settings.listen))?;
+    let (listener, for_the_page) = twice(listener)?;
+    if may_be_set_up_here(&settings) {
+        first_start::until_registered(&settings, for_the_page, &lifecycle).await?;
+        if lifecycle.is_stopping() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        settings = raw.check()?;
+    }
     let surroundings = Surroundings {
         listener,
         clock: Clock::system(),
         lifecycle: lifecycle.clone(),
         metrics: telemetry::start_metrics()?,
     };
-    let service = Service::start(settings, templates, surroundings).await?;
+    let service = Service::start(&settings, templates, surroundings).await?;
     tracing::info!(address = %service.address, "ready");
     lifecycle.stopping().await;
     let drained = lifecycle.drain(DRAIN).await;
@@ -60,6 +69,18 @@ async fn serve(settings: &Settings) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Without an App a page waits for one. Not where several replicas would each get one of their own.
+fn may_be_set_up_here(settings: &Settings) -> bool {
+    settings.github_app.is_none() && settings.database_url.expose_secret().starts_with("sqlite:")
+}
+
+/// One socket for two servers, one after the other: whoever comes in between waits in its queue.
+fn twice(listener: TcpListener) -> anyhow::Result<(TcpListener, TcpListener)> {
+    let first = listener.into_std().context("the socket")?;
+    let second = first.try_clone().context("the socket")?;
+    Ok((TcpListener::from_std(first)?, TcpListener::from_std(second)?))
 }
 
 /// The templates of the settings. Where the default folder is not there, there are none: messages

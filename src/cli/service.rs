@@ -85,7 +85,7 @@ impl Service {
         let address = listener.local_addr().context("the address to listen on")?;
         let app = settings.github_app.as_ref().context(
             "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are not set: without them nothing can be \
-             done on GitHub",
+             done on GitHub; `towpath setup --help` says how they are made",
         )?;
         let url = settings.database_url.expose_secret();
         let store = Store::open(url, clock.clone()).await.context("opening the database")?;
@@ -207,7 +207,7 @@ fn secret_names(templates: &TemplatesInForce) -> crate::intake::accept::SecretNa
 }
 
 /// GitHub's address for people, by that for programs.
-fn github_pages(api_url: &str) -> String {
+pub(super) fn github_pages(api_url: &str) -> String {
     let without_path = api_url.strip_suffix("/api/v3").unwrap_or(api_url);
     match without_path.strip_prefix("https://api.") {
         Some(host) => format!("https://{host}"),
@@ -225,7 +225,10 @@ fn blueprints(templates: &Templates) -> Vec<BlueprintId> {
 
 /// Where people see a run: in the portal, or on this service's own page.
 fn pages(settings: &Settings, address: SocketAddr) -> RunPages {
-    let Some(port) = &settings.port else { return RunPages(format!("http://{address}/runs/")) };
+    let Some(port) = &settings.port else {
+        let own = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        return RunPages(format!("{own}/runs/"));
+    };
     // `https://api.port.io` belongs to `https://app.port.io`, `https://api.us.port.io` likewise.
     let web = port.api_url.replacen("://api.", "://app.", 1);
     RunPages(format!("{web}/organization/run?runId="))

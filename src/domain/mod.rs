@@ -4,6 +4,7 @@
 //! Does not know about: anything else in this crate.
 
 pub mod action_run;
+pub mod app;
 pub mod check;
 pub mod entity;
 pub mod ids;
@@ -14,6 +15,7 @@ pub mod run;
 pub mod standing;
 
 pub use action_run::{ActionRun, Invocation, Operation, User, WorkflowInvocation};
+pub use app::RegisteredApp;
 pub use entity::{EntityRef, EntityUpsert};
 pub use ids::{
     ActionId, BlueprintId, DeliveryId, EntityId, PullRequestNumber, RunId, TemplateName,

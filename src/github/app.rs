@@ -53,6 +53,45 @@ pub struct FailedDelivery {
     pub delivered_at: DateTime<Utc>,
 }
 
+/// Where the App is installed, and what it may do there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Installation {
+    /// On whose account.
+    pub account: Account,
+    /// `all` or `selected` repositories.
+    pub repository_selection: String,
+    /// Where its owner changes it.
+    pub html_url: String,
+    /// What was granted: `contents` → `write`.
+    #[serde(default)]
+    pub permissions: BTreeMap<String, String>,
+    /// The events that are sent.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Since when it is suspended, if it is.
+    pub suspended_at: Option<String>,
+}
+
+/// A person or an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Account {
+    /// The name in addresses.
+    pub login: String,
+}
+
+/// The App's webhook. Its secret is never shown: GitHub puts stars in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HookConfig {
+    /// Where deliveries go; empty where there is no webhook.
+    #[serde(default)]
+    pub url: String,
+    /// `json` or `form`.
+    #[serde(default)]
+    pub content_type: String,
+    /// Stars, where there is one.
+    pub secret: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Attempt {
     id: u64,
@@ -66,6 +105,19 @@ impl GitHub {
     /// The App's registration, asked anew each time.
     pub async fn app(&self) -> Result<AppInfo, Error> {
         let call = Call::get("looking at the app", "/app");
+        self.inner.installations.call_as_app(&call).await?.json(call.doing())
+    }
+
+    /// Where the App is installed: at most 100 accounts.
+    pub async fn installations(&self) -> Result<Vec<Installation>, Error> {
+        let call =
+            Call::get("looking at the app's installations", "/app/installations?per_page=100");
+        self.inner.installations.call_as_app(&call).await?.json(call.doing())
+    }
+
+    /// The App's webhook.
+    pub async fn hook_config(&self) -> Result<HookConfig, Error> {
+        let call = Call::get("looking at the app's webhook", "/app/hook/config");
         self.inner.installations.call_as_app(&call).await?.json(call.doing())
     }
 

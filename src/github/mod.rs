@@ -20,6 +20,7 @@ mod look;
 mod move_branch;
 mod propose;
 mod pulls;
+mod registration;
 mod secrets;
 mod shapes;
 #[cfg(test)]
@@ -39,12 +40,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-pub use app::{AppInfo, FailedDelivery};
+pub use app::{Account, AppInfo, FailedDelivery, HookConfig, Installation};
 pub use error::{Error, SetupError};
 pub use look::TargetQuestion;
 pub use move_branch::BranchMove;
 pub use propose::ProposalState;
 pub use pulls::PullRequestLook;
+pub use registration::Registry;
 pub use workflows::{Dispatched, RunsOf};
 
 use crate::clock::Clock;

@@ -6,6 +6,7 @@ pub mod dashboard;
 mod actions;
 mod answer;
 mod events;
+mod first_start;
 mod guard;
 mod health;
 mod hooks;
@@ -28,6 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::dashboard::DashboardState;
+pub use self::first_start::first_start;
 use crate::intake::Intake;
 use crate::store::Store;
 

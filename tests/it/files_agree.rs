@@ -124,6 +124,15 @@ fn the_app_sends_its_deliveries_to_the_route_that_takes_them() {
 }
 
 #[test]
+fn kubernetes_reads_the_secret_that_setup_prints() {
+    let deployment = read("deploy/kubernetes/deployment.yml");
+    let printed = read("src/cli/setup/print.rs");
+    let name = printed.split("const SECRET: &str = \"").nth(1).and_then(|it| it.split('"').next());
+    let name = name.expect("the name of the secret");
+    assert!(deployment.lines().any(|line| line.trim() == format!("name: {name}")), "{name}");
+}
+
+#[test]
 fn fly_calls_the_port_and_the_routes_that_exist() {
     let fly = read("fly.toml");
     assert_eq!(values(&fly, "internal_port"), [PORT.to_string()]);
@@ -136,6 +145,7 @@ fn fly_calls_the_port_and_the_routes_that_exist() {
 fn fly_keeps_the_database_on_its_volume_and_the_machine_awake() {
     let fly = read("fly.toml");
     assert_eq!(values(&fly, "TOWPATH_DATABASE_URL"), ["sqlite:///data/towpath.db"]);
+    assert_eq!(values(&fly, "TOWPATH_APP_FILE"), ["/data/github-app.json"]);
     assert_eq!(values(&fly, "destination"), ["/data"]);
     assert_eq!(values(&fly, "auto_stop_machines"), ["off"]);
     assert_eq!(values(&fly, "min_machines_running"), ["1"]);

@@ -15,6 +15,7 @@ mod intake;
 mod kafka;
 mod portal;
 mod sandbox_github;
+mod setup;
 mod store;
 mod stories;
 mod support;

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::service::{Service, Surroundings};
 use crate::clock::Clock;
-use crate::config::{GitHubApp, Intake, LogFormat, PortSettings, Settings};
+use crate::config::{AppFile, GitHubApp, Intake, LogFormat, PortSettings, Settings};
 use crate::lifecycle::{Drained, Lifecycle};
 use crate::sandbox::github::{
     SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, Sandbox, SandboxConfig, SandboxGitHub, SandboxRepository,
@@ -166,6 +166,8 @@ fn settings(
             id: SANDBOX_CLIENT_ID.to_owned(),
             private_key: SANDBOX_APP_KEY.into(),
         }),
+        app_file: AppFile::at(folder.join("github-app.json")),
+        public_url: None,
         github_webhook_secrets: vec![WEBHOOK_SECRET.into()],
         port: Some(PortSettings {
             api_url: given(&arguments.portal_url, portal.url()),

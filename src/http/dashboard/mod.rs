@@ -4,6 +4,8 @@
 //! works without a script; with one, `live` tells the open page that it has become old.
 //! Does not know about: GitHub, the portal, how a run goes on. Writes nothing.
 
+pub mod setup;
+
 mod access;
 mod asset;
 mod attention;

@@ -10,7 +10,7 @@ use tera::{Context, Tera};
 use super::asset;
 
 /// The pages by name. The suffix `.html` is what makes Tera escape.
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("layout.html", include_str!("../../../templates/dashboard/layout.html")),
     ("parts.html", include_str!("../../../templates/dashboard/parts.html")),
     ("runs.html", include_str!("../../../templates/dashboard/runs.html")),
@@ -19,6 +19,7 @@ const TEMPLATES: [(&str, &str); 9] = [
     ("blueprint.html", include_str!("../../../templates/dashboard/blueprint.html")),
     ("entity.html", include_str!("../../../templates/dashboard/entity.html")),
     ("health.html", include_str!("../../../templates/dashboard/health.html")),
+    ("setup.html", include_str!("../../../templates/dashboard/setup.html")),
     ("problem.html", include_str!("../../../templates/dashboard/problem.html")),
 ];
 

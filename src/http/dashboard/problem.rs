@@ -42,6 +42,25 @@ impl Problem {
         Self { is_inside: false, ..Self::new(StatusCode::FORBIDDEN, title, message, advice) }
     }
 
+    /// There is no App yet.
+    pub(super) fn waiting(reason: &str) -> Self {
+        let title = "Towpath waits for its GitHub App";
+        let advice = "The dashboard is here as soon as the App is registered.";
+        let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+        Self { is_inside: false, ..Self::new(unavailable, title, reason.to_owned(), advice) }
+    }
+
+    /// The token of the page on which the App is registered is missing, or an old one.
+    pub(super) fn no_token() -> Self {
+        let message = "This address opens only with the one-time token that Towpath printed when \
+                       it was started, and only until its App is registered."
+            .to_owned();
+        let advice = "Open the whole address that stands in the log, or on the terminal. After a \
+                      restart there is a new one.";
+        let title = "Only with the one-time token";
+        Self { is_inside: false, ..Self::new(StatusCode::FORBIDDEN, title, message, advice) }
+    }
+
     /// A thing that is not, or no longer, known.
     pub(super) fn missing(what: &'static str, name: &str) -> Self {
         let message = format!("There is no {what} “{name}” here.");

@@ -619,7 +619,7 @@ impl SandboxPull {
 }
 
 impl World {
-    fn install(&mut self, organization: &str, on: Installed) -> Id {
+    pub(crate) fn install(&mut self, organization: &str, on: Installed) -> Id {
         let account = self.account(organization, AccountKind::Organization);
         if let Some(known) = self.installations.iter().find(|it| it.account == account) {
             return known.id;

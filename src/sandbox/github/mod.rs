@@ -194,6 +194,7 @@ fn new_world(config: SandboxConfig, base_url: &str) -> World {
             bot: 0,
             owner: 0,
             permissions: config.permissions,
+            setup_url: None,
             created_at,
         },
         accounts: Vec::new(),
@@ -201,6 +202,7 @@ fn new_world(config: SandboxConfig, base_url: &str) -> World {
         repositories: Vec::new(),
         installations: Vec::new(),
         tokens: HashMap::new(),
+        pending: HashMap::new(),
         hooks: Hooks {
             url: config.webhook_url,
             secret: config.webhook_secret,

@@ -25,6 +25,8 @@ pub(crate) struct World {
     pub(crate) repositories: Vec<Repository>,
     pub(crate) installations: Vec<Installation>,
     pub(crate) tokens: HashMap<String, Token>,
+    /// Apps that were agreed to, by the code that makes them.
+    pub(crate) pending: HashMap<String, Pending>,
     pub(crate) hooks: Hooks,
     pub(crate) downloads: HashMap<String, Download>,
     /// Runs that a runner has still to pick up, as (repository, run).
@@ -39,7 +41,16 @@ pub(crate) struct App {
     pub(crate) bot: Id,
     pub(crate) owner: Id,
     pub(crate) permissions: BTreeMap<String, String>,
+    /// Where a person goes who has installed it.
+    pub(crate) setup_url: Option<String>,
     pub(crate) created_at: Time,
+}
+
+/// An App that is not made yet.
+pub(crate) struct Pending {
+    pub(crate) manifest: Value,
+    pub(crate) owner: Id,
+    pub(crate) until: Time,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

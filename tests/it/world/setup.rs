@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use towpath::config::{GitHubApp, Intake, LogFormat, PortSettings, Settings};
+use towpath::config::{AppFile, GitHubApp, Intake, LogFormat, PortSettings, Settings};
 use towpath::sandbox::github::{
     SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, SandboxGitHub, SandboxRepository,
 };
@@ -59,6 +59,8 @@ pub(super) fn settings(
             id: SANDBOX_CLIENT_ID.to_owned(),
             private_key: SANDBOX_APP_KEY.into(),
         }),
+        app_file: AppFile::at("no folder/github-app.json"),
+        public_url: None,
         github_webhook_secrets: vec![WEBHOOK_SECRET.into()],
         port: (!kind.embedded_portal).then(|| PortSettings {
             api_url: contracts.portal.clone(),

@@ -8,6 +8,7 @@ mod checks;
 mod contents;
 mod git_data;
 mod pulls;
+mod registration;
 mod repositories;
 
 use std::collections::HashMap;
@@ -63,6 +64,7 @@ fn routes() -> &'static [Route] {
     ROUTES.get_or_init(|| {
         let groups = [
             app::routes(),
+            registration::routes(),
             repositories::routes(),
             git_data::routes(),
             contents::routes(),
@@ -160,6 +162,7 @@ fn try_answer(
     World::authorize(caller, route.access)?;
     let body = match incoming.body.as_ref() {
         [] => Value::Null,
+        bytes if is_form(&incoming.headers) => form_body(bytes),
         bytes => serde_json::from_slice(bytes)
             .map_err(|_| Refusal::bad_request("Problems parsing JSON"))?,
     };
@@ -174,6 +177,17 @@ fn try_answer(
         path: &incoming.path,
     };
     (route.handler)(world, &call)
+}
+
+/// What a browser sends from a form.
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+}
+
+fn form_body(bytes: &[u8]) -> Value {
+    let fields = parse_query(&String::from_utf8_lossy(bytes)).into_iter();
+    Value::Object(fields.map(|(name, value)| (name, Value::String(value))).collect())
 }
 
 fn parse_query(query: &str) -> HashMap<String, String> {
