@@ -1,5 +1,6 @@
 //! One file a command. All wiring lives here: no other room builds a client or opens a store.
 
+mod backstage;
 pub mod backup;
 pub mod check;
 mod checkout;

@@ -1,7 +1,6 @@
 //! `towpath render`: what an action would propose, decided by the same code that decides in the
 //! service, against a checkout and without touching anything.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,10 +14,11 @@ use super::folder;
 use super::screen::{Screen, ScreenArguments};
 use crate::clock::Clock;
 use crate::domain::action_run::RunKind;
-use crate::domain::run::{EventKind, Work, WorkflowWork};
-use crate::domain::standing::{FileChanges, Proposal};
-use crate::domain::{ActionId, ActionRun, Invocation, Run, RunId, TemplateName, User};
-use crate::plan::{self, Ground, Proposing, Refusal, Step};
+use crate::domain::run::WorkflowWork;
+use crate::domain::standing::Proposal;
+use crate::domain::{ActionId, ActionRun, Invocation, TemplateName, User};
+use crate::plan::step::StoreSecret;
+use crate::plan::{self, Foreseen, Ground, Patch, Preview, Proposing};
 use crate::template::{ActionOf, Templates};
 
 /// What is rendered.
@@ -62,17 +62,8 @@ pub struct RenderArguments {
     screen: ScreenArguments,
 }
 
-/// The run's id, and where people would see it.
-const RUN: &str = "r_preview";
+/// Where people would see the run.
 const PAGE: &str = "https://portal.example/runs/r_preview";
-
-/// What came of it.
-enum Rendered {
-    Nothing(String),
-    Workflow(Box<WorkflowWork>),
-    Secret(String),
-    Change(Box<Proposal>),
-}
 
 /// Renders and shows it.
 pub fn run(arguments: &RenderArguments) -> anyhow::Result<ExitCode> {
@@ -81,20 +72,22 @@ pub fn run(arguments: &RenderArguments) -> anyhow::Result<ExitCode> {
     let request = request(arguments, action)?;
     let checkout = Checkout(arguments.checkout.clone());
     let screen = Screen::new(&arguments.screen);
-    let rendered = match decide(request, &templates, action, &checkout)? {
-        Ok(rendered) => rendered,
-        Err(refusal) => {
+    let preview = decide(request, &templates, action, &checkout)?;
+    match &preview {
+        Preview::Refused(refusal) => {
             screen.bad("Refused");
             refusal.0.iter().for_each(|reason| screen.line(&format!("  {reason}")));
             return Ok(ExitCode::FAILURE);
         }
-    };
-    match &rendered {
-        Rendered::Nothing(line) | Rendered::Secret(line) => screen.line(line),
-        Rendered::Workflow(work) => screen.line(&workflow(work)),
-        Rendered::Change(proposal) => show(screen, proposal, &checkout),
+        Preview::Nothing { path } => {
+            let line = format!("`{path}` stands already as it was asked for: no pull request.");
+            screen.line(&line);
+        }
+        Preview::Secret(secret) => screen.line(&stored(secret)),
+        Preview::Workflow(work) => screen.line(&workflow(work)),
+        Preview::Change { proposal, patches, .. } => show(screen, proposal, patches),
     }
-    let is_change = !matches!(rendered, Rendered::Nothing(_));
+    let is_change = !matches!(preview, Preview::Nothing { .. });
     Ok(if arguments.exit_code && is_change { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
@@ -135,7 +128,7 @@ fn request(arguments: &RenderArguments, action: &ActionOf) -> anyhow::Result<Act
         json.unwrap_or_else(|| json!({ "identifier": text }))
     });
     Ok(ActionRun {
-        id: RunId::new(RUN)?,
+        id: plan::preview_id(),
         kind: RunKind::Action,
         action: action.action.id.clone(),
         action_title: None,
@@ -182,34 +175,20 @@ fn decide(
     templates: &Templates,
     action: &ActionOf,
     checkout: &Checkout,
-) -> anyhow::Result<Result<Rendered, Refusal>> {
+) -> anyhow::Result<Preview> {
     let now = Clock::system().now();
-    let begun = plan::begin(Run::received(request, now), templates, PAGE, now);
-    let failures = begun.events.iter().filter(|event| event.kind == EventKind::Failure);
-    let failures: Vec<String> = failures.map(|event| event.message.clone()).collect();
-    if !failures.is_empty() {
-        return Ok(Err(Refusal(failures)));
-    }
-    let run = begun.run;
-    let first = begun.steps.iter().find_map(|step| match step {
-        Step::StoreSecret(secret) => Some(secret),
-        _ => None,
-    });
-    if let Some(secret) = first {
-        let of =
-            secret.environment.as_deref().map(|name| format!(" for {name}")).unwrap_or_default();
-        let line = format!("Stores the secret {} in {}{of}.", secret.name, secret.repository);
-        return Ok(Ok(Rendered::Secret(line)));
-    }
-    if let Some(Work::Workflow(work)) = run.work {
-        return Ok(Ok(Rendered::Workflow(work)));
-    }
+    let run = match plan::foresee(request, templates, PAGE, now) {
+        Foreseen::Refused(refusal) => return Ok(Preview::Refused(refusal)),
+        Foreseen::Workflow(work) => return Ok(Preview::Workflow(work)),
+        Foreseen::Secret(secret) => return Ok(Preview::Secret(secret)),
+        Foreseen::Change(run) => run,
+    };
     let asked = match plan::ask(&run, action) {
         Ok(asked) => asked,
-        Err(refusal) => return Ok(Err(refusal)),
+        Err(refusal) => return Ok(Preview::Refused(refusal)),
     };
     let Some((path, standing)) = checkout.find(&asked, action)? else {
-        return Ok(Err(plan::nowhere(&asked)));
+        return Ok(Preview::Refused(plan::nowhere(&asked)));
     };
     let ground = Ground { standing: &standing, path: &path, texts: None, run_page: PAGE };
     let proposing = match plan::propose(&run, action, ground) {
@@ -219,12 +198,20 @@ fn decide(
         }
         decided => decided,
     };
-    Ok(proposing.map(|proposing| match proposing {
-        Proposing::Ready(ready) => Rendered::Change(Box::new(ready.proposal)),
-        Proposing::Nothing | Proposing::Texts(_) => Rendered::Nothing(format!(
-            "`{path}` stands already as it was asked for: no pull request."
-        )),
-    }))
+    Ok(match proposing {
+        Ok(Proposing::Ready(ready)) => {
+            let patches = plan::patches(&ready.proposal.changes, |path| checkout.text(path));
+            let notes = ready.notes;
+            Preview::Change { proposal: Box::new(ready.proposal), patches, notes }
+        }
+        Ok(Proposing::Nothing | Proposing::Texts(_)) => Preview::Nothing { path },
+        Err(refusal) => Preview::Refused(refusal),
+    })
+}
+
+fn stored(secret: &StoreSecret) -> String {
+    let of = secret.environment.as_deref().map(|name| format!(" for {name}")).unwrap_or_default();
+    format!("Stores the secret {} in {}{of}.", secret.name, secret.repository)
 }
 
 fn workflow(work: &WorkflowWork) -> String {
@@ -236,47 +223,17 @@ fn workflow(work: &WorkflowWork) -> String {
     text
 }
 
-fn show(screen: Screen, proposal: &Proposal, checkout: &Checkout) {
+fn show(screen: Screen, proposal: &Proposal, patches: &[Patch]) {
     screen
         .heading(&format!("{} into {} of {}", proposal.branch, proposal.base, proposal.repository));
     screen.line("");
-    for patch in patches(&proposal.changes, checkout).values() {
-        screen.diff(patch);
+    for patch in patches {
+        screen.diff(&patch.text);
     }
     screen.line("");
     screen.heading(&proposal.title);
     screen.line("");
     screen.line(proposal.body.trim_end());
-}
-
-/// A unified diff for each file, by path.
-fn patches(changes: &FileChanges, checkout: &Checkout) -> BTreeMap<String, String> {
-    let mut patches = BTreeMap::new();
-    for file in &changes.additions {
-        let before = checkout.text(&file.path);
-        let mode = if file.executable { "executable " } else { "" };
-        let patch = match std::str::from_utf8(&file.contents) {
-            Ok(text) => patch(&file.path, before.as_deref(), Some(text)),
-            Err(_) => format!("{mode}binary file {}: {} bytes", file.path, file.contents.len()),
-        };
-        patches.insert(file.path.clone(), patch);
-    }
-    for path in &changes.deletions {
-        let before = checkout.text(path);
-        patches
-            .insert(path.clone(), patch(path, Some(before.as_deref().unwrap_or_default()), None));
-    }
-    patches
-}
-
-fn patch(path: &str, before: Option<&str>, after: Option<&str>) -> String {
-    let name = |side: &str, there: bool| {
-        if there { format!("{side}/{path}") } else { "/dev/null".to_owned() }
-    };
-    let mut options = diffy::DiffOptions::new();
-    options.set_original_filename(name("a", before.is_some()));
-    options.set_modified_filename(name("b", after.is_some()));
-    options.create_patch(before.unwrap_or_default(), after.unwrap_or_default()).to_string()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
+use crate::cli::backstage::Behind;
 #[cfg(feature = "kafka")]
 use crate::cli::kafka::consume;
 use crate::cli::polling::poll;
@@ -18,7 +19,7 @@ use crate::config::{self, GitHubApp, Settings};
 use crate::domain::BlueprintId;
 use crate::effects::{Effects, RunPages, TemplatesInForce};
 use crate::github::{self, GitHub};
-use crate::http::dashboard::DashboardState;
+use crate::http::dashboard::{CookieKey, DashboardState};
 use crate::http::{self, AppState};
 use crate::intake::Intake;
 use crate::intake::lost::LostDeliveries;
@@ -122,7 +123,7 @@ impl Service {
         }
         let state = AppState {
             store: store.clone(),
-            intake,
+            intake: intake.clone(),
             metrics,
             api_token: settings.api_token.clone(),
             stopping: lifecycle.token(),
@@ -132,6 +133,10 @@ impl Service {
             clock: clock.clone(),
             github_url: github_pages(&settings.github_api_url),
             blueprints: blueprints(&templates.now()),
+            templates: templates_now(&templates),
+            intake,
+            backstage: Arc::new(Behind { effects: effects.clone() }),
+            cookie_key: CookieKey::derived_from(&app.private_key),
             stop: lifecycle.token(),
         };
         let app = http::app(state, dashboard);
@@ -206,6 +211,11 @@ fn secret_names(templates: &TemplatesInForce) -> crate::intake::accept::SecretNa
     })
 }
 
+fn templates_now(templates: &TemplatesInForce) -> Arc<dyn Fn() -> Templates + Send + Sync> {
+    let templates = templates.clone();
+    Arc::new(move || templates.now())
+}
+
 /// GitHub's address for people, by that for programs.
 pub(super) fn github_pages(api_url: &str) -> String {
     let without_path = api_url.strip_suffix("/api/v3").unwrap_or(api_url);
@@ -225,11 +235,11 @@ fn blueprints(templates: &Templates) -> Vec<BlueprintId> {
 
 /// Where people see a run: in the portal, or on this service's own page.
 fn pages(settings: &Settings, address: SocketAddr) -> RunPages {
-    let Some(port) = &settings.port else {
-        let own = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-        return RunPages(format!("{own}/runs/"));
-    };
     // `https://api.port.io` belongs to `https://app.port.io`, `https://api.us.port.io` likewise.
-    let web = port.api_url.replacen("://api.", "://app.", 1);
-    RunPages(format!("{web}/organization/run?runId="))
+    let web = settings.port.as_ref().map(|port| port.api_url.replacen("://api.", "://app.", 1));
+    let own = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    RunPages {
+        portal: web.map(|web| format!("{web}/organization/run?runId=")),
+        own: format!("{own}/runs/"),
+    }
 }

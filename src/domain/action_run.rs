@@ -55,7 +55,7 @@ impl ActionRun {
     }
 }
 
-/// Which of the portal's two kinds of run.
+/// Which of the portal's two kinds of run, or none of the portal's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
@@ -63,6 +63,8 @@ pub enum RunKind {
     Action,
     /// A run of one node of a portal workflow.
     WorkflowNode,
+    /// Asked for at this program itself. No portal knows of it, and none is told.
+    Own,
 }
 
 /// What an action does to the thing it is about.

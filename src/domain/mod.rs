@@ -9,6 +9,7 @@ pub mod check;
 pub mod entity;
 pub mod ids;
 pub mod observation;
+pub mod person;
 pub mod report;
 pub mod repository;
 pub mod run;
@@ -22,6 +23,7 @@ pub use ids::{
     WorkflowRunId,
 };
 pub use observation::{Link, Observation};
+pub use person::{Group, Person, Right, Rules};
 pub use report::{Explanation, PlanSummary, Progress};
 pub use repository::{BranchName, CommitSha, RepositoryName};
 pub use run::{Event, EventKind, Run, Stage, Status};

@@ -1,5 +1,6 @@
 //! Writing entities to the catalog, and taking them out.
 
+use crate::domain::action_run::RunKind;
 use crate::domain::run::Work;
 use crate::domain::{EntityRef, Run, RunId};
 use crate::plan::step::{Delete, Upsert};
@@ -13,7 +14,7 @@ impl Effects {
     pub(super) async fn upsert(&self, claimed: &ClaimedStep, step: &Upsert) -> Result<Done> {
         let run = claimed.run.clone();
         if let Some(port) = &self.portal {
-            let mut told = port.upsert_entity(&step.entity, named(&run.id, step.with_run)).await;
+            let mut told = port.upsert_entity(&step.entity, named(&run, step.with_run)).await;
             if matches!(told, Err(portal::Error::Exhausted)) {
                 // Somebody has ended the run in the portal meanwhile. The entity is true all the same.
                 told = port.upsert_entity(&step.entity, None).await;
@@ -29,7 +30,7 @@ impl Effects {
     pub(super) async fn delete(&self, claimed: &ClaimedStep, step: &Delete) -> Result<Done> {
         let run = claimed.run.clone();
         if let Some(port) = &self.portal {
-            let mut told = port.delete_entity(&step.entity, named(&run.id, step.with_run)).await;
+            let mut told = port.delete_entity(&step.entity, named(&run, step.with_run)).await;
             if matches!(told, Err(portal::Error::Exhausted)) {
                 told = port.delete_entity(&step.entity, None).await;
             }
@@ -51,8 +52,9 @@ impl Effects {
     }
 }
 
-fn named(run: &RunId, with_run: bool) -> Option<&RunId> {
-    with_run.then_some(run)
+/// The run by which the portal knows who changes its catalog, if it knows the run.
+fn named(run: &Run, with_run: bool) -> Option<&RunId> {
+    (with_run && run.request.kind != RunKind::Own).then_some(&run.id)
 }
 
 fn place_of(run: &Run) -> Option<Place> {

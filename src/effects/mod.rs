@@ -7,6 +7,7 @@ mod catalog;
 mod dispatch;
 mod error;
 mod events;
+mod preview;
 mod propose;
 mod read;
 mod render_again;
@@ -16,7 +17,8 @@ mod secret;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::clock::Clock;
-use crate::domain::{Event, Run, RunId};
+use crate::domain::action_run::RunKind;
+use crate::domain::{ActionRun, Event, Run};
 use crate::github::GitHub;
 use crate::listener::Listener;
 use crate::plan::step::Explanation;
@@ -70,14 +72,20 @@ impl TemplatesInForce {
     }
 }
 
-/// Where people see a run: a page of the portal, or of this service.
+/// Where people see a run: a page of the portal that knows it, or of this service.
 #[derive(Clone, Debug)]
-pub struct RunPages(pub String);
+pub struct RunPages {
+    /// The beginning of an address in the portal, where there is one.
+    pub portal: Option<String>,
+    /// The beginning of an address of this service.
+    pub own: String,
+}
 
 impl RunPages {
     /// The page of one run.
-    pub fn of(&self, run: &RunId) -> String {
-        format!("{}{run}", self.0)
+    pub fn of(&self, run: &ActionRun) -> String {
+        let portal = self.portal.as_ref().filter(|_| run.kind != RunKind::Own);
+        format!("{}{}", portal.unwrap_or(&self.own), run.id)
     }
 }
 
@@ -103,13 +111,18 @@ impl From<Decision> for Done {
 type Result<T> = std::result::Result<T, StepError>;
 
 impl Effects {
+    /// The portal that knows a run; none for a run that was asked for here.
+    fn portal_of(&self, run: &Run) -> Option<&Port> {
+        self.portal.as_ref().filter(|_| run.request.kind != RunKind::Own)
+    }
+
     /// Does one step.
     pub async fn execute(&self, claimed: &ClaimedStep) -> Result<Done> {
         let run = claimed.run.clone();
         let now = self.clock.now();
         match &claimed.step {
             Step::Begin => {
-                let page = self.pages.of(&run.id);
+                let page = self.pages.of(&run.request);
                 Ok(plan::begin(run, &self.templates.now(), &page, now).into())
             }
             Step::Observe(seen) => Ok(plan::outcome(run, seen, now).into()),

@@ -63,7 +63,7 @@ impl Effects {
         standing: &Standing,
         path: &str,
     ) -> Result<std::result::Result<Proposing, Refusal>> {
-        let page = self.pages.of(&run.id);
+        let page = self.pages.of(&run.request);
         let ground = Ground { standing, path, texts: None, run_page: &page };
         match plan::propose(run, action, ground) {
             Ok(Proposing::Texts(blobs)) => {
@@ -149,7 +149,7 @@ impl Effects {
     }
 
     /// The target folder and what stands there. `None`: no folder belongs to the entity.
-    async fn find_target(
+    pub(super) async fn find_target(
         &self,
         asked: &Asked,
         action: &ActionOf,

@@ -12,7 +12,7 @@ impl Effects {
     pub(super) async fn report(&self, claimed: &ClaimedStep) -> Result<Done> {
         let waiting = Waiting::gather(claimed);
         let told = waiting.also.clone();
-        if let Some(port) = &self.portal {
+        if let Some(port) = self.portal_of(&claimed.run) {
             let repeated = claimed.interrupted || claimed.attempt > 1;
             tell(port, &claimed.run, waiting, repeated).await?;
         }

@@ -40,7 +40,7 @@ pub(super) async fn start(
     let Json(body) = body.map_err(|error| Failure::new(error.status(), error.body_text()))?;
     let request = ActionRun {
         id: run_id(&action, &headers)?,
-        kind: RunKind::Action,
+        kind: RunKind::Own,
         action,
         action_title: None,
         operation: None,
@@ -66,15 +66,18 @@ fn entity(given: Value) -> Result<Value, Failure> {
 
 /// A new id, or the one that belongs to the key.
 fn run_id(action: &ActionId, headers: &HeaderMap) -> Result<RunId, Failure> {
-    let unique = match headers.get("idempotency-key") {
-        None => format!("{:032x}", fastrand::u128(..)),
+    match headers.get("idempotency-key") {
+        None => Ok(own_run_id(action, &fastrand::u128(..).to_le_bytes())),
         Some(key) if (1..=LONGEST_KEY).contains(&key.len()) => {
-            let digest = Sha256::new().chain_update(action.as_str()).chain_update([0]);
-            hex::encode(&digest.chain_update(key.as_bytes()).finalize()[..16])
+            Ok(own_run_id(action, key.as_bytes()))
         }
-        Some(_) => {
-            return Err(Failure::invalid("Idempotency-Key has to have 1 to 255 bytes."));
-        }
-    };
-    RunId::new(format!("r_{unique}")).map_err(|error| Failure::invalid(format!("{error}.")))
+        Some(_) => Err(Failure::invalid("Idempotency-Key has to have 1 to 255 bytes.")),
+    }
+}
+
+/// The id of a run that is asked for here: the same for the same key.
+pub(super) fn own_run_id(action: &ActionId, key: &[u8]) -> RunId {
+    let digest = Sha256::new().chain_update(action.as_str()).chain_update([0]);
+    let digest = digest.chain_update(key).finalize();
+    RunId::new(format!("r_{}", hex::encode(&digest[..16]))).expect("letters and digits are an id")
 }

@@ -165,8 +165,8 @@ impl Intake {
         self.store.hold_run(&run).await.map_err(|error| unavailable(&error))
     }
 
-    /// No secret reaches the disk in clear.
-    fn sealed(&self, mut run: ActionRun) -> Result<ActionRun, Answer> {
+    /// The same run with its secret inputs as ciphertext: none reaches the disk in clear.
+    pub fn sealed(&self, mut run: ActionRun) -> Result<ActionRun, Answer> {
         let secret = (self.secret_names)(&run.action);
         match self.sealing_key.seal_inputs(&mut run, &secret) {
             Ok(()) => Ok(run),

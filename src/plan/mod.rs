@@ -7,6 +7,8 @@ mod body;
 mod conclude;
 mod draft;
 mod folder_queue;
+mod foresee;
+mod patch;
 mod proposal;
 mod pull_request;
 pub mod step;
@@ -21,6 +23,8 @@ use crate::domain::run::{Event, Run, Stage};
 pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
 pub use folder_queue::{ask_again, wait_behind};
+pub use foresee::{Foreseen, Preview, foresee, preview_id};
+pub use patch::{Patch, PatchKind, patches};
 pub use proposal::{
     Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, nowhere, propose,
 };

@@ -87,7 +87,7 @@ impl Port {
             runs: Vec<Value>,
         }
         let path = match kind {
-            RunKind::Action => ["actions", "runs", "claim-pending"],
+            RunKind::Action | RunKind::Own => ["actions", "runs", "claim-pending"],
             RunKind::WorkflowNode => ["workflows", "runs", "claim-pending"],
         };
         let body = claim_body(installation, kind, limit, without);
@@ -107,7 +107,7 @@ impl Port {
             RunKind::Action if installation.is_agent() => {
                 (["actions", "runs", "ack"], json!({"runIds": [run]}))
             }
-            RunKind::Action => (["actions", "runs", "ack"], json!({"runId": run})),
+            RunKind::Action | RunKind::Own => (["actions", "runs", "ack"], json!({"runId": run})),
             RunKind::WorkflowNode => {
                 (["workflows", "runs", "ack"], json!({"nodeRunIdentifier": run}))
             }

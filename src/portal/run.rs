@@ -60,7 +60,7 @@ impl Port {
         patch: &PatchRun,
     ) -> Result<(), Error> {
         match kind {
-            RunKind::Action => {
+            RunKind::Action | RunKind::Own => {
                 let call = Call::new(Method::PATCH, ["actions", "runs", run.as_str()]);
                 self.transport.write(call.query("version", "v2").body(action_patch(patch))).await
             }
@@ -81,7 +81,7 @@ impl Port {
         entry: &LogEntry,
     ) -> Result<(), Error> {
         match kind {
-            RunKind::Action => {
+            RunKind::Action | RunKind::Own => {
                 let call = Call::new(Method::POST, ["actions", "runs", run.as_str(), "logs"]);
                 self.transport.write(call.body(action_log(entry))).await
             }

@@ -9,6 +9,7 @@ pub mod context;
 mod diagnostic;
 mod engine;
 mod expression;
+pub mod form;
 pub mod golden;
 mod golden_update;
 mod hints;

@@ -35,7 +35,19 @@ const ROOMS: &[(&str, Uses)] = &[
         ]),
     ),
     ("worker", Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"])),
-    ("http", Uses::Only(&["domain", "plan", "intake", "store", "portal", "clock", "lifecycle"])),
+    (
+        "http",
+        Uses::Only(&[
+            "domain",
+            "template",
+            "plan",
+            "intake",
+            "store",
+            "portal",
+            "clock",
+            "lifecycle",
+        ]),
+    ),
     ("sandbox", Uses::Only(&["domain", "clock"])),
     ("cli", Uses::All),
 ];

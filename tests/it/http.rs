@@ -15,13 +15,16 @@ use tokio_util::sync::CancellationToken;
 use towpath::clock::Clock;
 use towpath::domain::action_run::RunKind;
 use towpath::domain::{ActionId, ActionRun, Event, Invocation, RunId, Stage, Status, User};
-use towpath::http::dashboard::DashboardState;
+use towpath::http::dashboard::{CookieKey, DashboardState};
 use towpath::http::{AppState, app};
 use towpath::intake::Intake;
 use towpath::plan::Decision;
 use towpath::plan::step::Lane;
 use towpath::seal::SealingKey;
 use towpath::store::Store;
+use towpath::template::Templates;
+
+use crate::dashboard::NoBackstage;
 
 const SECRET: &str = "a client secret of the portal, long enough";
 
@@ -79,6 +82,10 @@ impl Service {
             clock: Clock::system(),
             github_url: "https://github.com".to_owned(),
             blueprints: Vec::new(),
+            templates: Arc::new(|| Templates::load(&[]).unwrap()),
+            intake: intake(&store),
+            backstage: Arc::new(NoBackstage),
+            cookie_key: CookieKey::derived_from(&SECRET.into()),
             stop: CancellationToken::new(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

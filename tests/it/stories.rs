@@ -3,6 +3,7 @@
 
 mod counts;
 mod day2;
+mod embedded_portal;
 mod exactly_once;
 mod faults;
 mod guardrails;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{BlueprintId, Operation};
 use crate::portal::definition::{self, ActionDefinition, Definition, First};
-use crate::template::{ActionKind, ActionSpec, Approval, Template, Templates};
+use crate::template::form::{self, blueprint_of, whole_input};
+use crate::template::{ActionSpec, Approval, Template, Templates};
 
 /// A definition in Port's form.
 pub(crate) struct Defined {
@@ -95,17 +96,6 @@ fn blueprint(template: &Template) -> Option<(BlueprintId, Value)> {
     Some((id, body))
 }
 
-fn blueprint_of(template: &Template) -> Option<BlueprintId> {
-    BlueprintId::new(template.entity.as_ref()?["blueprint"].as_str()?).ok()
-}
-
-/// The input that a value is, where it is nothing else: `{{ inputs.size }}`.
-fn whole_input(value: &Value) -> Option<&str> {
-    let inner = value.as_str()?.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    let name = inner.strip_prefix("inputs.")?;
-    name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()).then_some(name)
-}
-
 fn title_of(name: &str) -> String {
     let words = name.replace(['_', '-'], " ");
     let mut letters = words.chars();
@@ -114,21 +104,20 @@ fn title_of(name: &str) -> String {
 }
 
 fn action(template: &Template, action: &ActionSpec, url: &str) -> Value {
-    let (operation, blueprint) = runs_on(template, action);
-    let inputs = inputs(template, action);
-    let asks_for_all = action.operation == Operation::Create || action.inputs.is_none();
-    let required = template.inputs["required"].as_array().into_iter().flatten();
-    let required = required
-        .filter_map(Value::as_str)
-        .filter(|name| asks_for_all && inputs.iter().any(|(known, ..)| known == name));
+    let form = form::form(template, action);
+    let required = form.fields.iter().filter(|field| field.is_required);
     definition::action(&ActionDefinition {
         id: &action.id,
         title: action.title.clone().unwrap_or_else(|| title_of(action.id.as_str())),
         description: template.description.as_deref(),
-        operation,
-        blueprint,
-        required: required.collect(),
-        inputs,
+        // What runs on something is in Port a change of that.
+        operation: match action.operation {
+            Operation::Create if form.runs_on_entity => Operation::Day2,
+            other => other,
+        },
+        required: required.map(|field| field.name).collect(),
+        inputs: form.fields.iter().map(|it| (it.name, it.schema, first(&it.first))).collect(),
+        blueprint: form.blueprint,
         approval: match action.approval {
             Approval::None => json!(false),
             Approval::Needed => json!(true),
@@ -139,51 +128,10 @@ fn action(template: &Template, action: &ActionSpec, url: &str) -> Value {
     })
 }
 
-/// Whose action it is in Port. A create in Port runs on nothing. One whose template uses `entity`
-/// is a day-2 action of that entity: of the blueprint that `on` names, or of the relation that
-/// leads to it.
-fn runs_on(template: &Template, action: &ActionSpec) -> (Operation, Option<BlueprintId>) {
-    let is_create = action.operation == Operation::Create;
-    let operation = match action.operation {
-        Operation::Create if action.on.is_some() || template.uses_entity() => Operation::Day2,
-        other => other,
-    };
-    if action.on.is_some() {
-        return (operation, action.on.clone());
+fn first(first: &form::First) -> First {
+    match first {
+        form::First::Default => First::Default,
+        form::First::Property(name) => First::Property(name.clone()),
+        form::First::Nothing => First::Nothing,
     }
-    if is_create && operation == Operation::Day2 {
-        return (operation, related(template));
-    }
-    (operation, blueprint_of(template))
-}
-
-fn related(template: &Template) -> Option<BlueprintId> {
-    let relations = template.entity.as_ref()?["relations"].as_object()?;
-    let leads_to_it = |value: &Value| {
-        let text = value.as_str().unwrap_or_default();
-        text.replace(' ', "") == "{{entity.identifier}}"
-    };
-    let (name, _) = relations.iter().find(|(_, value)| leads_to_it(value))?;
-    BlueprintId::new(name.as_str()).ok()
-}
-
-/// The inputs of an action's form. A change begins with what the entity has now.
-fn inputs<'a>(template: &'a Template, action: &'a ActionSpec) -> Vec<(&'a str, &'a Value, First)> {
-    let properties = template.inputs["properties"].as_object().into_iter().flatten();
-    let taken = |name: &str| match &action.inputs {
-        Some(listed) => listed.iter().any(|it| it == name),
-        None => action.operation != Operation::Delete,
-    };
-    let is_change = action.operation == Operation::Day2 && action.kind == ActionKind::Files;
-    let first = |name: &str| {
-        if !is_change {
-            return First::Default;
-        }
-        let shown = template.entity.as_ref().and_then(|entity| entity["properties"].as_object());
-        let mut shown = shown.into_iter().flatten();
-        let property = shown.find(|(_, value)| whole_input(value) == Some(name));
-        property.map_or(First::Nothing, |(property, _)| First::Property(property.clone()))
-    };
-    let taken = properties.filter(|(name, _)| taken(name));
-    taken.map(|(name, schema)| (name.as_str(), schema, first(name))).collect()
 }

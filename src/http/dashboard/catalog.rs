@@ -8,20 +8,26 @@ use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
 use super::view::GitHub;
+use super::view::actions::on_entity;
 use super::view::catalog::{self as view, Shelf};
+use super::visitor::Visitor;
 use crate::domain::{BlueprintId, EntityId, EntityRef};
 use crate::store::Error;
 
 /// All blueprints.
-pub(super) async fn overview(State(state): State<DashboardState>) -> Result<Response, Problem> {
+pub(super) async fn overview(
+    State(state): State<DashboardState>,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
     let shelves = shelves(&state).await?;
     let frame = Frame::new("catalog.html", "Catalog", Section::Catalog).live("/live");
-    Ok(frame.render(&view::overview(&shelves, GitHub(&state.github_url))))
+    Ok(frame.visited_by(&visitor).render(&view::overview(&shelves, GitHub(&state.github_url))))
 }
 
 /// One blueprint with all its entities.
 pub(super) async fn blueprint(
     State(state): State<DashboardState>,
+    visitor: Visitor,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path(name) = name?;
@@ -32,12 +38,15 @@ pub(super) async fn blueprint(
         return Err(missing());
     }
     let frame = Frame::new("blueprint.html", name, Section::Catalog).live("/live");
-    Ok(frame.render(&view::blueprint(&(blueprint, records), GitHub(&state.github_url))))
+    Ok(frame
+        .visited_by(&visitor)
+        .render(&view::blueprint(&(blueprint, records), GitHub(&state.github_url))))
 }
 
 /// One entity.
 pub(super) async fn entity(
     State(state): State<DashboardState>,
+    visitor: Visitor,
     names: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path((blueprint, identifier)) = names?;
@@ -52,9 +61,15 @@ pub(super) async fn entity(
         let records = state.store.entities(&entity.blueprint).await?;
         shelves.push((entity.blueprint.clone(), records));
     }
+    let actions = on_entity(&(state.templates)(), &entity, &visitor);
     let title = record.entity.title.clone().unwrap_or_else(|| identifier.clone());
     let frame = Frame::new("entity.html", title, Section::Catalog).live("/live");
-    Ok(frame.render(&view::entity(&record, &shelves, GitHub(&state.github_url))))
+    Ok(frame.visited_by(&visitor).render(&view::entity(
+        &record,
+        &shelves,
+        actions,
+        GitHub(&state.github_url),
+    )))
 }
 
 async fn shelves(state: &DashboardState) -> Result<Vec<Shelf>, Error> {

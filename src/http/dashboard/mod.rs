@@ -2,33 +2,46 @@
 //!
 //! Handlers read from the store, `view` makes of it what is shown, Tera writes the HTML. Everything
 //! works without a script; with one, `live` tells the open page that it has become old.
-//! Does not know about: GitHub, the portal, how a run goes on. Writes nothing.
+//! Does not know about: GitHub, the portal, how a run goes on. What it starts goes in by the same door
+//! as everything else.
 
 pub mod setup;
 
 mod access;
+mod actions;
 mod asset;
 mod attention;
+mod backstage;
 mod catalog;
+mod cookie;
+mod form;
 mod health;
 mod live;
 mod page;
 mod problem;
 mod run;
 mod runs;
+mod submitted;
 mod view;
+mod visitor;
 
-use axum::Router;
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
+pub use self::backstage::{Awaited, Backstage};
+pub use self::cookie::CookieKey;
 use self::problem::{NotFound, Problem};
 use crate::clock::Clock;
 use crate::domain::BlueprintId;
+use crate::intake::Intake;
 use crate::store::Store;
+use crate::template::Templates;
 
 /// What the pages are made from.
 #[derive(Clone)]
@@ -41,6 +54,14 @@ pub struct DashboardState {
     pub github_url: String,
     /// The blueprints that the templates write: what the catalog consists of.
     pub blueprints: Vec<BlueprintId>,
+    /// The templates in force.
+    pub templates: Arc<dyn Fn() -> Templates + Send + Sync>,
+    /// Where runs that are asked for here go in.
+    pub intake: Intake,
+    /// What is behind the dashboard.
+    pub backstage: Arc<dyn Backstage>,
+    /// Signs cookies and forms.
+    pub cookie_key: CookieKey,
     /// Cancelled when the program is to stop: live pages are let go, so that nobody waits for them.
     pub stop: CancellationToken,
 }
@@ -51,12 +72,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
     connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
     frame-ancestors 'none'";
 
-/// The headers that every answer of the dashboard has.
+/// The headers that every answer of the dashboard has. To its own pages a browser says from where it
+/// comes: without that, it does not say either from where a form comes.
 const HEADERS: [(HeaderName, &str); 6] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
@@ -69,12 +91,15 @@ pub fn router(state: DashboardState) -> Router {
     let pages = Router::new()
         .route("/", get(runs::page))
         .route("/runs/{id}", get(run::page))
+        .route("/actions", get(actions::list))
+        .route("/actions/{action}", get(actions::page).post(actions::submit))
         .route("/catalog", get(catalog::overview))
         .route("/catalog/{blueprint}", get(catalog::blueprint))
         .route("/catalog/{blueprint}/{identifier}", get(catalog::entity))
         .route("/health", get(health::page))
         .route("/live", get(live::changes))
-        .route_layer(middleware::from_fn(access::require_access));
+        .route_layer(middleware::from_fn_with_state(state.clone(), access::admit))
+        .layer(DefaultBodyLimit::max(submitted::LARGEST));
     pages
         // The page that refuses somebody needs its looks too.
         .route("/assets/{name}", get(asset::serve))

@@ -8,13 +8,16 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 use super::asset;
+use super::visitor::Visitor;
 
 /// The pages by name. The suffix `.html` is what makes Tera escape.
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("layout.html", include_str!("../../../templates/dashboard/layout.html")),
     ("parts.html", include_str!("../../../templates/dashboard/parts.html")),
     ("runs.html", include_str!("../../../templates/dashboard/runs.html")),
     ("run.html", include_str!("../../../templates/dashboard/run.html")),
+    ("actions.html", include_str!("../../../templates/dashboard/actions.html")),
+    ("action.html", include_str!("../../../templates/dashboard/action.html")),
     ("catalog.html", include_str!("../../../templates/dashboard/catalog.html")),
     ("blueprint.html", include_str!("../../../templates/dashboard/blueprint.html")),
     ("entity.html", include_str!("../../../templates/dashboard/entity.html")),
@@ -35,6 +38,7 @@ static TERA: LazyLock<Tera> = LazyLock::new(|| {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Section {
     Runs,
+    Actions,
     Catalog,
     Health,
     None,
@@ -53,6 +57,10 @@ pub(super) struct Frame {
     script: String,
     icon: String,
     version: &'static str,
+    /// Who has signed in.
+    person: Option<String>,
+    /// What the page's forms carry.
+    form_token: String,
 }
 
 impl Frame {
@@ -67,12 +75,20 @@ impl Frame {
             script: asset::SCRIPT.href(),
             icon: asset::ICON.href(),
             version: env!("CARGO_PKG_VERSION"),
+            person: None,
+            form_token: String::new(),
         }
     }
 
     /// Listens at this address for changes.
     pub(super) fn live(self, address: impl Into<String>) -> Self {
         Self { live: Some(address.into()), ..self }
+    }
+
+    /// Says who looks at it, and lets forms be sent from it.
+    pub(super) fn visited_by(self, visitor: &Visitor) -> Self {
+        let person = visitor.person.as_ref().map(|person| person.login.clone());
+        Self { person, form_token: visitor.form_token.clone(), ..self }
     }
 
     /// The whole page.

@@ -1,11 +1,12 @@
 //! What is shown when there is nothing to show: not found, not allowed, not now.
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::rejection::{FormRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::page::{Frame, Section};
+use crate::domain::Right;
 use crate::store;
 
 /// A page that says what is the matter, and the way out.
@@ -61,6 +62,45 @@ impl Problem {
         Self { is_inside: false, ..Self::new(StatusCode::FORBIDDEN, title, message, advice) }
     }
 
+    /// Whoever asks may not do this.
+    pub(super) fn not_allowed(right: Right) -> Self {
+        let message = match right {
+            Right::View => "You may not see this dashboard.",
+            Right::Run => "You may look, but not start actions.",
+            Right::Administer => "This needs an administrator of this Towpath.",
+        };
+        let advice = "Who may do what is in the service's settings: TOWPATH_VIEWERS, \
+                      TOWPATH_RUNNERS and TOWPATH_ADMINS. Ask whoever runs it.";
+        let title = "Not allowed";
+        Self::new(StatusCode::FORBIDDEN, title, message.to_owned(), advice)
+    }
+
+    /// A form that was not sent from a page of this session.
+    pub(super) fn stale_form() -> Self {
+        let message = "This form does not belong to your session. Nothing was done.".to_owned();
+        let advice = "Go back, load the page again, and send it once more.";
+        Self::new(StatusCode::FORBIDDEN, "The form is out of date", message, advice)
+    }
+
+    /// What was sent cannot be used.
+    pub(super) fn unusable(reason: String) -> Self {
+        let advice = "Go back and correct it.";
+        Self::new(StatusCode::BAD_REQUEST, "This cannot be used", reason, advice)
+    }
+
+    /// A form that no browser sends.
+    pub(super) fn unreadable(error: &FormRejection) -> Self {
+        let title = "This form cannot be read";
+        Self::new(error.status(), title, error.body_text(), "Go back, and send it once more.")
+    }
+
+    /// The database does not take anything at the moment.
+    pub(super) fn not_now() -> Self {
+        let message = "The database does not answer at the moment.".to_owned();
+        let advice = "Nothing is lost. Try again shortly; the service's log says more.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not now", message, advice)
+    }
+
     /// A thing that is not, or no longer, known.
     pub(super) fn missing(what: &'static str, name: &str) -> Self {
         let message = format!("There is no {what} “{name}” here.");
@@ -96,9 +136,7 @@ impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "reading for the dashboard");
         if error.is_unavailable() {
-            let message = "The database does not answer at the moment.".to_owned();
-            let advice = "Nothing is lost. Try again shortly; the service's log says more.";
-            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "Not now", message, advice);
+            return Self::not_now();
         }
         let message = "What the database holds could not be read.".to_owned();
         let advice = "The service's log says what it was.";

@@ -9,11 +9,13 @@ use super::page::{Frame, Section};
 use super::problem::Problem;
 use super::view::GitHub;
 use super::view::run::{entity_ref, view};
+use super::visitor::Visitor;
 use crate::domain::RunId;
 
 /// The page of a run.
 pub(super) async fn page(
     State(state): State<DashboardState>,
+    visitor: Visitor,
     name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path(name) = name?;
@@ -29,5 +31,5 @@ pub(super) async fn page(
         None => None,
     };
     let github = GitHub(&state.github_url);
-    Ok(frame.render(&view(&run, &events, &steps, entity.as_ref(), github)))
+    Ok(frame.visited_by(&visitor).render(&view(&run, &events, &steps, entity.as_ref(), github)))
 }

@@ -10,6 +10,7 @@ use super::attention;
 use super::page::{Frame, Section};
 use super::problem::Problem;
 use super::view::runs::{Asked, Found, STATES, view};
+use super::visitor::Visitor;
 use crate::domain::{ActionId, RepositoryName, RunId};
 use crate::store::RunFilter;
 
@@ -32,6 +33,7 @@ pub(super) struct Form {
 /// The list of runs.
 pub(super) async fn page(
     State(state): State<DashboardState>,
+    visitor: Visitor,
     form: Result<Query<Form>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(form) = form?;
@@ -56,7 +58,7 @@ pub(super) async fn page(
     if !asked.is_filtered() && asked.before.is_empty() {
         found.attention = attention::runs(&state).await?;
     }
-    Ok(frame.render(&view(found)))
+    Ok(frame.visited_by(&visitor).render(&view(found)))
 }
 
 fn asked(form: Form) -> Asked {

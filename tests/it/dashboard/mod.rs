@@ -1,8 +1,10 @@
 //! The dashboard through its front door: who is let in, what is on the pages, what is not.
 
+mod actions;
 mod seed;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -15,14 +17,59 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use towpath::clock::Clock;
+use towpath::domain::ActionRun;
 use towpath::domain::{BlueprintId, Event, Stage};
-use towpath::http::dashboard::{DashboardState, not_found, router};
-use towpath::plan::Step;
+use towpath::http::dashboard::{Awaited, Backstage, CookieKey, DashboardState, not_found, router};
+use towpath::intake::Intake;
+use towpath::plan::{Preview, Step};
+use towpath::seal::SealingKey;
 use towpath::store::Store;
+use towpath::template::{SourceFile, Templates};
 
 use self::seed::{Seed, at, change_work, done, failed, workflow_work};
 
 const HOSTILE: &str = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>";
+
+const SECRET: &str = "a secret that lasts, long enough for a key";
+
+/// A template with an input of every kind.
+const TEMPLATE: &str = include_str!("template.yml");
+
+/// Nothing is behind this dashboard.
+pub(crate) struct NoBackstage;
+
+impl Backstage for NoBackstage {
+    fn preview(&self, _request: ActionRun) -> Awaited<Preview> {
+        Box::pin(std::future::ready(Err("GitHub does not answer.".to_owned())))
+    }
+}
+
+fn templates() -> Templates {
+    let file = |path: &str, text: &str| SourceFile {
+        path: path.to_owned(),
+        contents: text.as_bytes().to_vec(),
+        executable: false,
+    };
+    let files = [file("thing/template.yml", TEMPLATE), file("thing/files/a.txt", "a")];
+    Templates::load(&files).unwrap_or_else(|found| panic!("{found:?}"))
+}
+
+fn intake(store: &Store) -> Intake {
+    let secret_names = |action: &towpath::domain::ActionId| {
+        let templates = templates();
+        let names = templates.action(action).map(|of| of.template.secret_inputs());
+        names.into_iter().flatten().map(str::to_owned).collect()
+    };
+    Intake {
+        store: store.clone(),
+        clock: Clock::system(),
+        github_secrets: Vec::new(),
+        portal_key: None,
+        sealing_key: SealingKey::of(&SECRET.into()).unwrap(),
+        secret_names: Arc::new(secret_names),
+        access_changed: Arc::new(|| ()),
+    }
+}
 
 struct World {
     seed: Seed,
@@ -45,6 +92,10 @@ impl World {
             blueprints: ["service", "database"]
                 .map(|name| BlueprintId::new(name).unwrap())
                 .to_vec(),
+            templates: Arc::new(templates),
+            intake: intake(&store),
+            backstage: Arc::new(NoBackstage),
+            cookie_key: CookieKey::derived_from(&SECRET.into()),
             stop: stop.clone(),
         })
         .fallback(not_found);

@@ -70,6 +70,8 @@ pub(in super::super) struct EntityView {
     run: Named,
     at: Moment,
     drawing: Option<Drawing>,
+    /// What can be done with it.
+    actions: Vec<Named>,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,6 +120,7 @@ fn listed((blueprint, records): &Shelf, most: usize, github: GitHub<'_>) -> Blue
 pub(in super::super) fn entity(
     record: &EntityRecord,
     shelves: &[Shelf],
+    actions: Vec<Named>,
     github: GitHub<'_>,
 ) -> EntityView {
     let all = all(shelves);
@@ -143,6 +146,7 @@ pub(in super::super) fn entity(
         run: run(record),
         at: record.updated_at.into(),
         drawing: neighbourhood(record, &all),
+        actions,
     }
 }
 
@@ -309,7 +313,7 @@ mod tests {
     #[test]
     fn of_two_entities_with_one_identifier_the_relations_name_decides() {
         let shelves = shelves();
-        let shown = entity(&shelves[0].1[0], &shelves, GitHub("https://github.com"));
+        let shown = entity(&shelves[0].1[0], &shelves, Vec::new(), GitHub("https://github.com"));
         let relations: Vec<_> = shown
             .relations
             .iter()
@@ -322,7 +326,7 @@ mod tests {
     #[test]
     fn an_entity_knows_who_is_related_to_it() {
         let shelves = shelves();
-        let shown = entity(&shelves[1].1[0], &shelves, GitHub("https://github.com"));
+        let shown = entity(&shelves[1].1[0], &shelves, Vec::new(), GitHub("https://github.com"));
         let names: Vec<_> =
             shown.related_by.iter().map(|relation| relation.name.as_str()).collect();
         assert_eq!(names, ["service"]);

@@ -3,7 +3,9 @@
 //! Every address that leads out of the dashboard goes through [`outside`]: the texts come from
 //! others, and a browser would run a `javascript:` address.
 
+pub(super) mod actions;
 pub(super) mod catalog;
+pub(super) mod diff;
 pub(super) mod graph;
 pub(super) mod health;
 pub(super) mod line;
@@ -58,7 +60,7 @@ impl Named {
 }
 
 /// How something is to be felt; each tone has a colour and a sign, so that colour is never alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Tone {
     /// Went well.
@@ -70,6 +72,7 @@ pub(super) enum Tone {
     /// Is under way.
     Goes,
     /// Neither.
+    #[default]
     Quiet,
 }
 

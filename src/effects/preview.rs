@@ -1,0 +1,51 @@
+//! What would come of a request: looked up and decided by the same code that does it, and nothing
+//! done.
+
+use crate::domain::standing::Standing;
+use crate::domain::{ActionRun, Run};
+use crate::plan::{self, Foreseen, Preview, Proposing, Ready};
+use crate::template::ActionOf;
+
+use super::{Effects, Result};
+
+impl Effects {
+    /// Looks at the target and decides. The request is as a door lets it in: its secrets are sealed.
+    pub async fn preview(&self, request: ActionRun) -> Result<Preview> {
+        let templates = self.templates.now();
+        let page = self.pages.of(&request);
+        let action = templates.action(&request.action);
+        match (plan::foresee(request, &templates, &page, self.clock.now()), action) {
+            (Foreseen::Change(run), Some(action)) => self.preview_change(&run, action).await,
+            (Foreseen::Change(run), None) => {
+                let gone = format!("The template of the action {} is gone.", run.request.action);
+                Ok(Preview::Refused(plan::Refusal::because(gone)))
+            }
+            (Foreseen::Refused(refusal), _) => Ok(Preview::Refused(refusal)),
+            (Foreseen::Workflow(work), _) => Ok(Preview::Workflow(work)),
+            (Foreseen::Secret(secret), _) => Ok(Preview::Secret(secret)),
+        }
+    }
+
+    async fn preview_change(&self, run: &Run, action: &ActionOf) -> Result<Preview> {
+        let asked = match plan::ask(run, action) {
+            Ok(asked) => asked,
+            Err(refusal) => return Ok(Preview::Refused(refusal)),
+        };
+        let Some((path, standing)) = self.find_target(&asked, action).await? else {
+            return Ok(Preview::Refused(plan::nowhere(&asked)));
+        };
+        Ok(match self.decide(run, action, &standing, &path).await? {
+            Ok(Proposing::Ready(ready)) => change(*ready, &standing),
+            Ok(Proposing::Nothing | Proposing::Texts(_)) => Preview::Nothing { path },
+            Err(refusal) => Preview::Refused(refusal),
+        })
+    }
+}
+
+fn change(ready: Ready, standing: &Standing) -> Preview {
+    let before = |path: &str| {
+        standing.files.iter().find(|file| file.path == path).and_then(|file| file.text.clone())
+    };
+    let patches = plan::patches(&ready.proposal.changes, before);
+    Preview::Change { proposal: Box::new(ready.proposal), patches, notes: ready.notes }
+}

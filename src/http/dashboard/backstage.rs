@@ -1,0 +1,15 @@
+//! What the dashboard has others do: it knows neither GitHub nor how a change is made.
+
+use std::pin::Pin;
+
+use crate::domain::ActionRun;
+use crate::plan::Preview;
+
+/// An answer that takes its time; else, in a sentence, why there is none.
+pub type Awaited<T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send>>;
+
+/// What is behind the dashboard.
+pub trait Backstage: Send + Sync {
+    /// What would come of a request. Nothing is done.
+    fn preview(&self, request: ActionRun) -> Awaited<Preview>;
+}
