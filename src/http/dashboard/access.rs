@@ -25,7 +25,7 @@ pub(super) async fn admit(
     let known = Session::sent(&state, &parts.headers);
     let is_new = known.is_none();
     let session = known.unwrap_or_else(|| Session::begin(None, state.clock.now()));
-    let right = match right(&state, &parts, &session).await {
+    let right = match right(&parts) {
         Ok(right) => right,
         Err(refusal) => return refusal.into_response(),
     };
@@ -44,11 +44,7 @@ pub(super) async fn admit(
     response
 }
 
-async fn right(
-    _state: &DashboardState,
-    parts: &Parts,
-    _session: &Session,
-) -> Result<Right, Problem> {
+fn right(parts: &Parts) -> Result<Right, Problem> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     // A server that does not tell the peer lets nobody in.
     if peer.is_some_and(|ConnectInfo(peer)| is_local(peer.ip(), &parts.headers)) {

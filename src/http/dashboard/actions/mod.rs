@@ -76,12 +76,10 @@ pub(super) async fn submit(
     let is_preview = answered.typed.as_ref().is_some_and(|typed| typed.one("do") != "start");
     if is_preview {
         answered.status = StatusCode::OK;
-        match state.backstage.preview(asked.for_preview()).await {
-            Ok(preview) => {
-                answered.preview = Some(view::preview(&preview, GitHub(&state.github_url)))
-            }
-            Err(reason) => answered.trouble = Some(reason),
-        }
+        let previewed = state.backstage.preview(asked.for_preview()).await;
+        answered.trouble = previewed.as_ref().err().cloned();
+        let github = GitHub(&state.github_url);
+        answered.preview = previewed.ok().map(|preview| view::preview(&preview, github));
         return answered.show(&state, &visitor, &action).await;
     }
     match state.intake.run(asked.request).await {

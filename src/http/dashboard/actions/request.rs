@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::DashboardState;
-use super::super::form::{ENTITY, Filled, Typed};
+use super::super::form::{Filled, Typed};
 use super::super::problem::Problem;
 use super::super::visitor::Visitor;
 use crate::domain::action_run::RunKind;
@@ -42,10 +42,7 @@ impl Asked {
             user.email = Some(email.to_owned());
         }
         let mut faults = filled.faults;
-        let entity = match faults.iter().any(|fault| fault.field == ENTITY) {
-            true => None,
-            false => entity_value(state, action, &filled.entity).await?,
-        };
+        let entity = entity_value(state, action, &filled.entity).await?;
         let request = ActionRun {
             id: run_id(visitor, action, typed),
             kind: RunKind::Own,
@@ -114,7 +111,7 @@ async fn entity_value(
     identifier: &str,
 ) -> Result<Option<Value>, Problem> {
     let form = form(&action.template, &action.action);
-    if !form.runs_on_entity {
+    if !form.runs_on_entity || identifier.is_empty() {
         return Ok(None);
     }
     let known = entity_of(state, form.blueprint.as_ref(), identifier).await?;

@@ -51,10 +51,11 @@ impl Control {
             "integer" | "number" => Self::Number,
             "boolean" => {
                 let has_default = schema["default"].is_boolean();
-                match *first == First::Default && (is_required || has_default) {
-                    true => Self::Check,
-                    false => Self::Choice(vec![true.into(), false.into()]),
+                let is_answered = is_required || has_default;
+                if *first == First::Default && is_answered {
+                    return Self::Check;
                 }
+                Self::Choice(vec![true.into(), false.into()])
             }
             "array" => list(&schema["items"]),
             "object" if is_plain(&schema["additionalProperties"]) => {

@@ -203,7 +203,7 @@ fn field(question: &Question<'_>, shown: &Shown<'_>) -> FieldView {
         Control::Choice(values) => (field.control, field.options) = ("choice", options(values)),
         Control::Choices(values) => (field.control, field.options) = ("choices", options(values)),
         Control::Text | Control::List(_) | Control::Pairs(_) | Control::Json => {
-            field.control = "text"
+            field.control = "text";
         }
         Control::Secret => {
             (field.control, field.value) = ("secret", String::new());
