@@ -31,7 +31,9 @@ impl Effects {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Preview::Refused(refusal)),
         };
-        let Some((path, standing)) = self.find_target(&asked, action).await? else {
+        let expected = self.expected_path(run, &asked).await?;
+        let found = self.find_target(&asked, action, expected.as_deref()).await?;
+        let Some((path, standing)) = found else {
             return Ok(Preview::Refused(plan::nowhere(&asked)));
         };
         Ok(match self.decide(run, action, &standing, &path).await? {

@@ -122,7 +122,7 @@ impl Effects {
     }
 
     /// Where the folder is, as far as that is known without a look at GitHub.
-    async fn expected_path(&self, run: &Run, asked: &Asked) -> Result<Option<String>> {
+    pub(super) async fn expected_path(&self, run: &Run, asked: &Asked) -> Result<Option<String>> {
         let entity = match &asked.target {
             Target::Path(path) => return Ok(Some(path.clone())),
             Target::Entity(entity) => entity,
@@ -144,7 +144,7 @@ impl Effects {
     }
 
     fn wait_behind(&self, run: Run, path: &str, ahead: &Run) -> plan::Decision {
-        let page = self.pages.of(&ahead.id);
+        let page = self.pages.of(&ahead.request);
         plan::wait_behind(run, path, ahead, &page, self.clock.now())
     }
 
