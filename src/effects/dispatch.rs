@@ -12,22 +12,23 @@ use crate::store::ClaimedStep;
 
 use super::{Done, Effects, Result, StepError};
 
-/// How many looks have to be empty before a dispatch whose answer was lost is sent again. With the
-/// worker's backoff the last one is more than ten seconds after it: GitHub lists a new run within
-/// a few.
+/// How many looks have to be empty before a dispatch whose answer was lost is sent again.
 const EMPTY_LOOKS: u32 = 3;
+/// And how long after it the last of them has to be: GitHub lists a new run within a few seconds.
+const LISTED_WITHIN: TimeDelta = TimeDelta::seconds(10);
 /// How many looks a run is given that GitHub has promised.
 const LOOKS_FOR_PROMISED: u32 = 20;
 /// How far a clock of GitHub's may be behind ours.
 const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::seconds(30);
 
 impl Effects {
-    pub(super) async fn dispatch(&self, run: Run, claimed: &ClaimedStep) -> Result<Done> {
+    /// `may_have_begun`: an earlier attempt may have been sent, and is looked for first.
+    pub(super) async fn dispatch(&self, run: Run, may_have_begun: bool) -> Result<Done> {
         let work = workflow_of(&run)?;
         if work.workflow_run.is_some() {
             return Ok(plan::note(run, Vec::new(), self.clock.now()).into());
         }
-        if claimed.interrupted {
+        if may_have_begun {
             return Ok(self.then(run, Step::Find(Find { taken: false })).into());
         }
         let reference = match &work.reference {
@@ -59,10 +60,10 @@ impl Effects {
         }
     }
 
-    /// Looks for the workflow run of a dispatch that was, or may have been, taken. `look` counts
-    /// from 1.
-    pub(super) async fn find(&self, run: Run, find: &Find, look: u32) -> Result<Done> {
-        let work = workflow_of(&run)?;
+    /// Looks for the workflow run of a dispatch that was, or may have been, taken.
+    pub(super) async fn find(&self, run: Run, find: &Find, claimed: &ClaimedStep) -> Result<Done> {
+        let (work, look) = (workflow_of(&run)?, claimed.attempt);
+        let age = self.clock.now() - claimed.created_at;
         let since = run.created_at - CLOCK_DIFFERENCE;
         // A tag is no branch: the filter would find nothing.
         let runs = self.github.dispatched_runs_since(&work.repository, &work.workflow, None, since);
@@ -74,7 +75,9 @@ impl Effects {
                 found.steps.push(Step::Look);
                 Ok(found.into())
             }
-            [] if !find.taken && look >= EMPTY_LOOKS => Ok(self.then(run, Step::Dispatch).into()),
+            [] if !find.taken && look >= EMPTY_LOOKS && age >= LISTED_WITHIN => {
+                Ok(self.then(run, Step::Dispatch).into())
+            }
             [] if look < LOOKS_FOR_PROMISED => Err(StepError::Retry {
                 reason: format!("no run of {} is to be seen yet", work.workflow),
                 until: None,

@@ -15,6 +15,14 @@ pub enum StepError {
         /// Not before this moment, where the other side has said it.
         until: Option<DateTime<Utc>>,
     },
+    /// Not before this moment: a limit of GitHub's. Nothing was done.
+    #[error("{reason}")]
+    Limited {
+        /// What is limited.
+        reason: String,
+        /// Not before.
+        until: DateTime<Utc>,
+    },
     /// Never: the same would be refused again. The sentence is for the person.
     #[error("{0}")]
     Fail(String),
@@ -27,7 +35,7 @@ impl From<github::Error> for StepError {
     fn from(error: github::Error) -> Self {
         match &error {
             github::Error::RateLimited { until, .. } => {
-                Self::Retry { reason: error.to_string(), until: Some(*until) }
+                Self::Limited { reason: error.to_string(), until: *until }
             }
             github::Error::Unavailable { .. } | github::Error::Conflict { .. } => {
                 Self::Retry { reason: error.to_string(), until: None }

@@ -7,6 +7,7 @@ mod catalog;
 mod dispatch;
 mod error;
 mod events;
+mod pace;
 mod preview;
 mod propose;
 mod read;
@@ -126,9 +127,8 @@ impl Effects {
                 Ok(plan::begin(run, &self.templates.now(), &page, now).into())
             }
             Step::Observe(seen) => Ok(plan::outcome(run, seen, now).into()),
-            Step::Dispatch => self.dispatch(run, claimed).await,
-            Step::Find(find) => self.find(run, find, claimed.attempt).await,
-            Step::Propose => self.propose(run).await,
+            Step::Dispatch | Step::Propose | Step::StoreSecret(_) => self.create(claimed).await,
+            Step::Find(find) => self.find(run, find, claimed).await,
             Step::Decorate(decorate) => self.decorate(run, decorate).await,
             Step::RenderAgain(ask) => self.render_again(run, ask).await,
             Step::MoveBranch(step) => self.move_branch(run, step).await,
@@ -137,10 +137,24 @@ impl Effects {
             Step::ReadPlan(read) => self.read_plan(run, read).await,
             Step::ReadOutputs(read) => self.read_outputs(run, read).await,
             Step::Look => self.look(run).await,
-            Step::StoreSecret(secret) => self.store_secret(run, secret).await,
             Step::Upsert(upsert) => self.upsert(claimed, upsert).await,
             Step::Delete(delete) => self.delete(claimed, delete).await,
             Step::Progress(_) | Step::End(_) => self.report(claimed).await,
+        }
+    }
+
+    /// Does a step that creates something on GitHub, when it is its turn.
+    async fn create(&self, claimed: &ClaimedStep) -> Result<Done> {
+        let may_have_begun = self.may_have_begun(claimed).await?;
+        let run = claimed.run.clone();
+        let done = match &claimed.step {
+            Step::Dispatch => self.dispatch(run, may_have_begun).await,
+            Step::StoreSecret(secret) => self.store_secret(run, secret).await,
+            _ => self.propose(run).await,
+        };
+        match done {
+            Err(error) => Err(self.not_sent(claimed, error).await?),
+            done => done,
         }
     }
 

@@ -112,6 +112,12 @@ impl GitHub {
         self.inner.installations.forget_all();
     }
 
+    /// Whether something new may be begun on an account now, within what GitHub's limits leave
+    /// beside the following of what is open. `Ok(false)`: there are no limits.
+    pub fn has_room(&self, owner: &str) -> Result<bool, Error> {
+        self.inner.installations.has_room(owner)
+    }
+
     async fn call(
         &self,
         repository: &RepositoryName,
@@ -147,7 +153,8 @@ impl GitHub {
     /// Runs a GraphQL document.
     async fn graphql(&self, repository: &RepositoryName, call: &Call) -> Result<Graph, Error> {
         let answer = self.call(repository, call).await?;
-        Graph::read(&answer, call.doing(), self.inner.clock.now())
+        let graph = Graph::read(&answer, call.doing(), self.inner.clock.now());
+        graph.inspect_err(|error| self.inner.installations.heed(repository.owner(), error, &answer))
     }
 }
 

@@ -39,7 +39,7 @@ impl Registry {
     pub async fn register(&self, code: &str) -> Result<RegisteredApp, Error> {
         let path = format!("/app-manifests/{}/conversions", encoded(code));
         let call = Call::write(Method::POST, "registering the app", path, json!({}));
-        let made: Conversion = self.transport.send(&call, None).await?.json(call.doing())?;
+        let made: Conversion = self.transport.send_as_nobody(&call).await?.json(call.doing())?;
         Ok(RegisteredApp {
             id: made.id,
             slug: made.slug,

@@ -164,12 +164,14 @@ async fn a_write_that_found_no_connection_was_not_done() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let gone = super::connection::transport::Transport::new(
-        &format!("http://{address}"),
-        crate::clock::Clock::system(),
-    );
+    let settings = Settings {
+        api_url: format!("http://{address}"),
+        app: "4711".to_owned(),
+        private_key: SecretString::from(super::fake::KEY),
+    };
+    let gone = GitHub::new(&settings, Clock::system()).unwrap();
     let call = Call::write(Method::POST, "writing", "/x", json!({}));
-    let lost = gone.unwrap().send(&call, None).await;
+    let lost = gone.inner.installations.call_as_app(&call).await;
     assert!(matches!(lost, Err(Error::Unavailable { .. })), "{lost:?}");
 }
 
@@ -198,6 +200,26 @@ async fn a_limit_that_graphql_says_in_a_200_is_a_limit() {
     let Err(Error::RateLimited { until, .. }) = limited else { panic!("{limited:?}") };
     let wait = until - fake.clock.now();
     assert!((55..=60).contains(&wait.num_seconds()), "{wait}");
+}
+
+#[tokio::test]
+async fn what_github_would_refuse_is_not_sent() {
+    let fake = Fake::start().await;
+    let limits = "retry-after: 600\r\nx-ratelimit-resource: core\r\nx-ratelimit-limit: 5000\r\n\
+                  x-ratelimit-remaining: 4000\r\nx-ratelimit-reset: 4000000000\r\n";
+    fake.on(DISPATCH, [Reply::Send(429, limits.to_owned(), b"{}".to_vec())]);
+    let app = fake.app();
+    for _ in 0..3 {
+        let limited = dispatch(&app).await;
+        let Err(Error::RateLimited { until, .. }) = limited else { panic!("{limited:?}") };
+        assert!((595..=600).contains(&(until - fake.clock.now()).num_seconds()), "{until}");
+    }
+    let graphql = app.propose(&proposal(), ProposalState::default()).await;
+    assert!(matches!(graphql, Err(Error::RateLimited { .. })), "both have the one limit");
+    assert_eq!((fake.seen(DISPATCH).len(), fake.seen("POST /graphql").len()), (1, 0));
+    fake.clock.advance(Duration::from_secs(601));
+    let _refused_again = dispatch(&app).await;
+    assert_eq!(fake.seen(DISPATCH).len(), 2);
 }
 
 #[tokio::test]

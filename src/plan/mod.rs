@@ -15,7 +15,7 @@ pub mod step;
 mod words;
 mod workflow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::Observation;
 use crate::domain::run::{Event, Run, Stage};
@@ -104,6 +104,34 @@ pub fn note(run: Run, events: Vec<Event>, now: DateTime<Utc>) -> Decision {
         draft.say(event);
     }
     draft.finish(now)
+}
+
+/// Says until when a run waits for GitHub's limits. `None` where there is nothing to say: it waits
+/// for a moment only, or has said so. `is_first`: its step was not tried before.
+pub fn limited(
+    run: Run,
+    until: DateTime<Utc>,
+    is_first: bool,
+    now: DateTime<Utc>,
+) -> Option<Decision> {
+    /// A wait that nobody needs to be told of.
+    const SHORT: TimeDelta = TimeDelta::minutes(1);
+    let at = until.format("%Y-%m-%d %H:%M UTC");
+    let label = format!("Waiting for GitHub until {at}");
+    let has_begun = run.stage != Stage::Received;
+    let is_said = if has_begun { !is_first } else { run.label == label };
+    if until - now <= SHORT || is_said || run.status.is_end() {
+        return None;
+    }
+    let mut draft = Draft::of(run);
+    if !has_begun {
+        draft.stage(Stage::Received, &label);
+    }
+    draft.say(Event::progress(format!(
+        "GitHub takes so many requests an hour and no more. This run waits until {at}, and goes on \
+         by itself."
+    )));
+    Some(draft.finish(now))
 }
 
 /// Ends a run whose work cannot be done, with the reason.

@@ -20,6 +20,26 @@ const PAGES_AT_ONCE: u32 = 5_000;
 /// PostgreSQL allows 100 connections by default, which several replicas share.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
+/// A step of the schema: its number, its name, and its text for each database.
+macro_rules! migration {
+    ($version:literal, $name:literal) => {
+        (
+            $version,
+            $name,
+            include_str!(concat!("migrations/sqlite/000", $version, "_", $name, ".sql")),
+            include_str!(concat!("migrations/postgres/000", $version, "_", $name, ".sql")),
+        )
+    };
+}
+
+/// A step that has been released is never changed: databases have been through it.
+const SCHEMA: [(i64, &str, &str, &str); 4] = [
+    migration!(1, "begin"),
+    migration!(2, "turns"),
+    migration!(3, "folder_queues"),
+    migration!(4, "writes"),
+];
+
 /// Which database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -78,27 +98,12 @@ impl Dialect {
 
     /// The schema, step by step.
     pub(super) fn migrator(self) -> Migrator {
-        let (first, turns, folder_queues) = match self {
-            Self::Sqlite => (
-                include_str!("migrations/sqlite/0001_begin.sql"),
-                include_str!("migrations/sqlite/0002_turns.sql"),
-                include_str!("migrations/sqlite/0003_folder_queues.sql"),
-            ),
-            Self::Postgres => (
-                include_str!("migrations/postgres/0001_begin.sql"),
-                include_str!("migrations/postgres/0002_turns.sql"),
-                include_str!("migrations/postgres/0003_folder_queues.sql"),
-            ),
-        };
-        let migration = |version, description: &'static str, sql: &'static str| {
+        let migrations = SCHEMA.map(|(version, name, sqlite, postgres)| {
+            let sql = if self == Self::Sqlite { sqlite } else { postgres };
             let kind = MigrationType::Simple;
-            Migration::new(version, description.into(), kind, sql.into_sql_str(), false)
-        };
-        Migrator::with_migrations(vec![
-            migration(1, "begin", first),
-            migration(2, "turns", turns),
-            migration(3, "folder queues", folder_queues),
-        ])
+            Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
+        });
+        Migrator::with_migrations(migrations.into())
     }
 
     /// Begins to write. SQLite takes its one write lock at once, so that nothing read in the

@@ -28,6 +28,12 @@ impl Store {
             ("DELETE FROM deliveries WHERE received_at < $1", now - DELIVERIES_KEPT),
             ("DELETE FROM parked WHERE parked_at < $1", now - MESSAGES_KEPT),
             (
+                // Nobody counts them any more, and no step asks whether it has begun.
+                "DELETE FROM writes WHERE at < $1 AND NOT EXISTS
+                   (SELECT 1 FROM steps WHERE steps.id = writes.step AND settled_at IS NULL)",
+                now - TimeDelta::hours(1),
+            ),
+            (
                 // Walks over the links, which are few, and not over all runs that ever ended.
                 "DELETE FROM links WHERE EXISTS
                    (SELECT 1 FROM runs WHERE runs.id = links.run_id AND runs.ended_at < $1)",

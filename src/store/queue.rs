@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::rows::{
     RUN_COLUMNS, from_json, id_from, number_from, placeholders, run_from, time_from,
 };
-use super::{Error, Result, Store};
+use super::{Error, Result, Store, Tx};
 use crate::domain::{Run, RunId};
 use crate::plan::Step;
 use crate::plan::step::Lane;
@@ -162,13 +162,10 @@ impl Store {
         until: DateTime<Utc>,
         error: &str,
     ) -> Result<()> {
-        let update = sqlx::query(
-            "UPDATE steps SET state = 'ready', due_at = $3, attempt = attempt + 1, last_error = $4
-             WHERE id = $1 AND claims = $2 AND state = 'claimed'",
-        );
-        let update = update.bind(claimed.id.0).bind(claimed.claim);
-        let update = update.bind(until.timestamp_millis()).bind(error);
-        held(update.execute(&self.shared.write).await?.rows_affected())
+        let mut tx = self.begin().await?;
+        put_off(&mut tx, claimed, until, error).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Puts a step aside for somebody to look at. It holds up nothing.
@@ -218,6 +215,22 @@ impl ClaimedStep {
     pub(super) fn claim(&self) -> i64 {
         self.claim
     }
+}
+
+/// The next attempt is at this moment, and has the next number.
+pub(super) async fn put_off(
+    tx: &mut Tx,
+    claimed: &ClaimedStep,
+    until: DateTime<Utc>,
+    error: &str,
+) -> Result<()> {
+    let update = sqlx::query(
+        "UPDATE steps SET state = 'ready', due_at = $3, attempt = attempt + 1, last_error = $4
+         WHERE id = $1 AND claims = $2 AND state = 'claimed'",
+    );
+    let update = update.bind(claimed.id.0).bind(claimed.claim);
+    let update = update.bind(until.timestamp_millis()).bind(error);
+    held(update.execute(&mut **tx).await?.rows_affected())
 }
 
 /// Whether the claim still held: then its row was changed.

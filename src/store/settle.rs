@@ -1,9 +1,10 @@
 //! Settling: what a step has come to is written in one transaction with the steps that follow.
 
+use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
 use super::catalog::EntityChange;
-use super::queue::{ClaimedStep, StepId, held};
+use super::queue::{ClaimedStep, StepId, held, put_off};
 use super::rows::{from_json, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::observation::Link;
@@ -47,6 +48,26 @@ impl Store {
         tx.commit().await?;
         self.tell(run);
         self.tell_all(&next);
+        Ok(())
+    }
+
+    /// Puts a step of the work lane off, and writes down what the run says of that.
+    pub async fn postpone_and_say(
+        &self,
+        claimed: &ClaimedStep,
+        until: DateTime<Utc>,
+        error: &str,
+        said: &Decision,
+    ) -> Result<()> {
+        let run = &claimed.run.id;
+        let mut tx = self.begin().await?;
+        self.lock_run(&mut tx, run).await?;
+        put_off(&mut tx, claimed, until, error).await?;
+        self.update_run(&mut tx, &said.run).await?;
+        self.add_events(&mut tx, run, &said.events).await?;
+        self.add_steps(&mut tx, run, &said.steps).await?;
+        tx.commit().await?;
+        self.tell(run);
         Ok(())
     }
 

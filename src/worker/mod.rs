@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
+use crate::plan::{self, Step};
 use crate::store::{self, ClaimedStep, Store};
 
 pub use house::House;
@@ -124,6 +126,7 @@ impl Worker {
             }
             Ok(Done::Reported(also)) => self.store.settle_report(claimed, &also).await,
             Err(StepError::Fail(reason)) => self.fail(claimed, reason).await,
+            Err(StepError::Limited { reason, until }) => self.wait(claimed, &reason, until).await,
             Err(StepError::Retry { reason, until }) => self.postpone(claimed, &reason, until).await,
             Err(StepError::Unknown(reason)) => self.postpone(claimed, &reason, None).await,
         }
@@ -186,17 +189,41 @@ impl Worker {
         self.store.settle(claimed, &decision, None).await
     }
 
+    /// Waits for a limit, to the second, and says so in the run.
+    async fn wait(
+        &self,
+        claimed: &ClaimedStep,
+        reason: &str,
+        until: DateTime<Utc>,
+    ) -> Result<(), store::Error> {
+        if self.is_out_of_patience(claimed) {
+            return self.postpone(claimed, reason, Some(until)).await;
+        }
+        // A look is not asked for by anybody: nobody is told that it is late.
+        let is_first = claimed.attempt == 1 && claimed.step != Step::Look;
+        let said = plan::limited(claimed.run.clone(), until, is_first, self.clock.now());
+        match said {
+            Some(said) => self.store.postpone_and_say(claimed, until, reason, &said).await,
+            None => self.store.postpone(claimed, until, reason).await,
+        }
+    }
+
+    fn is_out_of_patience(&self, claimed: &ClaimedStep) -> bool {
+        let age = self.clock.now() - claimed.created_at;
+        age > backoff::PATIENCE && claimed.step.lane() == Lane::Work
+    }
+
     async fn postpone(
         &self,
         claimed: &ClaimedStep,
         reason: &str,
-        until: Option<chrono::DateTime<chrono::Utc>>,
+        until: Option<DateTime<Utc>>,
     ) -> Result<(), store::Error> {
         let now = self.clock.now();
         if reason.ends_with("panicked") && claimed.attempt >= PANICS {
             return self.store.park(claimed, reason).await;
         }
-        if now - claimed.created_at > backoff::PATIENCE && claimed.step.lane() == Lane::Work {
+        if self.is_out_of_patience(claimed) {
             let reason = format!("It did not work for a whole day: {reason}.");
             return self.fail(claimed, reason).await;
         }
@@ -215,6 +242,7 @@ impl Worker {
 fn observe(claimed: &ClaimedStep, done: &Result<Done, StepError>, took: Duration) {
     let decision = match done {
         Ok(_) => "done",
+        Err(StepError::Limited { .. }) => "limited",
         Err(StepError::Retry { .. }) => "retry",
         Err(StepError::Fail(_)) => "fail",
         Err(StepError::Unknown(_)) => "unknown",

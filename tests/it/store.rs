@@ -16,8 +16,8 @@ use towpath::domain::{
 use towpath::plan::step::{Lane, Progress};
 use towpath::plan::{Decision, Step};
 use towpath::store::{
-    Accepted, ClaimedStep, EntityChange, Error, Holder, Place, Recorded, RunFilter, StepState,
-    Store,
+    Accepted, ClaimedStep, EntityChange, Error, Holder, Place, Rate, Recorded, RunFilter,
+    StepState, Store, Turn,
 };
 
 use crate::support::postgres::new_database;
@@ -107,6 +107,8 @@ stories! {
     of_several_processes_one_has_the_turn_until_it_ends,
     whoever_asks_first_has_the_turn_until_it_ends,
     of_many_at_once_one_has_the_turn_and_nobody_is_forgotten,
+    what_is_created_goes_out_one_after_another_and_not_too_much_in_an_hour,
+    what_github_refuses_puts_off_all_that_follow_in_their_order,
 }
 
 fn request(id: &str) -> ActionRun {
@@ -780,6 +782,74 @@ async fn what_is_kept_is_found_again(database: Database) {
     store.keep("cursor", "1").await.unwrap();
     store.keep("cursor", "2").await.unwrap();
     assert_eq!(store.kept("cursor").await.unwrap().as_deref(), Some("2"));
+}
+
+/// Steps of as many runs, each about to create something.
+async fn creators(store: &Store, count: usize) -> Vec<ClaimedStep> {
+    let mut steps = Vec::new();
+    for n in 0..count {
+        begun(store, &format!("r_{n}"), vec![Step::Dispatch], vec![]).await;
+        steps.push(claim_one(store, Lane::Work).await);
+    }
+    steps
+}
+
+async fn what_is_created_goes_out_one_after_another_and_not_too_much_in_an_hour(
+    database: Database,
+) {
+    let (store, other_process) = (database.open().await, database.open().await);
+    let steps = creators(&store, 5).await;
+    let rate = Some(Rate { apart: Duration::from_secs(1), an_hour: 3 });
+    let now = database.clock.now();
+    let mut turns = Vec::new();
+    for (n, step) in steps.iter().enumerate() {
+        let store = if n % 2 == 0 { &store } else { &other_process };
+        turns.push(store.turn_to_write(step, "Acme", rate).await.unwrap());
+    }
+    let Turn::At(second) = turns[1] else { panic!("{turns:?}") };
+    let since = (second - now).num_milliseconds();
+    assert!((1000..30_000).contains(&since), "{since}");
+    let hour = chrono::TimeDelta::hours(1);
+    let third = second + chrono::TimeDelta::seconds(1);
+    assert_eq!(turns[0], Turn::Now);
+    assert_eq!(turns[2], Turn::At(third));
+    assert_eq!(turns[3], Turn::At(second - chrono::TimeDelta::seconds(1) + hour));
+    assert_eq!(turns[4], Turn::At(second + hour));
+
+    let again = store.turn_to_write(&steps[0], "acme", rate).await.unwrap();
+    assert_eq!(again, Turn::Begun, "it may have been sent");
+    store.give_back_turn(&steps[0], "acme", None).await.unwrap();
+    assert_eq!(store.turn_to_write(&steps[0], "acme", rate).await.unwrap(), Turn::Now);
+    let waits = store.turn_to_write(&steps[2], "acme", rate).await.unwrap();
+    assert_eq!(waits, Turn::At(third), "who has asked keeps the moment");
+    database.clock.advance(Duration::from_mins(1));
+    assert_eq!(other_process.turn_to_write(&steps[2], "acme", rate).await.unwrap(), Turn::Now);
+}
+
+async fn what_github_refuses_puts_off_all_that_follow_in_their_order(database: Database) {
+    let store = database.open().await;
+    let steps = creators(&store, 4).await;
+    let rate = Some(Rate { apart: Duration::from_secs(1), an_hour: 100 });
+    for step in &steps[..3] {
+        store.turn_to_write(step, "acme", rate).await.unwrap();
+    }
+    let until = database.clock.now() + Duration::from_mins(10);
+    for _ in 0..2 {
+        store.give_back_turn(&steps[0], "acme", Some(until)).await.unwrap();
+    }
+    let second = chrono::TimeDelta::seconds(1);
+    for (step, nth) in steps.iter().zip(0..) {
+        let turn = store.turn_to_write(step, "acme", rate).await.unwrap();
+        assert_eq!(turn, Turn::At(until + second * nth));
+    }
+    database.clock.advance(Duration::from_mins(20));
+    assert_eq!(store.turn_to_write(&steps[0], "acme", rate).await.unwrap(), Turn::Now);
+    let Turn::At(next) = store.turn_to_write(&steps[1], "acme", rate).await.unwrap() else {
+        panic!("after an outage, all are due at once");
+    };
+    assert!(next > database.clock.now() && next <= database.clock.now() + second);
+    let elsewhere = store.turn_to_write(&steps[3], "globex", None).await.unwrap();
+    assert!(matches!(elsewhere, Turn::At(_)), "a step has one turn");
 }
 
 async fn of_several_processes_one_has_the_turn_until_it_ends(database: Database) {

@@ -7,6 +7,7 @@ mod embedded_portal;
 mod exactly_once;
 mod faults;
 mod guardrails;
+mod limits;
 mod lost_deliveries;
 mod messages;
 mod poison;

@@ -20,6 +20,16 @@ pub(in crate::github) struct Answer {
     pub(in crate::github) body: Bytes,
 }
 
+/// An hourly budget, as the headers tell it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// `core`, `graphql`, `search`, …
+    pub(super) resource: &'a str,
+    pub(super) limit: i64,
+    pub(super) left: i64,
+    pub(super) resets_at: DateTime<Utc>,
+}
+
 impl Answer {
     /// Reads the body as JSON.
     pub(in crate::github) fn json<T: DeserializeOwned>(&self, doing: &str) -> Result<T, Error> {
@@ -40,9 +50,19 @@ impl Answer {
         self.headers.get(header)?.to_str().ok()
     }
 
-    /// What is left of the budget that the call was taken from, and which budget that is.
-    pub(super) fn budget(&self) -> Option<(&str, i64)> {
-        Some((self.text("x-ratelimit-resource")?, self.number("x-ratelimit-remaining")?))
+    /// The budget that the call was taken from, where there is one.
+    pub(super) fn budget(&self) -> Option<Told<'_>> {
+        Some(Told {
+            resource: self.text("x-ratelimit-resource")?,
+            limit: self.number("x-ratelimit-limit")?,
+            left: self.number("x-ratelimit-remaining")?,
+            resets_at: DateTime::from_timestamp(self.number("x-ratelimit-reset")?, 0)?,
+        })
+    }
+
+    /// Whether it was the last of an hourly budget, which alone is closed by that.
+    pub(in crate::github) fn is_used_up(&self) -> bool {
+        self.budget().is_some_and(|told| told.left == 0) && self.number("retry-after").is_none()
     }
 
     /// The cursor of the next page, from the `Link` header. Only the cursor: the address before it

@@ -69,6 +69,12 @@ impl Call {
         Self { method, body: Some(body), effect: Effect::Write, ..Self::get(doing, path) }
     }
 
+    /// The same, as one that may be repeated: nothing changes by it that anybody would see.
+    pub(super) fn harmless(mut self) -> Self {
+        self.effect = Effect::Read;
+        self
+    }
+
     /// A GraphQL document, which is a POST even when it only reads.
     pub(in crate::github) fn graphql(
         doing: impl Into<String>,

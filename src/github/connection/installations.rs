@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use super::answer::Answer;
 use super::call::Call;
 use super::identity::Identity;
+use super::pace::Pace;
 use super::transport::Transport;
 use crate::clock::Clock;
 use crate::github::Error;
@@ -29,6 +30,8 @@ pub(in crate::github) struct Installations {
     identity: Identity,
     clock: Clock,
     slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
+    /// By account, in lower case. The App itself is the one without a name.
+    paces: Mutex<HashMap<String, Pace>>,
     app_page: OnceCell<String>,
 }
 
@@ -48,9 +51,10 @@ struct Token {
 
 #[expect(clippy::cast_precision_loss, reason = "a budget has at most five digits")]
 fn show_budget(owner: &str, answer: &Answer) {
-    let Some((resource, left)) = answer.budget() else { return };
-    let labels = [("installation", owner.to_ascii_lowercase()), ("resource", resource.to_owned())];
-    metrics::gauge!("towpath_github_budget_remaining", &labels).set(left as f64);
+    let Some(told) = answer.budget() else { return };
+    let resource = told.resource.to_owned();
+    let labels = [("installation", owner.to_ascii_lowercase()), ("resource", resource)];
+    metrics::gauge!("towpath_github_budget_remaining", &labels).set(told.left as f64);
 }
 
 #[derive(Deserialize)]
@@ -67,23 +71,36 @@ struct Minted {
 
 impl Installations {
     pub(in crate::github) fn new(transport: Transport, identity: Identity, clock: Clock) -> Self {
-        Self { transport, identity, clock, slots: Mutex::default(), app_page: OnceCell::new() }
+        let (slots, paces) = (Mutex::default(), Mutex::default());
+        Self { transport, identity, clock, slots, paces, app_page: OnceCell::new() }
     }
 
     /// A call as the App itself.
     pub(in crate::github) async fn call_as_app(&self, call: &Call) -> Result<Answer, Error> {
         let token = self.identity.token(self.clock.now())?;
-        self.transport.send(call, Some(&token)).await
+        self.transport.send(call, Some(&token), &self.pace("")).await
+    }
+
+    /// Whether something new may be begun on an account. `Ok(false)`: GitHub sets no limits there.
+    pub(in crate::github) fn has_room(&self, owner: &str) -> Result<bool, Error> {
+        let doing = || format!("beginning something new for {owner}");
+        let room = self.pace(owner).has_room(self.clock.now());
+        room.map_err(|until| Error::RateLimited { doing: doing(), until })
+    }
+
+    /// Takes a limit to heart that was said in the body of an answer.
+    pub(in crate::github) fn heed(&self, owner: &str, refusal: &Error, answer: &Answer) {
+        self.pace(owner).heed(refusal, answer);
     }
 
     /// A call as the installation on `owner`. A token that is refused is replaced and the call
     /// repeated, once: a call that was refused has done nothing.
     pub(in crate::github) async fn call(&self, owner: &str, call: &Call) -> Result<Answer, Error> {
-        let token = self.token(owner, None).await?;
-        let answer = match self.transport.send(call, Some(&token.secret)).await {
+        let (token, pace) = (self.token(owner, None).await?, self.pace(owner));
+        let answer = match self.transport.send(call, Some(&token.secret), &pace).await {
             Err(Error::Unauthorized { .. }) => {
                 let token = self.token(owner, Some(token.number)).await?;
-                self.transport.send(call, Some(&token.secret)).await
+                self.transport.send(call, Some(&token.secret), &pace).await
             }
             answer => answer,
         };
@@ -123,6 +140,11 @@ impl Installations {
         slots.entry(owner.to_ascii_lowercase()).or_default().clone()
     }
 
+    fn pace(&self, owner: &str) -> Pace {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        paces.entry(owner.to_ascii_lowercase()).or_default().clone()
+    }
+
     /// A new token. An installation that is gone is looked up anew: the App may have been removed
     /// and installed again while no webhook reached us.
     async fn mint(&self, owner: &str, slot: &mut Slot) -> Result<Minted, Error> {
@@ -141,14 +163,9 @@ impl Installations {
     async fn mint_for(&self, owner: &str, installation: u64) -> Result<Minted, Error> {
         let doing = format!("getting a token for {owner}");
         let path = format!("/app/installations/{installation}/access_tokens");
-        let call = Call::write(Method::POST, doing, path, json!({}));
-        let answer = match self.call_as_app(&call).await {
-            // A token that nobody has seen does no harm.
-            Err(Error::Unclear { doing, reason }) => {
-                return Err(Error::Unavailable { doing, reason });
-            }
-            answer => answer.map_err(|error| suspended(owner, error))?,
-        };
+        // A token that nobody has seen does no harm.
+        let call = Call::write(Method::POST, doing, path, json!({})).harmless();
+        let answer = self.call_as_app(&call).await.map_err(|error| suspended(owner, error))?;
         answer.json(&call.doing)
     }
 

@@ -19,6 +19,7 @@ use tower_http::follow_redirect::policy::{
 
 use super::answer::{Answer, lost};
 use super::call::{Call, Place, Reading};
+use super::pace::Pace;
 use crate::clock::Clock;
 use crate::github::{Error, SetupError};
 
@@ -55,22 +56,32 @@ impl Transport {
         Ok(Self { octocrab: stack()?, graphql: graphql_address(&rest), rest, clock })
     }
 
-    /// Sends a request once. An answer below 300 is `Ok`.
-    pub(in crate::github) async fn send(
+    /// Sends a request of nobody's once: without proof of identity, and beside all limits.
+    pub(in crate::github) async fn send_as_nobody(&self, call: &Call) -> Result<Answer, Error> {
+        self.send(call, None, &Pace::default()).await
+    }
+
+    /// Sends a request once, if the limits let it go. An answer below 300 is `Ok`.
+    pub(super) async fn send(
         &self,
         call: &Call,
         authorization: Option<&SecretString>,
+        pace: &Pace,
     ) -> Result<Answer, Error> {
+        let admitted = pace.admit(call, self.clock.now())?;
         let request = self.request(call, authorization)?;
         let answer = tokio::time::timeout(TIME_LIMIT, self.exchange(call, request))
             .await
             .unwrap_or_else(|_| Err(call.lost(format!("nothing within {TIME_LIMIT:?}"))))?;
+        admitted.answered(&answer);
         if answer.status.is_success() {
             return Ok(answer);
         }
         let (status, request_id) = (answer.status.as_u16(), answer.request_id());
         tracing::info!(status, request_id, "GitHub refused: {}", call.doing);
-        Err(answer.refusal(&call.doing, call.effect, self.clock.now()))
+        let error = answer.refusal(&call.doing, call.effect, self.clock.now());
+        pace.heed(&error, &answer);
+        Err(error)
     }
 
     fn request(

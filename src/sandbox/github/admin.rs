@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::body::{node_id, with};
 use super::faults::Fault;
 use super::git::{Change, Git};
+use super::limits::Used;
 use super::refusal::{Answered, Refusal};
 use super::requests::RecordedRequest;
 use super::state::{AccountKind, Id, Installation, Mergeable, PullState, Repository, Team, World};
@@ -228,12 +229,16 @@ impl SandboxGitHub {
 
     /// Uses up the hourly budget of an organisation's installation.
     pub fn exhaust_rate_limit(&self, organization: &str) {
+        self.leave_of_rate_limit(organization, 0);
+    }
+
+    /// Uses up the hourly budgets of an organisation's installation but for so much.
+    pub fn leave_of_rate_limit(&self, organization: &str, left: u64) {
         self.with(|world| {
             let id = world.installation_by_login(organization);
-            let ends = world.now() + chrono::TimeDelta::hours(1);
+            let now = world.now();
             if let Some(found) = world.installations.iter_mut().find(|it| Some(it.id) == id) {
-                (found.rest_used, found.graphql_used) = (u64::MAX / 2, u64::MAX / 2);
-                found.window_ends = ends;
+                found.used = Used::but_for(left, now);
             }
         });
     }
@@ -633,9 +638,7 @@ impl World {
             permissions: self.app.permissions.clone(),
             suspended_at: None,
             created_at,
-            rest_used: 0,
-            graphql_used: 0,
-            window_ends: created_at + chrono::TimeDelta::hours(1),
+            used: Used::since(created_at),
         });
         let fields = json!({"action": "created", "repositories": self.repository_list(id), "requester": null});
         self.emit_installation("installation", id, fields);

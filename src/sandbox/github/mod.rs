@@ -12,6 +12,7 @@ mod connection;
 mod faults;
 mod git;
 mod graphql;
+mod limits;
 mod pulls;
 mod pump;
 mod references;
@@ -40,6 +41,7 @@ pub use admin::{Installed, PullRequest, SandboxPull, SandboxRepository};
 pub use auth::SANDBOX_APP_KEY;
 pub use check_runs::SandboxCheck;
 pub use faults::Fault;
+pub use limits::Limits;
 pub use pulls::MergeMethod;
 pub use requests::RecordedRequest;
 pub use run_control::{HeldWebhook, SandboxRun, WorkflowRun};
@@ -110,6 +112,8 @@ pub struct SandboxConfig {
     pub directory: PathBuf,
     /// Answer `return_run_details` as GHES before 3.21 does: with 422.
     pub legacy_dispatch: bool,
+    /// How much it takes.
+    pub limits: Limits,
     /// What executes workflows. `None`: runs stay queued until somebody drives them by hand.
     pub runner: Option<Arc<dyn WorkflowRunner>>,
 }
@@ -127,6 +131,7 @@ impl SandboxConfig {
             clock,
             directory,
             legacy_dispatch: false,
+            limits: Limits::Hourly,
             runner: None,
         }
     }
@@ -187,6 +192,7 @@ fn new_world(config: SandboxConfig, base_url: &str) -> World {
         directory: config.directory,
         base_url: base_url.to_owned(),
         legacy_dispatch: config.legacy_dispatch,
+        limits: config.limits,
         app: App {
             id: SANDBOX_APP_ID,
             client_id: SANDBOX_CLIENT_ID.to_owned(),

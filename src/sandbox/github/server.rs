@@ -8,13 +8,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use super::auth::Caller;
 use super::connection::{BreakableListener, Breaker};
 use super::faults::Fault;
+use super::limits::{Cost, secondary};
 use super::refusal::{Answered, Refusal};
 use super::requests::RecordedRequest;
 use super::rest::{self, Answer};
@@ -22,9 +23,6 @@ use super::{SandboxGitHub, graphql};
 
 /// GitHub takes about 40 MB of content in one commit; base64 makes that a third more.
 const LARGEST_BODY: usize = 64 << 20;
-/// Requests per hour and installation.
-/// <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>
-pub(crate) const HOURLY_LIMIT: u64 = 5_000;
 /// The API versions in service; the first is meant when none is named.
 const VERSIONS: [&str; 2] = ["2022-11-28", "2026-03-10"];
 
@@ -83,8 +81,8 @@ async fn handle(
     let mut released = github.inner().released.subscribe();
     let mut answer = match &fault {
         Some(Fault::AnswerBefore(status)) => trouble(*status),
-        Some(Fault::SecondaryLimit(wait)) => secondary_limit(403, wait.as_secs(), &fields),
-        Some(Fault::TooManyRequests(wait)) => secondary_limit(429, wait.as_secs(), &fields),
+        Some(Fault::SecondaryLimit(wait)) => secondary(403, wait.as_secs(), fields.first()),
+        Some(Fault::TooManyRequests(wait)) => secondary(429, wait.as_secs(), fields.first()),
         _ => answer(&github, &incoming).await,
     };
     if let Some(Fault::AnswerAfter(status)) = fault {
@@ -145,7 +143,8 @@ async fn answer(github: &SandboxGitHub, incoming: &Incoming) -> Answer {
         Err(refusal) => return Answer::refused(&refusal),
     };
     let is_graphql = incoming.path == "/graphql";
-    let counted = match github.with(|world| world.count(&caller, incoming, is_graphql)) {
+    let cost = Cost::of(incoming, is_graphql);
+    let counted = match github.with(|world| world.count(&caller, cost)) {
         Ok(counted) => counted,
         Err(answer) => return *answer,
     };
@@ -158,8 +157,7 @@ async fn answer(github: &SandboxGitHub, incoming: &Incoming) -> Answer {
         answer = conditional(answer, &incoming.headers);
     }
     // A 304 is free. <https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api>
-    let limits =
-        github.with(|world| world.settle_count(&counted, answer.status == 304, is_graphql));
+    let limits = github.with(|world| world.settle_count(&counted, answer.status == 304));
     answer.headers.extend(limits);
     answer.headers.push(("x-github-api-version-selected", version.to_owned()));
     answer
@@ -216,28 +214,6 @@ fn trouble(status: u16) -> Answer {
     Answer::json(status, json!({"message": reason.unwrap_or("Server Error")}))
 }
 
-fn secondary_limit(status: u16, seconds: u64, fields: &[String]) -> Answer {
-    let message =
-        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
-    let mut answer = match fields.first() {
-        Some(field) => {
-            let message = format!("was submitted too quickly ({field})");
-            Answer::json(
-                200,
-                json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "path": [field], "message": message}]}),
-            )
-        }
-        None => Answer::json(
-            status,
-            json!({"message": message, "documentation_url": "https://docs.github.com/rest"}),
-        ),
-    };
-    if fields.is_empty() {
-        answer.headers.push(("retry-after", seconds.to_string()));
-    }
-    answer
-}
-
 fn respond(answer: &Answer) -> Response {
     let mut response = Response::new(Body::from(answer.bytes()));
     *response.status_mut() =
@@ -264,87 +240,4 @@ impl Caller {
             _ => None,
         }
     }
-}
-
-/// Whose budget a request was charged to.
-pub(crate) struct Counted {
-    installation: Option<u64>,
-}
-
-impl super::state::World {
-    fn count(
-        &mut self,
-        caller: &Caller,
-        incoming: &Incoming,
-        is_graphql: bool,
-    ) -> Result<Counted, Box<Answer>> {
-        let (now, window) = (self.now(), chrono::TimeDelta::hours(1));
-        let installation = caller.installation();
-        let found = self.installations.iter_mut().find(|it| Some(it.id) == installation);
-        let Some(found) = found else {
-            return Ok(Counted { installation: None });
-        };
-        if found.window_ends <= now {
-            (found.rest_used, found.graphql_used, found.window_ends) = (0, 0, now + window);
-        }
-        if incoming.path == "/rate_limit" {
-            return Ok(Counted { installation: None });
-        }
-        let used = if is_graphql { &mut found.graphql_used } else { &mut found.rest_used };
-        if *used >= HOURLY_LIMIT {
-            let message = format!("API rate limit exceeded for installation ID {}.", found.id);
-            let mut answer = if is_graphql {
-                Answer::json(200, json!({"errors": [{"type": "RATE_LIMITED", "message": message}]}))
-            } else {
-                Answer::json(
-                    403,
-                    json!({"message": message, "documentation_url": "https://docs.github.com/rest"}),
-                )
-            };
-            answer.headers.extend(limit_headers(found, is_graphql));
-            return Err(Box::new(answer));
-        }
-        *used += 1;
-        Ok(Counted { installation })
-    }
-
-    fn settle_count(
-        &mut self,
-        counted: &Counted,
-        is_free: bool,
-        is_graphql: bool,
-    ) -> Vec<(&'static str, String)> {
-        let found = self.installations.iter_mut().find(|it| Some(it.id) == counted.installation);
-        let Some(found) = found else {
-            return Vec::new();
-        };
-        if is_free {
-            found.rest_used = found.rest_used.saturating_sub(1);
-        }
-        limit_headers(found, is_graphql)
-    }
-}
-
-fn limit_headers(
-    installation: &super::state::Installation,
-    is_graphql: bool,
-) -> Vec<(&'static str, String)> {
-    let used = if is_graphql { installation.graphql_used } else { installation.rest_used };
-    vec![
-        ("x-ratelimit-limit", HOURLY_LIMIT.to_string()),
-        ("x-ratelimit-remaining", HOURLY_LIMIT.saturating_sub(used).to_string()),
-        ("x-ratelimit-used", used.to_string()),
-        ("x-ratelimit-reset", installation.window_ends.timestamp().to_string()),
-        ("x-ratelimit-resource", if is_graphql { "graphql" } else { "core" }.to_owned()),
-    ]
-}
-
-pub(crate) fn limit_body(
-    installation: Option<&super::state::Installation>,
-    is_graphql: bool,
-    now: i64,
-) -> Value {
-    let used = installation.map_or(0, |it| if is_graphql { it.graphql_used } else { it.rest_used });
-    let reset = installation.map_or(now + 3600, |it| it.window_ends.timestamp());
-    json!({"limit": HOURLY_LIMIT, "used": used, "remaining": HOURLY_LIMIT.saturating_sub(used), "reset": reset})
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::limits::{Limits, Used};
 use super::refusal::{Answered, Refusal};
 use super::webhooks::Hooks;
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ pub(crate) struct World {
     pub(crate) directory: PathBuf,
     pub(crate) base_url: String,
     pub(crate) legacy_dispatch: bool,
+    pub(crate) limits: Limits,
     pub(crate) app: App,
     pub(crate) accounts: Vec<Account>,
     pub(crate) teams: Vec<Team>,
@@ -84,9 +86,7 @@ pub(crate) struct Installation {
     pub(crate) permissions: BTreeMap<String, String>,
     pub(crate) suspended_at: Option<Time>,
     pub(crate) created_at: Time,
-    pub(crate) rest_used: u64,
-    pub(crate) graphql_used: u64,
-    pub(crate) window_ends: Time,
+    pub(crate) used: Used,
 }
 
 #[derive(Clone)]

@@ -132,6 +132,11 @@ async fn a_dispatch_that_crashes_after_every_step() {
 }
 
 #[tokio::test]
+async fn a_dispatch_of_which_every_step_is_done_twice() {
+    dispatch_story(Trial::Twice).await;
+}
+
+#[tokio::test]
 async fn a_delete_of_which_every_step_is_done_twice() {
     delete_story(Trial::Twice).await;
 }

@@ -17,7 +17,7 @@ use towpath::clock::Clock;
 use towpath::config::Settings;
 use towpath::domain::RunId;
 use towpath::sandbox::github::{
-    Sandbox, SandboxConfig, SandboxGitHub, SandboxPull, SandboxRepository, SandboxRun,
+    Limits, Sandbox, SandboxConfig, SandboxGitHub, SandboxPull, SandboxRepository, SandboxRun,
 };
 use towpath::sandbox::portal::{Options, SandboxPort, Trigger};
 use towpath::store::Store;
@@ -53,6 +53,8 @@ pub(crate) struct World {
 pub(crate) struct Kind {
     /// GitHub Enterprise Server before 3.21.
     pub(crate) legacy_dispatch: bool,
+    /// How much GitHub takes.
+    pub(crate) limits: Limits,
     /// Without a commercial portal.
     pub(crate) embedded_portal: bool,
     /// The service receives, and does nothing: the story drives its worker.
@@ -68,6 +70,7 @@ impl Default for Kind {
         let main = include_str!("main.tf.tera").to_owned();
         Self {
             legacy_dispatch: false,
+            limits: Limits::Hourly,
             embedded_portal: false,
             by_hand: false,
             files: vec![("main.tf.tera".to_owned(), main, false)],
@@ -96,6 +99,7 @@ impl World {
         let mut config = SandboxConfig::new(folder.path().join("github"), clock.clone());
         config.webhook_secret = Some(WEBHOOK_SECRET.to_owned());
         config.legacy_dispatch = kind.legacy_dispatch;
+        config.limits = kind.limits;
         let github = Sandbox::start(config).await.unwrap();
         let options = Options { clock: clock.clone(), ..Options::default() };
         let portal = SandboxPort::start(options).await.unwrap();

@@ -8,8 +8,8 @@ use super::scalars::{DateTime, Uri};
 use super::{Maybe, maybe, world};
 use crate::sandbox::github::auth::Caller;
 use crate::sandbox::github::body::node_id;
+use crate::sandbox::github::limits::HOURLY_LIMIT;
 use crate::sandbox::github::refusal::{Answered, Refusal};
-use crate::sandbox::github::server::HOURLY_LIMIT;
 use crate::sandbox::github::state::{AccountKind, Id, World};
 
 pub(crate) struct Query;
@@ -79,9 +79,9 @@ impl Query {
                 cost: 1,
                 limit: number(HOURLY_LIMIT),
                 node_count: 1,
-                remaining: number(HOURLY_LIMIT.saturating_sub(found.graphql_used)),
-                reset_at: found.window_ends.into(),
-                used: number(found.graphql_used),
+                remaining: number(HOURLY_LIMIT.saturating_sub(found.used.graphql)),
+                reset_at: found.used.window_ends.into(),
+                used: number(found.used.graphql),
             })
         });
         found.ok()

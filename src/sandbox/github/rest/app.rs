@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::{Answer, Body, Call, Route, created, ok, route};
 use crate::sandbox::github::auth::{Access, Caller};
 use crate::sandbox::github::body::{time, with};
+use crate::sandbox::github::limits::limit_body;
 use crate::sandbox::github::refusal::{Answered, Refusal};
-use crate::sandbox::github::server::limit_body;
 use crate::sandbox::github::state::{AccountKind, Id, World};
 use crate::sandbox::github::webhooks::{Delivery, Outcome};
 

@@ -1,0 +1,210 @@
+//! How much the sandbox GitHub takes: an hourly budget of each API, as every answer tells it, and,
+//! where a test asks for it, the secondary limits that are told only when they are passed.
+//! <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+
+use std::collections::VecDeque;
+
+use axum::http::Method;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::auth::Caller;
+use super::graphql::root_fields;
+use super::rest::Answer;
+use super::server::Incoming;
+use super::state::{Id, Installation, Time, World};
+
+/// Requests per hour and installation, and points of GraphQL likewise.
+pub(crate) const HOURLY_LIMIT: u64 = 5_000;
+/// What creates content: so many in a minute and in an hour.
+const CREATED: [(usize, TimeDelta); 2] = [(80, TimeDelta::minutes(1)), (500, TimeDelta::hours(1))];
+/// Points in a minute: of REST, of GraphQL.
+const POINTS: [u64; 2] = [900, 2_000];
+
+/// Which limits hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// None, and answers tell of none: GitHub Enterprise Server as it comes.
+    None,
+    /// The hourly budgets.
+    Hourly,
+    /// The secondary limits as well.
+    All,
+}
+
+/// What an installation has used.
+#[derive(Default)]
+pub(crate) struct Used {
+    pub(crate) rest: u64,
+    pub(crate) graphql: u64,
+    pub(crate) window_ends: Time,
+    /// When content was created, the oldest first.
+    created: VecDeque<Time>,
+    /// Points of REST and of GraphQL, and when.
+    points: [VecDeque<(Time, u64)>; 2],
+}
+
+/// What a request counts for.
+#[derive(Clone, Copy)]
+pub(crate) struct Cost {
+    is_graphql: bool,
+    is_free: bool,
+    points: u64,
+    creates: bool,
+}
+
+/// Whose budget a request was charged to.
+pub(crate) struct Counted {
+    installation: Option<Id>,
+    is_graphql: bool,
+}
+
+impl Cost {
+    pub(crate) fn of(incoming: &Incoming, is_graphql: bool) -> Self {
+        let fields = if is_graphql { root_fields(&incoming.body) } else { Vec::new() };
+        let text = String::from_utf8_lossy(&incoming.body);
+        let is_mutation = is_graphql && text.contains("\"query\":\"mutation");
+        let is_write = is_mutation || (!is_graphql && incoming.method != Method::GET);
+        let creates_by_rest = incoming.method == Method::POST
+            && ["/pulls", "/dispatches", "/git/refs", "/issues", "/comments"]
+                .iter()
+                .any(|end| incoming.path.ends_with(end));
+        Self {
+            is_graphql,
+            is_free: incoming.path == "/rate_limit",
+            points: if is_write { 5 } else { 1 },
+            creates: creates_by_rest
+                || is_mutation && fields.iter().any(|field| field.starts_with("create")),
+        }
+    }
+}
+
+impl Used {
+    pub(crate) fn since(now: Time) -> Self {
+        Self { window_ends: now + TimeDelta::hours(1), ..Self::default() }
+    }
+
+    pub(crate) fn but_for(left: u64, now: Time) -> Self {
+        let used = HOURLY_LIMIT.saturating_sub(left);
+        Self { rest: used, graphql: used, ..Self::since(now) }
+    }
+
+    /// In how many seconds the secondary limits take this request, if not now.
+    fn too_soon(&mut self, cost: Cost, now: Time) -> Option<u64> {
+        let mut free_at: Option<Time> = None;
+        self.created.retain(|at| *at + CREATED[1].1 > now);
+        for (most, window) in CREATED.into_iter().filter(|_| cost.creates) {
+            let nth_last = self.created.len().checked_sub(most).map(|index| self.created[index]);
+            free_at = free_at.max(nth_last.map(|at| at + window).filter(|at| *at > now));
+        }
+        let points = &mut self.points[usize::from(cost.is_graphql)];
+        points.retain(|(at, _)| *at + TimeDelta::minutes(1) > now);
+        let used: u64 = points.iter().map(|(_, points)| points).sum();
+        if used + cost.points > POINTS[usize::from(cost.is_graphql)] {
+            free_at = free_at.max(points.front().map(|(at, _)| *at + TimeDelta::minutes(1)));
+        }
+        let wait = (free_at? - now).num_milliseconds();
+        Some(u64::try_from(wait).unwrap_or_default().div_ceil(1000))
+    }
+
+    fn remember(&mut self, cost: Cost, now: Time) {
+        if cost.creates {
+            self.created.push_back(now);
+        }
+        self.points[usize::from(cost.is_graphql)].push_back((now, cost.points));
+    }
+}
+
+impl World {
+    pub(crate) fn count(&mut self, caller: &Caller, cost: Cost) -> Result<Counted, Box<Answer>> {
+        let (now, limits, is_graphql) = (self.now(), self.limits, cost.is_graphql);
+        let installation = caller.installation();
+        let found = self.installations.iter_mut().find(|it| Some(it.id) == installation);
+        let Some(found) = found.filter(|_| limits != Limits::None && !cost.is_free) else {
+            return Ok(Counted { installation: None, is_graphql });
+        };
+        if found.used.window_ends <= now {
+            (found.used.rest, found.used.graphql) = (0, 0);
+            found.used.window_ends = now + TimeDelta::hours(1);
+        }
+        let too_soon = found.used.too_soon(cost, now).filter(|_| limits == Limits::All);
+        if let Some(wait) = too_soon {
+            let field = is_graphql.then(|| "createPullRequest".to_owned());
+            let mut answer = secondary(403, wait, field.as_ref());
+            answer.headers.extend(limit_headers(found, is_graphql));
+            return Err(Box::new(answer));
+        }
+        let used = if is_graphql { &mut found.used.graphql } else { &mut found.used.rest };
+        if *used >= HOURLY_LIMIT {
+            return Err(Box::new(used_up(found, is_graphql)));
+        }
+        *used += 1;
+        found.used.remember(cost, now);
+        Ok(Counted { installation, is_graphql })
+    }
+
+    pub(crate) fn settle_count(
+        &mut self,
+        counted: &Counted,
+        is_free: bool,
+    ) -> Vec<(&'static str, String)> {
+        let found = self.installations.iter_mut().find(|it| Some(it.id) == counted.installation);
+        let Some(found) = found else {
+            return Vec::new();
+        };
+        if is_free {
+            found.used.rest = found.used.rest.saturating_sub(1);
+        }
+        limit_headers(found, counted.is_graphql)
+    }
+}
+
+fn used_up(installation: &Installation, is_graphql: bool) -> Answer {
+    let message = format!("API rate limit exceeded for installation ID {}.", installation.id);
+    let mut answer = if is_graphql {
+        Answer::json(200, json!({"errors": [{"type": "RATE_LIMITED", "message": message}]}))
+    } else {
+        Answer::json(
+            403,
+            json!({"message": message, "documentation_url": "https://docs.github.com/rest"}),
+        )
+    };
+    answer.headers.extend(limit_headers(installation, is_graphql));
+    answer
+}
+
+/// A secondary limit in GitHub's words; of GraphQL with HTTP 200, at the field that it names.
+pub(crate) fn secondary(status: u16, seconds: u64, field: Option<&String>) -> Answer {
+    if let Some(field) = field {
+        let message = format!("was submitted too quickly ({field})");
+        return Answer::json(
+            200,
+            json!({"data": null, "errors": [{"type": "UNPROCESSABLE", "path": [field], "message": message}]}),
+        );
+    }
+    let message =
+        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+    let mut answer = Answer::json(
+        status,
+        json!({"message": message, "documentation_url": "https://docs.github.com/rest"}),
+    );
+    answer.headers.push(("retry-after", seconds.to_string()));
+    answer
+}
+
+fn limit_headers(installation: &Installation, is_graphql: bool) -> Vec<(&'static str, String)> {
+    let used = if is_graphql { installation.used.graphql } else { installation.used.rest };
+    vec![
+        ("x-ratelimit-limit", HOURLY_LIMIT.to_string()),
+        ("x-ratelimit-remaining", HOURLY_LIMIT.saturating_sub(used).to_string()),
+        ("x-ratelimit-used", used.to_string()),
+        ("x-ratelimit-reset", installation.used.window_ends.timestamp().to_string()),
+        ("x-ratelimit-resource", if is_graphql { "graphql" } else { "core" }.to_owned()),
+    ]
+}
+
+pub(crate) fn limit_body(installation: Option<&Installation>, is_graphql: bool, now: i64) -> Value {
+    let used = installation.map_or(0, |it| if is_graphql { it.used.graphql } else { it.used.rest });
+    let reset = installation.map_or(now + 3600, |it| it.used.window_ends.timestamp());
+    json!({"limit": HOURLY_LIMIT, "used": used, "remaining": HOURLY_LIMIT.saturating_sub(used), "reset": reset})
+}
