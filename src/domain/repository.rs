@@ -213,6 +213,29 @@ impl From<CommitSha> for String {
     }
 }
 
+/// Who may see a repository. GitHub's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Who was given access.
+    Private,
+    /// Everybody of the enterprise.
+    Internal,
+    /// Everybody.
+    Public,
+}
+
+impl Visibility {
+    /// GitHub's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Internal => "internal",
+            Self::Public => "public",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use super::action_run::{ActionRun, Operation};
 use super::entity::EntityRef;
 use super::ids::{PullRequestNumber, RunId, TemplateName, WorkflowRunId};
 use super::observation::{Conclusion, PullRequestState, RunPhase};
-use super::repository::{BranchName, CommitSha, RepositoryName};
+use super::repository::{BranchName, CommitSha, RepositoryName, Visibility};
 
 /// Everything that is known of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -284,6 +284,9 @@ pub struct PullRequestWork {
     /// same folder, or its run.
     #[serde(default)]
     pub behind: Option<String>,
+    /// The repository that is made for it, where it has no pull request.
+    #[serde(default)]
+    pub new_repository: Option<NewRepository>,
     /// What it was rendered on, once it was.
     #[serde(default)]
     pub rendered_on: Option<RenderedOn>,
@@ -302,6 +305,29 @@ pub struct PullRequestWork {
     /// Every run or mark that may be the apply.
     #[serde(default)]
     pub applies: Vec<ApplyFacts>,
+}
+
+impl PullRequestWork {
+    /// The commit that brought the change to its base: the merge, or a new repository's first one.
+    pub fn landed(&self) -> Option<&CommitSha> {
+        match &self.new_repository {
+            Some(new) => new.first_commit.as_ref(),
+            None => self.pull_request.as_ref()?.merge_commit.as_ref(),
+        }
+    }
+}
+
+/// A repository that a run makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRepository {
+    /// What it says of itself, when it is done.
+    pub description: String,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// The repository that it is made from.
+    pub from: Option<RepositoryName>,
+    /// The commit that has the run's files, once it is made.
+    pub first_commit: Option<CommitSha>,
 }
 
 /// What stood on the base where a change was made.

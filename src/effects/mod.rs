@@ -7,6 +7,7 @@ mod catalog;
 mod dispatch;
 mod error;
 mod events;
+mod new_repository;
 mod pace;
 mod preview;
 mod propose;
@@ -130,6 +131,8 @@ impl Effects {
             Step::Dispatch | Step::Propose | Step::StoreSecret(_) => self.create(claimed).await,
             Step::Find(find) => self.find(run, find, claimed).await,
             Step::Decorate(decorate) => self.decorate(run, decorate).await,
+            Step::CreateRepository => self.create_repository(run).await,
+            Step::FirstCommit => self.first_commit(run, claimed).await,
             Step::RenderAgain(ask) => self.render_again(run, ask).await,
             Step::MoveBranch(step) => self.move_branch(run, step).await,
             Step::Compare(compare) => self.compare(run, compare).await,

@@ -2,7 +2,7 @@
 //! done.
 
 use crate::domain::standing::Standing;
-use crate::domain::{ActionRun, Run};
+use crate::domain::{ActionRun, BranchName, CommitSha, RepositoryName, Run};
 use crate::plan::{self, Foreseen, Preview, Proposing, Ready};
 use crate::template::ActionOf;
 
@@ -31,6 +31,9 @@ impl Effects {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Preview::Refused(refusal)),
         };
+        if plan::new_repository(run).is_some() {
+            return self.preview_repository(run, action, asked.repository).await;
+        }
         let expected = self.expected_path(run, &asked).await?;
         let found = self.find_target(&asked, action, expected.as_deref()).await?;
         let Some((path, standing)) = found else {
@@ -41,6 +44,40 @@ impl Effects {
             Ok(Proposing::Nothing | Proposing::Texts(_)) => Preview::Nothing { path },
             Err(refusal) => Preview::Refused(refusal),
         })
+    }
+
+    async fn preview_repository(
+        &self,
+        run: &Run,
+        action: &ActionOf,
+        name: RepositoryName,
+    ) -> Result<Preview> {
+        if self.github.repository(&name).await?.is_some() {
+            return Ok(Preview::Refused(plan::name_taken(&name)));
+        }
+        let standing = nothing_in(name);
+        Ok(match self.decide(run, action, &standing, "").await? {
+            Ok(Proposing::Ready(ready)) => change(*ready, &standing),
+            Ok(Proposing::Nothing | Proposing::Texts(_)) => {
+                Preview::Nothing { path: String::new() }
+            }
+            Err(refusal) => Preview::Refused(refusal),
+        })
+    }
+}
+
+/// A repository that is not there yet, in which nothing stands.
+fn nothing_in(repository: RepositoryName) -> Standing {
+    Standing {
+        repository,
+        repository_node_id: String::new(),
+        base: BranchName::new("main").expect("a word is the name of a branch"),
+        base_sha: CommitSha::new("0".repeat(40)).expect("forty digits are a commit's name"),
+        files: Vec::new(),
+        own_branch: None,
+        own_pull_request: None,
+        labels: Vec::new(),
+        reviewers: Vec::new(),
     }
 }
 

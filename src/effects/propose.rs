@@ -191,15 +191,18 @@ impl Effects {
     }
 
     pub(super) async fn look_at_folder(&self, asked: &Asked, path: &str) -> Result<Standing> {
-        let question = TargetQuestion {
-            repository: &asked.repository,
-            base: asked.base.as_ref(),
-            path,
-            branch: &asked.branch,
-            labels: &asked.labels,
-            reviewers: &asked.reviewers,
-        };
-        Ok(self.github.look_at_target(question).await?)
+        Ok(self.github.look_at_target(question(asked, path)).await?)
+    }
+}
+
+pub(super) fn question<'a>(asked: &'a Asked, path: &'a str) -> TargetQuestion<'a> {
+    TargetQuestion {
+        repository: &asked.repository,
+        base: asked.base.as_ref(),
+        path,
+        branch: &asked.branch,
+        labels: &asked.labels,
+        reviewers: &asked.reviewers,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use serde_json::Map;
 
-use crate::domain::Run;
 use crate::domain::observation::{
     Observation, PullRequestState, RunPhase, SignalKind, WorkflowJobSeen,
 };
 use crate::domain::run::{ApplySignal, Event, PullRequestWork, Stage, Work, WorkflowWork};
+use crate::domain::{CommitSha, Run};
 use crate::github::RunsOf;
 use crate::plan::step::{Compare, Decorate, Explain, ReadOutputs, ReadPlan};
 use crate::plan::{self, Answer};
@@ -87,6 +87,9 @@ impl Effects {
     }
 
     async fn look_at_change(&self, work: &PullRequestWork) -> Result<Vec<Observation>> {
+        if work.new_repository.is_some() {
+            return self.look_at_apply(work, None, work.landed()).await;
+        }
         let Some(facts) = &work.pull_request else { return Ok(Vec::new()) };
         let look = self.github.pull_request(&work.repository, facts.number).await?;
         let merge_commit = look.pull_request.merge_commit.clone();
@@ -99,13 +102,26 @@ impl Effects {
             let runs = self.github.workflow_runs_for(&work.repository, file, RunsOf::Commit(&head));
             seen.extend(runs.await?.into_iter().map(Observation::WorkflowRun));
         }
+        seen.extend(self.look_at_apply(work, Some(&head), merge_commit.as_ref()).await?);
+        Ok(seen)
+    }
+
+    /// What says on the head of the pull request, or on what brought the change to its base, that it
+    /// is applied.
+    async fn look_at_apply(
+        &self,
+        work: &PullRequestWork,
+        head: Option<&CommitSha>,
+        landed: Option<&CommitSha>,
+    ) -> Result<Vec<Observation>> {
+        let mut seen = Vec::new();
         let marks = match &work.apply {
             ApplySignal::Status(_) => SignalKind::Status,
             ApplySignal::Check(_) => SignalKind::Check,
             ApplySignal::Deployment(_) => SignalKind::Deployment,
             ApplySignal::Merge => return Ok(seen),
             ApplySignal::Workflow(file) => {
-                if let (Some(_), Some(base)) = (&merge_commit, &work.base) {
+                if let (Some(_), Some(base)) = (landed, &work.base) {
                     let of = RunsOf::Branch(base);
                     let runs = self.github.workflow_runs_for(&work.repository, file, of).await?;
                     // The list is the newest first; what was seen first is taken in first.
@@ -114,7 +130,7 @@ impl Effects {
                 return Ok(seen);
             }
         };
-        for sha in [Some(&head), merge_commit.as_ref()].into_iter().flatten() {
+        for sha in [head, landed].into_iter().flatten() {
             let signals = self.github.signals_on(&work.repository, sha, marks).await?;
             seen.extend(signals.into_iter().map(Observation::Signal));
         }

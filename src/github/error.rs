@@ -27,6 +27,12 @@ pub enum Error {
         /// What was being done.
         doing: String,
     },
+    /// The repository has no commit yet.
+    #[error("{repository} is empty")]
+    Empty {
+        /// Which.
+        repository: String,
+    },
     /// A permission is missing.
     #[error("{doing}: forbidden: {message}")]
     Forbidden {
@@ -116,6 +122,9 @@ impl Error {
                  may not see it: check the name, and whether the repository is among those that \
                  the App is installed on."
             ),
+            Self::Empty { repository } => {
+                format!("{repository} is empty. Make a first commit there, and try again.")
+            }
             Self::Forbidden { doing, needs: Some(needs), .. } => format!(
                 "GitHub does not let the App do that ({doing}): it needs the permission {needs}. \
                  Grant it in the App's settings, and accept it where the App is installed."

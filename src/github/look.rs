@@ -165,10 +165,10 @@ fn base_of(
     let repository = &found.name_with_owner;
     let target = found.base.as_ref().and_then(|base| Some((&base.name, base.target.as_ref()?)));
     let Some((name, target)) = target else {
-        let message = match question.base {
-            Some(base) => format!("{repository} has no branch {base}"),
-            None => format!("{repository} is empty: it needs a first commit"),
+        let Some(base) = question.base else {
+            return Err(Error::Empty { repository: repository.to_string() });
         };
+        let message = format!("{repository} has no branch {base}");
         return Err(Error::Invalid { doing: doing.to_owned(), message });
     };
     let base = BranchName::new(name.as_str()).map_err(unusable(doing))?;

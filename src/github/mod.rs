@@ -21,6 +21,7 @@ mod move_branch;
 mod propose;
 mod pulls;
 mod registration;
+mod repositories;
 mod secrets;
 mod shapes;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use move_branch::BranchMove;
 pub use propose::ProposalState;
 pub use pulls::PullRequestLook;
 pub use registration::Registry;
+pub use repositories::RepositorySeen;
 pub use workflows::{Dispatched, RunsOf};
 
 use crate::clock::Clock;

@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::observation::{Conclusion, Link};
-use crate::domain::run::{EntityPlan, Event, PullRequestWork, Run, Stage, Work, WorkflowWork};
+use crate::domain::run::{
+    EntityPlan, Event, NewRepository, PullRequestWork, Run, Stage, Work, WorkflowWork,
+};
 use crate::domain::{
     ActionRun, BranchName, Invocation, Operation, RepositoryName, WorkflowInvocation,
 };
-use crate::template::{ActionKind, ActionOf, Templates, context, inputs, render};
+use crate::template::{self, ActionKind, ActionOf, Templates, context, inputs, render};
 
 use super::draft::Draft;
 use super::proposal::{catalog_entity, title_of};
@@ -166,6 +168,11 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
     let repository = render::text(&target.repository, &context)
         .map_err(|error| Refusal::because(format!("The target repository: {error}.")))?;
     let repository = parse_repository(&repository)?;
+    let new_repository = new_repository(target.new.as_ref(), &context)?;
+    let (first, line) = match new_repository {
+        Some(_) => (Step::CreateRepository, format!("The repository {repository} is being made.")),
+        None => (Step::Propose, format!("A change to {repository} is being prepared.")),
+    };
     let branch = BranchName::of_run(&run.request.action, &run.id);
     let work = PullRequestWork {
         template: template.name.clone(),
@@ -174,6 +181,7 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
         branch: branch.clone(),
         path: None,
         behind: None,
+        new_repository,
         rendered_on: None,
         context,
         plan: template.plan.clone(),
@@ -186,11 +194,34 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
     Ok(Begun {
         title: Some(title_of(run, action)),
         operation: Some(operation),
-        line: format!("A change to {repository} is being prepared."),
+        line,
         links: vec![Link::branch(&repository, &branch)],
         work: Some(Work::PullRequest(Box::new(work))),
-        first: Step::Propose,
+        first,
     })
+}
+
+/// Longest description of a repository that GitHub takes, in characters.
+const DESCRIPTION_LIMIT: usize = 350;
+
+fn new_repository(
+    spec: Option<&template::NewRepository>,
+    context: &Value,
+) -> Result<Option<NewRepository>, Refusal> {
+    let Some(spec) = spec else { return Ok(None) };
+    let rendered = |what: &str, text: &str| {
+        render::text(text, context)
+            .map_err(|error| Refusal::because(format!("The new repository's {what}: {error}.")))
+    };
+    let description = spec.description.as_deref().unwrap_or_default();
+    let description = words::one_line(&rendered("description", description)?, DESCRIPTION_LIMIT);
+    let from = spec.from.as_deref().map(|from| rendered("origin", from)).transpose()?;
+    Ok(Some(NewRepository {
+        description,
+        visibility: spec.visibility,
+        from: from.as_deref().map(parse_repository).transpose()?,
+        first_commit: None,
+    }))
 }
 
 /// What becomes of the catalog when the work has gone well.

@@ -8,6 +8,7 @@ mod conclude;
 mod draft;
 mod folder_queue;
 mod foresee;
+mod new_repository;
 mod patch;
 mod proposal;
 mod pull_request;
@@ -24,6 +25,9 @@ pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
 pub use folder_queue::{ask_again, wait_behind};
 pub use foresee::{Foreseen, Preview, foresee, preview_id};
+pub use new_repository::{
+    being_made_by, first_committed, has_first_commit, name_taken, new_repository, repository_made,
+};
 pub use patch::{Patch, PatchKind, patches};
 pub use proposal::{
     Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, nowhere, propose,

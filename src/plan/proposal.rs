@@ -59,6 +59,7 @@ pub fn ask(run: &Run, action: &ActionOf) -> Result<Asked, Refusal> {
     let base = target.base.as_deref().map(|base| rendered("branch", base)).transpose()?;
     let base = base.map(BranchName::new).transpose();
     let folder = match (action.action.operation, catalog_entity(run, template)?) {
+        _ if target.new.is_some() => Target::Path(String::new()),
         (Operation::Day2 | Operation::Delete, Some(entity)) => Target::Entity(entity),
         _ => Target::Path(
             render::path(&target.path, &work.context)
@@ -191,7 +192,10 @@ fn create(run: &Run, action: &ActionOf, ground: Ground<'_>) -> Result<Planned, R
         catalog: catalog_of(template, &work.context)?,
         files: BTreeMap::new(),
     };
-    let change = change::create(ground.path, &rendered, manifest, &ground.standing.files);
+    // What GitHub begins a new repository with is nobody's work.
+    let is_new = work.new_repository.is_some();
+    let standing = if is_new { &[][..] } else { &ground.standing.files };
+    let change = change::create(ground.path, &rendered, manifest, standing);
     Ok(Planned {
         change: change.map_err(refused)?,
         inputs,
@@ -323,7 +327,8 @@ fn title(work: &PullRequestWork, action: &ActionOf, path: &str) -> Result<String
             .map_err(|error| Refusal::because(format!("The pull request's title: {error}.")))
     } else {
         let action = values["action"]["title"].as_str().unwrap_or_default().to_owned();
-        Ok(body::title(&format!("{action}: {path}")))
+        let what = if path.is_empty() { work.repository.to_string() } else { path.to_owned() };
+        Ok(body::title(&format!("{action}: {what}")))
     }
 }
 

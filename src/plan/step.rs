@@ -50,6 +50,10 @@ pub enum Step {
     Propose,
     /// Labels the pull request and asks for reviews.
     Decorate(Decorate),
+    /// Makes the repository that the run is about.
+    CreateRepository,
+    /// Writes the run's files into the repository that it has made.
+    FirstCommit,
     /// Renders an open pull request again, if it has to be.
     RenderAgain(RenderAgain),
     /// Moves the branch of a pull request to what was rendered again.
@@ -104,6 +108,8 @@ impl Step {
             Self::Find(_) => "find",
             Self::Propose => "propose",
             Self::Decorate(_) => "decorate",
+            Self::CreateRepository => "create_repository",
+            Self::FirstCommit => "first_commit",
             Self::RenderAgain(_) => "render_again",
             Self::MoveBranch(_) => "move_branch",
             Self::Observe(_) => "observe",

@@ -112,6 +112,7 @@ fn change(apply: ApplySignal) -> Run {
         base: None,
         branch: BranchName::new("towpath/add_database/r_1").unwrap(),
         behind: None,
+        new_repository: None,
         rendered_on: None,
         path: None,
         context: json!({}),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifest::{FILE_NAME, FileRecord, Manifest, blob_id};
 use super::merge::merge;
-use super::render::RenderedFile;
+use super::render::{RenderedFile, below};
 use crate::domain::standing::{FileAddition, FileChanges, FileMode, StandingFile};
 
 /// A change, and what is to be said of it.
@@ -243,7 +243,7 @@ pub fn manifest_of(
     target: &str,
     standing: &[StandingFile],
 ) -> Option<Result<Manifest, super::Diagnostic>> {
-    let path = format!("{target}/{FILE_NAME}");
+    let path = below(target, FILE_NAME);
     let file = standing.iter().find(|file| file.path == path)?;
     Some(Manifest::parse(&path, file.text.as_deref().unwrap_or_default()))
 }
@@ -276,7 +276,7 @@ fn is_at(target: &str, path: &str) -> bool {
 }
 
 fn is_at_below(target: &str, path: &str) -> bool {
-    path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
+    target.is_empty() || path.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn relative(target: &str, path: &str) -> String {
@@ -310,7 +310,7 @@ fn add_manifest(
     manifest: &Manifest,
 ) {
     let contents = manifest.to_text().into_bytes();
-    add(changes, standing, format!("{target}/{FILE_NAME}"), contents, false);
+    add(changes, standing, below(target, FILE_NAME), contents, false);
 }
 
 #[cfg(test)]

@@ -134,7 +134,10 @@ fn acted(template: &Template, action: &ActionSpec, test: &GoldenTest) -> Result<
         }
         ActionKind::Files => {
             let target = template.target.as_ref().ok_or("the template has no target")?;
-            let path = render::path(&target.path, &context).map_err(|e| e.to_string())?;
+            let path = match target.new {
+                Some(_) => String::new(),
+                None => render::path(&target.path, &context).map_err(|e| e.to_string())?,
+            };
             let files = render::files(template, &context, &path).map_err(|e| e.to_string())?;
             Ok(Outcome::Files(files.into_iter().map(as_text).collect()))
         }

@@ -23,6 +23,8 @@ pub const WORKFLOW: [&str; 4] = ["repository", "file", "ref", "inputs"];
 pub const SECRET: [&str; 4] = ["repository", "environment", "name", "value"];
 /// Of `target`.
 pub const TARGET: [&str; 3] = ["repository", "base", "path"];
+/// Of `repository` of `target`, where it makes one.
+pub const NEW_REPOSITORY: [&str; 4] = ["create", "description", "visibility", "from"];
 /// Of `pull_request`.
 pub const PULL_REQUEST: [&str; 5] = ["title", "body", "reviewers", "labels", "draft"];
 /// Of `plan`.

@@ -10,7 +10,7 @@ use super::keys;
 use super::lint::Lint;
 use super::located::{Content, Located};
 use super::shared::{self, Shared};
-use super::spec::{ActionKind, ActionOf, ActionSpec, Approval, PullRequestSpec, Target, Template};
+use super::spec::{ActionKind, ActionOf, ActionSpec, Approval, PullRequestSpec, Template};
 use crate::domain::observation::Conclusion;
 use crate::domain::run::ApplySignal;
 use crate::domain::{ActionId, BlueprintId, Operation, TemplateName};
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
             .map_or_else(|| serde_json::json!({"type": "object"}), Located::to_json);
         let schema = self.schema(&inputs, root.get("inputs"));
         let actions = self.actions(&root, &inputs);
-        let target = root.get("target").map(|target| self.target(target));
+        let target = self.target(&root, &actions);
         let writes_files = actions.iter().any(|action| action.kind == ActionKind::Files);
         let files = self.files(&root, writes_files);
         if writes_files && target.is_none() {
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn known_keys(&mut self, map: &Located, what: &str, known: &[&str]) {
+    pub(super) fn known_keys(&mut self, map: &Located, what: &str, known: &[&str]) {
         if !matches!(map.content, Content::Map(_)) {
             self.say(map.place, format!("`{what}` must be a map of {}", known.join(", ")));
         }
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn required_text(&mut self, map: &Located, key: &str, what: &str) -> Option<String> {
+    pub(super) fn required_text(&mut self, map: &Located, key: &str, what: &str) -> Option<String> {
         if map.get(key).is_none() {
             self.say(map.place, format!("`{what}` needs `{key}`"));
         }
@@ -391,15 +391,6 @@ impl<'a> Reader<'a> {
             }
         }
         conclusions
-    }
-
-    fn target(&mut self, spec: &Located) -> Target {
-        self.known_keys(spec, "target", &keys::TARGET);
-        Target {
-            repository: self.required_text(spec, "repository", "target").unwrap_or_default(),
-            base: self.text_at(spec, "base"),
-            path: self.required_text(spec, "path", "target").unwrap_or_default(),
-        }
     }
 
     fn pull_request(&mut self, spec: &Located) -> PullRequestSpec {

@@ -19,6 +19,7 @@ mod language;
 mod lint;
 mod load;
 mod load_files;
+mod load_target;
 mod located;
 pub mod manifest;
 mod merge;
@@ -36,7 +37,9 @@ pub use language::FileKind;
 pub use load::{SourceFile, Templates};
 pub use manifest::Manifest;
 pub use render::{RenderError, RenderedFile};
-pub use spec::{ActionKind, ActionOf, ActionSpec, Approval, PullRequestSpec, Target, Template};
+pub use spec::{
+    ActionKind, ActionOf, ActionSpec, Approval, NewRepository, PullRequestSpec, Target, Template,
+};
 
 #[cfg(test)]
 mod tests;

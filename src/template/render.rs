@@ -208,7 +208,8 @@ pub fn files(
     context: &Value,
     target_path: &str,
 ) -> Result<Vec<RenderedFile>, RenderError> {
-    if let Some(fault) = path_fault(target_path) {
+    // Nothing stands for all of a new repository.
+    if let Some(fault) = path_fault(target_path).filter(|_| !target_path.is_empty()) {
         return Err(RenderError::new(format!("the path `{target_path}` cannot be used: {fault}")));
     }
     if template.files.len() > MOST_FILES {
@@ -236,12 +237,17 @@ pub fn files(
     Ok(rendered)
 }
 
+/// A file of a folder, from the repository's root; the folder is empty where it is the root.
+pub(super) fn below(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
 fn one(file: &TemplateFile, context: &Value, target: &str) -> Result<RenderedFile, RenderError> {
     let name = path(&file.path, context)?;
     if name.eq_ignore_ascii_case(super::manifest::FILE_NAME) {
         return Err(RenderError::new(format!("`{name}` is written by the program itself")));
     }
-    let path = format!("{target}/{name}");
+    let path = below(target, &name);
     let contents = match &file.contents {
         FileContents::Copied(bytes) => bytes.clone(),
         FileContents::Rendered(compiled) => contents(compiled, &path, context)?.into_bytes(),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::engine::Compiled;
 use crate::domain::observation::Conclusion;
+use crate::domain::repository::Visibility;
 use crate::domain::run::ApplySignal;
 use crate::domain::{ActionId, BlueprintId, Operation, TemplateName};
 
@@ -120,15 +121,28 @@ pub(super) enum FileContents {
     Rendered(Compiled),
 }
 
-/// Where files go. All three are expressions.
+/// Where files go. Repository, base and path are expressions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// `owner/name`.
     pub repository: String,
     /// The branch; the repository's default branch where there is none.
     pub base: Option<String>,
-    /// The folder, from the repository's root.
+    /// The folder, from the repository's root; empty where a repository is made.
     pub path: String,
+    /// How the repository is made, where it is.
+    pub new: Option<NewRepository>,
+}
+
+/// How a repository is made. Description and origin are expressions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRepository {
+    /// What it says of itself.
+    pub description: Option<String>,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// `owner/name` of the template repository that it is made from.
+    pub from: Option<String>,
 }
 
 /// The pull request. Title and body are expressions.

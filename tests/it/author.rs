@@ -343,6 +343,7 @@ fn the_schema_has_the_keys_of_the_loader_and_no_others() {
         ("/$defs/action/properties/workflow", &keys::WORKFLOW),
         ("/$defs/action/properties/secret", &keys::SECRET),
         ("/properties/target", &keys::TARGET),
+        ("/$defs/new_repository", &keys::NEW_REPOSITORY),
         ("/properties/pull_request", &keys::PULL_REQUEST),
         ("/properties/plan", &keys::PLAN),
         ("/properties/apply", &keys::APPLY),

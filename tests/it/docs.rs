@@ -58,12 +58,13 @@ fn the_examples_of_the_reference_are_templates_and_its_commands_run() {
 #[test]
 fn the_reference_names_every_key_and_every_filter() {
     let page = page();
-    let lists: [&[&str]; 11] = [
+    let lists: [&[&str]; 12] = [
         &keys::TEMPLATE,
         &keys::ACTION,
         &keys::WORKFLOW,
         &keys::SECRET,
         &keys::TARGET,
+        &keys::NEW_REPOSITORY,
         &keys::PULL_REQUEST,
         &keys::PLAN,
         &keys::APPLY,

@@ -32,6 +32,7 @@ const EVENTS: &[&str] = &[
     "deployment_status",
     "pull_request",
     "pull_request_review",
+    "push",
     "status",
     "workflow_job",
     "workflow_run",

@@ -15,5 +15,6 @@ mod portal;
 mod pull_requests;
 mod queue;
 mod render_again;
+mod repositories;
 mod restarts;
 mod workflows;

@@ -124,8 +124,8 @@ pub(crate) fn awaited(work: &PullRequestWork) -> Option<(String, String)> {
     }
 }
 
-/// The change was merged: what was seen of the apply before counts from now on.
-pub(super) fn begin(draft: &mut Draft, work: &mut PullRequestWork) {
+/// The change is on its base: what was seen of the apply before counts from now on.
+pub(crate) fn begin(draft: &mut Draft, work: &mut PullRequestWork) {
     if let Some((on, name)) = awaited(work) {
         draft.link(Link::apply(&work.repository, &on, &name));
         draft.unlink(Link::awaited_apply(&work.repository, &on, &name));
@@ -156,10 +156,10 @@ fn is_young_enough(run: &Run, seen: &WorkflowRunSeen) -> bool {
 
 /// Whether a commit is known to contain the change without looking it up.
 fn known_to_contain(work: &PullRequestWork, sha: &CommitSha) -> Option<bool> {
-    let facts = work.pull_request.as_ref()?;
-    let merged = facts.merge_commit.as_ref() == Some(sha);
+    let merged = work.landed() == Some(sha);
     // Where the applier applies before the merge, it marks the head.
-    let before_merge = facts.head_sha == *sha && !matches!(work.apply, ApplySignal::Workflow(_));
+    let is_head = work.pull_request.as_ref().is_some_and(|facts| facts.head_sha == *sha);
+    let before_merge = is_head && !matches!(work.apply, ApplySignal::Workflow(_));
     (merged || before_merge).then_some(true)
 }
 
@@ -187,10 +187,7 @@ fn candidate_seen(draft: &mut Draft, work: &mut PullRequestWork, mut candidate: 
 
 /// Goes on from what the candidates say, if it is something else than before.
 fn follow_apply(draft: &mut Draft, work: &PullRequestWork, before: &Verdict) {
-    let Some(merge) = work.pull_request.as_ref().and_then(|facts| facts.merge_commit.clone())
-    else {
-        return;
-    };
+    let Some(merge) = work.landed().cloned() else { return };
     let now = verdict(&work.applies);
     if now == *before {
         return;
@@ -230,7 +227,7 @@ fn applied(
     by: Option<&ApplyFacts>,
     outputs: Option<&Map<String, Value>>,
 ) {
-    let Some(facts) = &work.pull_request else { return };
+    let Some(landed) = work.landed() else { return };
     if let Some(url) = by.and_then(|candidate| candidate.url.as_deref()) {
         draft.run.add_link(url);
     }
@@ -239,8 +236,11 @@ fn applied(
     }
     let is_workflow = matches!(work.apply, ApplySignal::Workflow(_));
     let line = match (&work.apply, by) {
+        (ApplySignal::Merge, _) if work.new_repository.is_some() => {
+            "Nothing else has to apply it.".to_owned()
+        }
         (ApplySignal::Merge, _) => "The change is merged; nothing else has to apply it.".to_owned(),
-        (_, Some(candidate)) if facts.merge_commit.as_ref() != Some(&candidate.sha) => {
+        (_, Some(candidate)) if *landed != candidate.sha => {
             format!("The change was applied with commit {}.", candidate.sha.short())
         }
         _ => "The change was applied.".to_owned(),
@@ -270,8 +270,12 @@ fn apply_failed(
         }
         ApplySignal::Merge => return,
     };
+    let what = match work.pull_request.as_ref().map(|facts| facts.number) {
+        Some(number) => format!("Pull request #{number} was merged, but not applied."),
+        None => format!("{} was made, but not applied.", work.repository),
+    };
     draft.say(Event::failure(format!(
-        "{line}\nThe change is merged, but it was not applied. Mend the cause and run the apply \
+        "{line}\n{what} Mend the cause and run the apply \
          again: when it succeeds, the catalog is still told."
     )));
     if let Some(url) = &explanation.url {
@@ -279,8 +283,5 @@ fn apply_failed(
     }
     let label =
         if conclusion == Conclusion::Cancelled { "Apply cancelled" } else { "Apply failed" };
-    let number = work.pull_request.as_ref().map(|facts| facts.number.to_string());
-    let summary =
-        format!("Pull request #{} was merged, but not applied.", number.unwrap_or_default());
-    draft.end(Stage::Failed, label, Some(summary));
+    draft.end(Stage::Failed, label, Some(what));
 }

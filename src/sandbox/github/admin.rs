@@ -362,6 +362,19 @@ impl SandboxRepository {
         self.with(|world, index| Ok(world.git(index)?.resolve(reference)))
     }
 
+    /// Others can be made from it.
+    pub fn make_template(&self) {
+        self.with(|world, index| {
+            world.repositories[index].is_template = true;
+            Ok(())
+        });
+    }
+
+    /// What it says of itself.
+    pub fn description(&self) -> Option<String> {
+        self.with(|world, index| Ok(world.repositories[index].description.clone()))
+    }
+
     /// The names of all branches.
     pub fn branches(&self) -> Vec<String> {
         self.with(|world, index| {
@@ -379,6 +392,23 @@ impl SandboxRepository {
             let git = world.git(index)?;
             let bytes = git.resolve(reference).and_then(|commit| git.file(&commit, path));
             Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        })
+    }
+
+    /// Whether GitHub has signed a commit.
+    pub fn is_verified(&self, reference: &str) -> bool {
+        self.with(|world, index| {
+            let commit = world.git(index)?.resolve(reference);
+            Ok(commit.is_some_and(|commit| world.repositories[index].verified.contains(&commit)))
+        })
+    }
+
+    /// How many commits a branch has.
+    pub fn commits(&self, branch: &str) -> usize {
+        self.with(|world, index| {
+            let git = world.git(index)?;
+            let head = git.resolve(branch).ok_or_else(Refusal::not_found)?;
+            Ok(git.history(&head)?.len())
         })
     }
 
@@ -518,12 +548,6 @@ impl SandboxPull {
         self.repository.with(|world, index| work(world, index, self.number))
     }
 
-    /// Whether GitHub has signed the commit that it comes from.
-    pub fn is_verified(&self) -> bool {
-        let head = self.now().head_sha;
-        self.repository.with(|world, index| Ok(world.repositories[index].verified.contains(&head)))
-    }
-
     /// What it looks like now.
     pub fn now(&self) -> PullRequest {
         self.with(|world, index, number| world.describe_pull(index, number))
@@ -656,7 +680,11 @@ impl World {
         (0..self.repositories.len()).filter(is_in).map(|it| short(&self.repositories[it])).collect()
     }
 
-    fn create_repository(&mut self, full_name: &str, files: &[(&str, &str)]) -> Answered<Id> {
+    pub(super) fn create_repository(
+        &mut self,
+        full_name: &str,
+        files: &[(&str, &str)],
+    ) -> Answered<Id> {
         let (owner, name) = full_name.split_once('/').ok_or_else(Refusal::not_found)?;
         if self.find_repository(full_name).is_some() {
             return Err(Refusal::unprocessable("name already exists on this account"));
@@ -672,6 +700,8 @@ impl World {
             full_name: full_name.to_owned(),
             default_branch: "main".to_owned(),
             private: true,
+            description: None,
+            is_template: false,
             allow_auto_merge: false,
             merge_queue: false,
             created_at: now,

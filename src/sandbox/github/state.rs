@@ -104,6 +104,7 @@ pub(crate) struct Download {
     pub(crate) bytes: Vec<u8>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "GitHub has as many switches")]
 pub(crate) struct Repository {
     pub(crate) id: Id,
     pub(crate) owner: Id,
@@ -111,6 +112,8 @@ pub(crate) struct Repository {
     pub(crate) full_name: String,
     pub(crate) default_branch: String,
     pub(crate) private: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) is_template: bool,
     pub(crate) allow_auto_merge: bool,
     pub(crate) merge_queue: bool,
     pub(crate) created_at: Time,

@@ -22,6 +22,7 @@ fn work() -> Work {
         branch: BranchName::new("towpath/add").unwrap(),
         path: None,
         behind: None,
+        new_repository: None,
         rendered_on: None,
         context: json!({}),
         plan: None,

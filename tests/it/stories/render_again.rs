@@ -74,7 +74,7 @@ async fn assert_rendered_again_once(world: &World, run: &RunId) {
     assert!(file.contains("# By hand.") && file.contains("size = 20"), "{file}");
     let pull = world.newest_pull();
     assert!(pull.now().number == 2 && pull.now().is_open);
-    assert!(pull.is_verified(), "signed by GitHub");
+    assert!(world.infrastructure.is_verified(&pull.now().head_sha), "signed by GitHub");
     assert_eq!(world.history(run).await.matches("was rendered again").count(), 1);
     pull.merge("octocat", MergeMethod::Squash);
     world.rest().await;
@@ -234,6 +234,8 @@ async fn whoever_asks_for_it_gets_it() {
         number: PullRequestNumber(2),
         by: "octocat".to_owned(),
     });
+    // In the same second, the same commit would have the same name.
+    world.clock.advance(Duration::from_mins(1));
     let delivery = |id: &str| DeliveryId::new(id).unwrap();
     world.store().accept_observation(&delivery("one"), &asked).await.unwrap();
     world.rest().await;

@@ -7,6 +7,7 @@ mod app;
 mod checks;
 mod contents;
 mod git_data;
+mod new_repositories;
 mod pulls;
 mod registration;
 mod repositories;
@@ -66,6 +67,7 @@ fn routes() -> &'static [Route] {
             app::routes(),
             registration::routes(),
             repositories::routes(),
+            new_repositories::routes(),
             git_data::routes(),
             contents::routes(),
             pulls::routes(),
