@@ -29,7 +29,8 @@ pub struct RawSettings {
     #[command(flatten)]
     pub database: DatabaseSetting,
 
-    /// The folder with the templates, or `github:owner/repo[/path][@ref]`.
+    /// The folder with the templates, or `github:owner/repo[/path][@ref]`. Several places stand with
+    /// commas between them.
     #[arg(long, env = "TOWPATH_TEMPLATES", default_value = "templates")]
     pub templates: String,
 

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod portal;
 pub mod sandbox;
 pub mod seal;
+pub mod source;
 pub mod store;
 pub mod telemetry;
 pub mod template;

@@ -31,6 +31,12 @@ pub fn shipped() -> Vec<SourceFile> {
 
 /// Every file below a folder. A link is refused: it may lead anywhere.
 pub fn read(folder: &Path) -> anyhow::Result<Vec<SourceFile>> {
+    if folder.to_string_lossy().starts_with("github:") {
+        bail!(
+            "{} is a repository, which only `towpath serve` reads; name the folder of a checkout",
+            folder.display()
+        );
+    }
     let mut files = Vec::new();
     let mut waiting = vec![PathBuf::new()];
     while let Some(below) = waiting.pop() {

@@ -1,10 +1,9 @@
 //! `towpath serve`.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 
@@ -13,6 +12,7 @@ use crate::cli::{first_start, folder};
 use crate::clock::Clock;
 use crate::config::{RawSettings, Settings};
 use crate::lifecycle::{Drained, Lifecycle};
+use crate::source::{self, Origin};
 use crate::telemetry;
 use crate::template::Templates;
 
@@ -83,19 +83,24 @@ fn twice(listener: TcpListener) -> anyhow::Result<(TcpListener, TcpListener)> {
     Ok((TcpListener::from_std(first)?, TcpListener::from_std(second)?))
 }
 
-/// The templates of the settings. Where the default folder is not there, there are none: messages
-/// that name a workflow themselves need none.
+/// The templates of the folders that the settings name. Where the default folder is not there, there
+/// are none: messages that name a workflow themselves need none.
 fn templates(settings: &Settings) -> anyhow::Result<Templates> {
-    if settings.templates.starts_with("github:") {
-        bail!("TOWPATH_TEMPLATES: templates from GitHub are not supported yet; name a folder");
+    let origins = source::origins(&settings.templates).map_err(anyhow::Error::msg);
+    let mut sets = Vec::new();
+    for origin in origins.context("TOWPATH_TEMPLATES")? {
+        let Origin::Folder(path) = origin else { continue };
+        let shown = path.display().to_string();
+        if shown == "templates" && !path.exists() {
+            tracing::warn!(
+                "there is no folder `templates`; only messages that name a workflow can be run"
+            );
+            continue;
+        }
+        let files = folder::read(&path).context("TOWPATH_TEMPLATES")?;
+        let set = folder::load(&files).with_context(|| format!("TOWPATH_TEMPLATES: {shown}"))?;
+        sets.push((shown, set));
     }
-    let path = Path::new(&settings.templates);
-    if settings.templates == "templates" && !path.exists() {
-        tracing::warn!(
-            "there is no folder `templates`; only messages that name a workflow can be run"
-        );
-        return folder::load(&[]);
-    }
-    let files = folder::read(path).context("TOWPATH_TEMPLATES")?;
-    folder::load(&files).with_context(|| format!("TOWPATH_TEMPLATES: {}", path.display()))
+    let sets = sets.iter().map(|(shown, set)| (shown.as_str(), set.clone()));
+    Templates::joined(sets).map_err(anyhow::Error::msg).context("TOWPATH_TEMPLATES")
 }

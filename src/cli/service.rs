@@ -27,6 +27,7 @@ use crate::lifecycle::Lifecycle;
 use crate::listener::Listener;
 use crate::portal::Port;
 use crate::seal::SealingKey;
+use crate::source::{self, Keeper, Origin};
 use crate::store::Store;
 use crate::template::Templates;
 use crate::worker::{House, Sweep, Worker};
@@ -51,6 +52,8 @@ pub struct Service {
     pub store: Store,
     /// The templates in force.
     pub templates: TemplatesInForce,
+    /// Keeps those of repositories fresh.
+    pub keeper: Keeper,
     /// Works off what is to be done.
     pub worker: Worker,
     /// Asks about what was silent too long.
@@ -92,7 +95,8 @@ impl Service {
         let store = Store::open(url, clock.clone()).await.context("opening the database")?;
         let github = github_of(settings, app, &clock)?;
         let sealing_key = sealing_key(settings, app);
-        let templates = TemplatesInForce::new(templates);
+        let keeper = keeper_of(settings, templates, &github, &store).await?;
+        let templates = keeper.in_force();
         let portal = portal_of(settings, &clock)?;
         let effects = Effects {
             store: store.clone(),
@@ -115,6 +119,10 @@ impl Service {
                 let github = github.clone();
                 Arc::new(move || github.forget_installations())
             },
+            seen: {
+                let keeper = keeper.clone();
+                Arc::new(move |seen| keeper.hear(seen))
+            },
         };
         let lost_deliveries =
             LostDeliveries::new(intake.clone(), github, settings.reconcile_interval);
@@ -132,7 +140,10 @@ impl Service {
             store: store.clone(),
             clock: clock.clone(),
             github_url: github_pages(&settings.github_api_url),
-            blueprints: blueprints(&templates.now()),
+            blueprints: {
+                let templates = templates.clone();
+                Arc::new(move || blueprints(&templates.now()))
+            },
             templates: templates_now(&templates),
             intake,
             backstage: Arc::new(Behind { effects: effects.clone() }),
@@ -141,9 +152,10 @@ impl Service {
         };
         let app = http::app(state, dashboard);
         lifecycle.spawn(serve(listener, app, lifecycle.clone()));
+        lifecycle.spawn(keeper.clone().run(lifecycle.token()));
         let worker = Worker::new(effects);
         let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
-        Ok(Self { address, store, templates, worker, sweep, lost_deliveries })
+        Ok(Self { address, store, templates, keeper, worker, sweep, lost_deliveries })
     }
 }
 
@@ -177,6 +189,24 @@ fn github_of(settings: &Settings, app: &GitHubApp, clock: &Clock) -> anyhow::Res
         private_key: app.private_key.clone(),
     };
     GitHub::new(&settings, clock.clone()).context("the GitHub App")
+}
+
+/// The templates that are given, and those of the repositories that the settings name.
+async fn keeper_of(
+    settings: &Settings,
+    given: Templates,
+    github: &GitHub,
+    store: &Store,
+) -> anyhow::Result<Keeper> {
+    let origins = source::origins(&settings.templates).map_err(anyhow::Error::msg);
+    let addresses = origins.context("TOWPATH_TEMPLATES")?.into_iter();
+    let addresses = addresses.filter_map(|origin| match origin {
+        Origin::GitHub(address) => Some(address),
+        Origin::Folder(_) => None,
+    });
+    let given = vec![("the folder of this machine".to_owned(), given)];
+    let keeper = Keeper::start(github.clone(), store.clone(), given, addresses.collect()).await;
+    keeper.context("TOWPATH_TEMPLATES")
 }
 
 fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>> {

@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::check::is_golden_test;
 use super::folder;
 use super::screen::{Screen, ScreenArguments, count};
 use super::terraform::{self, Verdict};
+use crate::template::check::is_golden_test;
 use crate::template::golden::{self, GoldenTest, Outcome};
 use crate::template::{SourceFile, Templates, updated};
 

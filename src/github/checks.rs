@@ -8,6 +8,7 @@ use super::connection::encoded;
 use super::{Error, GitHub};
 use crate::domain::RepositoryName;
 use crate::domain::check::{Annotation, Check};
+use crate::domain::observation::Conclusion;
 
 /// Annotations that one request may carry. Each request adds its own to those that are there.
 const ANNOTATIONS: usize = 50;
@@ -26,6 +27,7 @@ struct CheckRun {
     id: u64,
     html_url: String,
     external_id: Option<String>,
+    conclusion: Option<Conclusion>,
     app: Option<App>,
     output: Output,
 }
@@ -41,14 +43,17 @@ struct Output {
 }
 
 impl GitHub {
-    /// Puts a check run on a commit, or changes the one that is there: its page. May be repeated;
-    /// annotations that stand there already are not added again.
+    /// Puts a check run on a commit, or changes the one that is there: its page. May be repeated:
+    /// what stands there already is not written again.
     pub async fn set_check(
         &self,
         repository: &RepositoryName,
         check: &Check,
     ) -> Result<String, Error> {
         let known = self.own_check(repository, check).await?;
+        if let Some(known) = known.as_ref().filter(|known| known.is_done(check)) {
+            return Ok(known.html_url.clone());
+        }
         let sent = known.as_ref().map_or(0, |known| known.output.annotations_count);
         let mut batches = check.annotations.get(sent..).unwrap_or_default().chunks(ANNOTATIONS);
         let first = batches.next().unwrap_or_default();
@@ -92,6 +97,14 @@ impl GitHub {
             None => (Method::POST, "/check-runs".to_owned()),
         };
         self.write(repository, method, doing, &path, body(check, annotations)).await
+    }
+}
+
+impl CheckRun {
+    fn is_done(&self, check: &Check) -> bool {
+        self.conclusion.is_some()
+            && self.conclusion == check.conclusion
+            && self.output.annotations_count >= check.annotations.len()
     }
 }
 

@@ -68,7 +68,7 @@ impl GitHub {
         Ok(files)
     }
 
-    async fn tree_at(
+    pub(super) async fn tree_at(
         &self,
         repository: &RepositoryName,
         sha: &CommitSha,
@@ -212,6 +212,15 @@ impl GitHub {
         repository: &RepositoryName,
         blob: &str,
     ) -> Result<Option<String>, Error> {
+        Ok(String::from_utf8(self.blob_bytes(repository, blob).await?).ok())
+    }
+
+    /// All of a blob, whatever it is.
+    pub(super) async fn blob_bytes(
+        &self,
+        repository: &RepositoryName,
+        blob: &str,
+    ) -> Result<Vec<u8>, Error> {
         #[derive(Deserialize)]
         struct RestBlob {
             content: String,
@@ -219,11 +228,10 @@ impl GitHub {
         let doing = format!("reading a large file in {repository}");
         let found: RestBlob = self.get(repository, &doing, &format!("/git/blobs/{blob}")).await?;
         let joined: String = found.content.split_whitespace().collect();
-        let bytes = BASE64_STANDARD.decode(joined).map_err(|_| Error::Unexpected {
+        BASE64_STANDARD.decode(joined).map_err(|_| Error::Unexpected {
             doing,
             reason: "a blob that is not in base64".to_owned(),
-        })?;
-        Ok(String::from_utf8(bytes).ok())
+        })
     }
 }
 
@@ -254,7 +262,7 @@ impl Object {
 }
 
 /// The numbered object of an answer. One that is not there is `None`.
-fn object_in<T: for<'a> Deserialize<'a>>(
+pub(super) fn object_in<T: for<'a> Deserialize<'a>>(
     graph: &Graph,
     n: usize,
     doing: &str,

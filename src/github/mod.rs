@@ -14,6 +14,7 @@ mod error;
 mod explain;
 #[cfg(test)]
 mod fake;
+mod folder;
 mod git_data;
 mod logs;
 mod look;
@@ -43,6 +44,7 @@ use tokio::sync::OnceCell;
 
 pub use app::{Account, AppInfo, FailedDelivery, HookConfig, Installation};
 pub use error::{Error, SetupError};
+pub use folder::FolderFile;
 pub use look::TargetQuestion;
 pub use move_branch::BranchMove;
 pub use propose::ProposalState;

@@ -8,7 +8,7 @@ use super::github_event::{GitHubFact, parse_github_event};
 use super::portal_message::{is_change_log, parse_portal_message};
 use super::signature::{Refusal, verify_github, verify_kafka, verify_portal};
 use crate::clock::Clock;
-use crate::domain::{ActionId, ActionRun, DeliveryId, RunId};
+use crate::domain::{ActionId, ActionRun, DeliveryId, Observation, RunId};
 use crate::seal::SealingKey;
 use crate::store::{Accepted, Recorded, Store};
 
@@ -33,6 +33,8 @@ pub struct Intake {
     pub secret_names: SecretNames,
     /// Called when what the App may do, and where, has changed.
     pub access_changed: Arc<dyn Fn() + Send + Sync>,
+    /// Called with everything that is seen: templates may come from a repository.
+    pub seen: Arc<dyn Fn(&Observation) + Send + Sync>,
 }
 
 /// The headers of a delivery of GitHub.
@@ -95,6 +97,7 @@ impl Intake {
             Ok(None) => return Answer::Ignored,
             Err(malformed) => return Answer::NotUnderstood(malformed.to_string()),
         };
+        (self.seen)(&observation);
         let delivery = match DeliveryId::new(delivery) {
             Ok(delivery) => delivery,
             Err(error) => return Answer::NotUnderstood(format!("X-GitHub-Delivery: {error}.")),

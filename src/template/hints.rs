@@ -7,7 +7,7 @@ use super::located::Located;
 
 /// Hints for templates that can be loaded: workflows that are not shipped beside them, golden tests
 /// that are missing.
-pub fn hints(files: &[SourceFile], templates: &Templates) -> Vec<Diagnostic> {
+pub(super) fn hints(files: &[SourceFile], templates: &Templates) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for template in templates.iter() {
         let path = format!("{}/template.yml", template.name);

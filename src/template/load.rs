@@ -76,6 +76,29 @@ impl Templates {
         Err(found)
     }
 
+    /// Several sets as one, each called by its name. The error is a sentence that names what two of
+    /// them have.
+    pub fn joined<'a>(sets: impl IntoIterator<Item = (&'a str, Self)>) -> Result<Self, String> {
+        let mut inner = Inner::default();
+        let mut homes: HashMap<String, &str> = HashMap::new();
+        for (home, set) in sets {
+            for template in set.iter() {
+                let own = [format!("The template `{}`", template.name)];
+                let actions = template.actions.iter().map(|it| format!("The action `{}`", it.id));
+                for thing in own.into_iter().chain(actions) {
+                    if let Some(other) = homes.insert(thing.clone(), home) {
+                        return Err(format!(
+                            "{thing} is in {other} and in {home}: rename one of them."
+                        ));
+                    }
+                }
+            }
+            inner.templates.extend(set.iter().cloned());
+            inner.actions.extend(set.0.actions.iter().map(|(id, of)| (id.clone(), of.clone())));
+        }
+        Ok(Self(Arc::new(inner)))
+    }
+
     /// An action, and the template that it belongs to.
     pub fn action(&self, id: &ActionId) -> Option<&ActionOf> {
         self.0.actions.get(id)

@@ -5,6 +5,7 @@
 
 pub mod adopt;
 pub mod change;
+pub mod check;
 pub mod context;
 mod diagnostic;
 mod engine;
@@ -31,7 +32,6 @@ pub use change::{Change, Refusal};
 pub use diagnostic::{Diagnostic, Place};
 pub use expression::FILTERS;
 pub use golden_update::updated;
-pub use hints::hints;
 pub use inputs::InputFault;
 pub use language::FileKind;
 pub use load::{SourceFile, Templates};

@@ -34,6 +34,7 @@ const ROOMS: &[(&str, Uses)] = &[
             "domain", "template", "plan", "store", "github", "portal", "listener", "seal", "clock",
         ]),
     ),
+    ("source", Uses::Only(&["domain", "template", "store", "github", "effects"])),
     ("worker", Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"])),
     (
         "http",

@@ -39,6 +39,7 @@ fn intake(store: &Store) -> Intake {
         sealing_key: SealingKey::of(&SECRET.into()).unwrap(),
         secret_names: Arc::new(|_| Vec::new()),
         access_changed: Arc::new(|| ()),
+        seen: Arc::new(|_| ()),
     }
 }
 
@@ -81,7 +82,7 @@ impl Service {
             store: store.clone(),
             clock: Clock::system(),
             github_url: "https://github.com".to_owned(),
-            blueprints: Vec::new(),
+            blueprints: Arc::new(Vec::new),
             templates: Arc::new(|| Templates::load(&[]).unwrap()),
             intake: intake(&store),
             backstage: Arc::new(NoBackstage),

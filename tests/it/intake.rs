@@ -200,6 +200,7 @@ async fn door() -> Door {
             _ => Vec::new(),
         }),
         access_changed: Arc::new(move || flag.store(true, Ordering::Relaxed)),
+        seen: Arc::new(|_| ()),
     };
     Door { intake, clock, has_access_changed, _folder: folder }
 }

@@ -83,6 +83,7 @@ impl World {
                 Vec::new()
             }),
             access_changed: Arc::new(|| {}),
+            seen: Arc::new(|_| ()),
         };
         let consumer = Consumer::new(intake, &connection).unwrap();
         let stop = CancellationToken::new();

@@ -17,4 +17,5 @@ mod queue;
 mod render_again;
 mod repositories;
 mod restarts;
+mod templates;
 mod workflows;

@@ -79,6 +79,7 @@ impl World {
             sealing_key: SealingKey::of(&secret).unwrap(),
             secret_names: Arc::new(|_| Vec::new()),
             access_changed: Arc::new(|| {}),
+            seen: Arc::new(|_| ()),
         };
         Polling::new(intake, offers, Duration::from_millis(100))
     }

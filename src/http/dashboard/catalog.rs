@@ -34,7 +34,7 @@ pub(super) async fn blueprint(
     let missing = || Problem::missing("blueprint", &name);
     let blueprint = BlueprintId::new(name.as_str()).map_err(|_| missing())?;
     let records = state.store.entities(&blueprint).await?;
-    if records.is_empty() && !state.blueprints.contains(&blueprint) {
+    if records.is_empty() && !(state.blueprints)().contains(&blueprint) {
         return Err(missing());
     }
     let frame = Frame::new("blueprint.html", name, Section::Catalog).live("/live");
@@ -57,7 +57,7 @@ pub(super) async fn entity(
     };
     let record = state.store.entity(&entity).await?.ok_or_else(missing)?;
     let mut shelves = shelves(&state).await?;
-    if !state.blueprints.contains(&entity.blueprint) {
+    if !(state.blueprints)().contains(&entity.blueprint) {
         let records = state.store.entities(&entity.blueprint).await?;
         shelves.push((entity.blueprint.clone(), records));
     }
@@ -73,8 +73,9 @@ pub(super) async fn entity(
 }
 
 async fn shelves(state: &DashboardState) -> Result<Vec<Shelf>, Error> {
-    let mut shelves = Vec::with_capacity(state.blueprints.len());
-    for blueprint in &state.blueprints {
+    let blueprints = (state.blueprints)();
+    let mut shelves = Vec::with_capacity(blueprints.len());
+    for blueprint in &blueprints {
         shelves.push((blueprint.clone(), state.store.entities(blueprint).await?));
     }
     Ok(shelves)

@@ -43,6 +43,9 @@ use crate::intake::Intake;
 use crate::store::Store;
 use crate::template::Templates;
 
+/// The blueprints that the templates in force write.
+pub type Blueprints = Arc<dyn Fn() -> Vec<BlueprintId> + Send + Sync>;
+
 /// What the pages are made from.
 #[derive(Clone)]
 pub struct DashboardState {
@@ -53,7 +56,7 @@ pub struct DashboardState {
     /// GitHub's address for people (`https://github.com`), without a slash at its end.
     pub github_url: String,
     /// The blueprints that the templates write: what the catalog consists of.
-    pub blueprints: Vec<BlueprintId>,
+    pub blueprints: Blueprints,
     /// The templates in force.
     pub templates: Arc<dyn Fn() -> Templates + Send + Sync>,
     /// Where runs that are asked for here go in.

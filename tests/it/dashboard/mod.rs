@@ -68,6 +68,7 @@ fn intake(store: &Store) -> Intake {
         sealing_key: SealingKey::of(&SECRET.into()).unwrap(),
         secret_names: Arc::new(secret_names),
         access_changed: Arc::new(|| ()),
+        seen: Arc::new(|_| ()),
     }
 }
 
@@ -89,9 +90,9 @@ impl World {
             store: store.clone(),
             clock: clock.clone(),
             github_url: "https://github.com".to_owned(),
-            blueprints: ["service", "database"]
-                .map(|name| BlueprintId::new(name).unwrap())
-                .to_vec(),
+            blueprints: Arc::new(|| {
+                ["service", "database"].map(|name| BlueprintId::new(name).unwrap()).to_vec()
+            }),
             templates: Arc::new(templates),
             intake: intake(&store),
             backstage: Arc::new(NoBackstage),

@@ -20,6 +20,7 @@ use towpath::sandbox::github::{
     Limits, Sandbox, SandboxConfig, SandboxGitHub, SandboxPull, SandboxRepository, SandboxRun,
 };
 use towpath::sandbox::portal::{Options, SandboxPort, Trigger};
+use towpath::source::Keeper;
 use towpath::store::Store;
 use towpath::template::Templates;
 use towpath::worker::Worker;
@@ -63,6 +64,8 @@ pub(crate) struct Kind {
     pub(crate) files: Vec<(String, String, bool)>,
     /// `template.yml`.
     pub(crate) template: String,
+    /// `TOWPATH_TEMPLATES`, where the template lies in the folder `portal` of `acme/templates`.
+    pub(crate) templates_from: Option<String>,
 }
 
 impl Default for Kind {
@@ -75,6 +78,7 @@ impl Default for Kind {
             by_hand: false,
             files: vec![("main.tf.tera".to_owned(), main, false)],
             template: TEMPLATE.to_owned(),
+            templates_from: None,
         }
     }
 }
@@ -107,12 +111,13 @@ impl World {
         let contracts = Contracts::start(&github.url(), &portal.url(), address);
         let infrastructure = setup::infrastructure(&github);
         let shop = setup::shop(&github);
+        let templates = setup::templates(&kind, &github);
         github.set_webhook_url(&contracts.webhooks);
         setup::portal_content(&portal, address);
         let database = memory::new_database(folder.path());
         let mut world = Self {
             settings: setup::settings(&kind, &contracts, &portal, address, database),
-            templates: setup::templates(&kind),
+            templates,
             by_hand: kind.by_hand,
             github,
             portal,
@@ -125,6 +130,16 @@ impl World {
         };
         world.start_service().await;
         world
+    }
+
+    /// What keeps the templates of repositories fresh.
+    pub(crate) fn keeper(&self) -> &Keeper {
+        &self.running.as_ref().expect("the service runs").keeper
+    }
+
+    /// The templates come from elsewhere at the next start.
+    pub(crate) fn set_templates(&mut self, setting: &str) {
+        setting.clone_into(&mut self.settings.templates);
     }
 
     /// The service's memory.

@@ -10,6 +10,7 @@ use towpath::cli::service::{Service, Surroundings};
 use towpath::github::GitHub;
 use towpath::intake::lost::LostDeliveries;
 use towpath::lifecycle::{Drained, Lifecycle};
+use towpath::source::Keeper;
 use towpath::store::Store;
 use towpath::worker::{Sweep, Worker};
 
@@ -24,6 +25,7 @@ pub(super) struct Running {
     pub(super) worker: Worker,
     pub(super) sweep: Sweep,
     pub(super) lost_deliveries: LostDeliveries<GitHub>,
+    pub(super) keeper: Keeper,
     lifecycle: Lifecycle,
     runtime: OwnRuntime,
 }
@@ -40,6 +42,11 @@ impl Drop for OwnRuntime {
 impl World {
     /// Starts the service on the world's database.
     pub(crate) async fn start_service(&mut self) {
+        self.try_to_start().await.unwrap();
+    }
+
+    /// The same where it may not start. The error is what it says then.
+    pub(crate) async fn try_to_start(&mut self) -> Result<(), String> {
         assert!(self.running.is_none(), "the service runs already");
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let lifecycle = Lifecycle::new();
@@ -50,17 +57,26 @@ impl World {
             let metrics = PrometheusBuilder::new().build_recorder().handle();
             let surroundings = Surroundings { listener, clock, lifecycle: given, metrics };
             let tasks = surroundings.lifecycle.clone();
-            let service = Service::receive(&settings, templates, surroundings).await.unwrap();
+            let service = Service::receive(&settings, templates, surroundings).await?;
             // A story says itself when silent runs are looked at.
             if !by_hand {
                 tasks.spawn(service.worker.clone().run(tasks.token()));
             }
-            service
+            anyhow::Ok(service)
         });
-        let Service { store, worker, sweep, lost_deliveries, .. } = starting.await.unwrap();
         let runtime = OwnRuntime(Some(runtime));
-        self.running =
-            Some(Box::new(Running { store, worker, sweep, lost_deliveries, lifecycle, runtime }));
+        let started = starting.await.unwrap().map_err(|error| format!("{error:#}"))?;
+        let Service { store, worker, sweep, lost_deliveries, keeper, .. } = started;
+        self.running = Some(Box::new(Running {
+            store,
+            worker,
+            sweep,
+            lost_deliveries,
+            keeper,
+            lifecycle,
+            runtime,
+        }));
+        Ok(())
     }
 
     /// The database is lost. The service does not run.
@@ -77,11 +93,11 @@ impl World {
 
     /// The service ends in order.
     pub(crate) async fn stop(&mut self) {
-        let Running { store, worker, lost_deliveries, lifecycle, runtime, .. } =
+        let Running { store, worker, lost_deliveries, keeper, lifecycle, runtime, .. } =
             *self.running.take().expect("it runs");
         lifecycle.stop();
         assert_eq!(lifecycle.drain(PATIENCE).await, Drained::Complete);
-        drop((worker, lost_deliveries));
+        drop((worker, lost_deliveries, keeper));
         store.close().await;
         drop(runtime);
         self.contracts.restarted().await;

@@ -53,7 +53,7 @@ pub(super) fn settings(
     Settings {
         listen: address,
         database_url: database.into(),
-        templates: "given".to_owned(),
+        templates: kind.templates_from.clone().unwrap_or_else(|| "given".to_owned()),
         github_api_url: format!("{}{api}", contracts.github),
         github_app: Some(GitHubApp {
             id: SANDBOX_CLIENT_ID.to_owned(),
@@ -102,18 +102,27 @@ pub(super) fn add_invocation(
     }));
 }
 
-pub(super) fn templates(kind: &Kind) -> Templates {
-    let mut files = vec![SourceFile {
-        path: "database/template.yml".to_owned(),
-        contents: kind.template.clone().into_bytes(),
-        executable: false,
-    }];
-    files.extend(kind.files.iter().map(|(name, text, executable)| SourceFile {
-        path: format!("database/files/{name}"),
-        contents: text.clone().into_bytes(),
-        executable: *executable,
-    }));
-    Templates::load(&files).unwrap_or_else(|found| {
+/// The templates that the service is given; none, where they come from a repository, which is made.
+pub(super) fn templates(kind: &Kind, github: &SandboxGitHub) -> Templates {
+    let own = ("template.yml".to_owned(), kind.template.clone(), false);
+    let files = kind
+        .files
+        .iter()
+        .map(|(name, text, executable)| (format!("files/{name}"), text.clone(), *executable));
+    let files: Vec<_> = [own].into_iter().chain(files).collect();
+    if kind.templates_from.is_some() {
+        let files = files.iter().map(|(name, text, _)| (format!("portal/database/{name}"), text));
+        let files: Vec<_> = files.collect();
+        let files: Vec<_> = files.iter().map(|(name, text)| (&**name, text.as_str())).collect();
+        github.create_repository("acme/templates", &files).add_collaborator("ada", "write");
+        return Templates::default();
+    }
+    let files = files.into_iter().map(|(name, text, executable)| SourceFile {
+        path: format!("database/{name}"),
+        contents: text.into_bytes(),
+        executable,
+    });
+    Templates::load(&files.collect::<Vec<_>>()).unwrap_or_else(|found| {
         panic!("{}", found.iter().map(ToString::to_string).collect::<String>())
     })
 }

@@ -113,7 +113,7 @@ impl Answered {
     ) -> Result<Response, Problem> {
         let form = form(&action.template, &action.action);
         let mut catalog = Vec::new();
-        for blueprint in &state.blueprints {
+        for blueprint in &(state.blueprints)() {
             catalog.push((blueprint.clone(), state.store.entities(blueprint).await?));
         }
         let blueprint = form.blueprint.as_ref();
