@@ -92,12 +92,17 @@ impl Effects {
     }
 
     async fn send(&self, proposal: &Proposal, standing: &Standing) -> Result<Proposed> {
-        let own = standing.own_branch.as_ref();
-        let state = ProposalState {
-            branch_exists: own.is_some(),
-            commit_exists: own.is_some_and(|sha| *sha != proposal.base_sha),
+        let moved = standing.own_branch.as_ref().filter(|sha| **sha != proposal.base_sha);
+        // A branch that was made for an attempt that got no further is left behind by the base.
+        let is_left_behind = match moved {
+            Some(own) => self.github.compare(&proposal.repository, own, &proposal.base_sha).await?,
+            None => false,
         };
-        if proposal.changes.needs_modes() {
+        let state = ProposalState {
+            branch_exists: standing.own_branch.is_some(),
+            commit_exists: moved.is_some() && !is_left_behind,
+        };
+        if proposal.changes.needs_modes() || is_left_behind {
             return Ok(self.github.propose_by_git_data(proposal, state).await?);
         }
         Ok(self.github.propose(proposal, state).await?)

@@ -115,6 +115,28 @@ async fn the_commit_alone_goes_wrong() {
 }
 
 #[tokio::test]
+async fn a_base_that_moves_after_the_branch_was_made_and_before_the_commit_is_the_base() {
+    let world = World::start().await;
+    world.github.fail_field_next("createCommitOnBranch");
+    let run = world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
+    world.eventually("the branch is made", || world.infrastructure.branches().len() == 2).await;
+    let news = [("README.md", Some("News\n"))];
+    world.infrastructure.push("octocat", "main", &news, "News");
+    newest_run(&world.infrastructure, "apply.yml").complete("success");
+    world.rest().await;
+    let pull = world.infrastructure.only_pull_request();
+    let head = pull.now().head_sha;
+    assert_eq!(world.infrastructure.file_at(&head, "README.md").unwrap(), "News\n");
+    assert!(world.infrastructure.file_at(&head, "databases/orders/main.tf").is_some());
+    pull.merge("octocat", MergeMethod::Squash);
+    world.rest().await;
+    newest_run(&world.infrastructure, "apply.yml").complete("success");
+    world.rest().await;
+    assert_one_of_each(&world, &run).await;
+    world.end_with_refusals().await;
+}
+
+#[tokio::test]
 async fn the_pull_request_alone_goes_wrong() {
     with_partial_fault("createPullRequest").await;
 }
