@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+mod agent;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
@@ -16,6 +18,7 @@ use crate::domain::RegisteredApp;
 
 mod app_file;
 
+pub use agent::{AgentSettings, RawAgentSettings};
 pub use app_file::AppFile;
 
 /// The settings as they were written. Each is an environment variable and a flag.
@@ -82,6 +85,20 @@ pub struct RawSettings {
     #[arg(long, env = "PORT_CLIENT_SECRET", hide_env_values = true, allow_hyphen_values = true)]
     pub port_client_secret: Option<String>,
 
+    /// The private key of inputs that are encrypted on the client's side: RSA, PKCS#8 in PEM, or
+    /// that in base64.
+    #[arg(
+        long,
+        env = "PORT_INPUTS_PRIVATE_KEY",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    pub port_inputs_private_key: Option<String>,
+
+    /// A file with that key, instead of the key itself.
+    #[arg(long, env = "PORT_INPUTS_PRIVATE_KEY_FILE")]
+    pub port_inputs_private_key_file: Option<PathBuf>,
+
     /// Port's organisation id (`org_…`). Needed for Kafka, whose topic is named after it.
     #[arg(long, env = "PORT_ORG_ID")]
     pub port_org_id: Option<String>,
@@ -129,6 +146,10 @@ pub struct RawSettings {
     /// How often polling asks for runs (`10s`, `1m`).
     #[arg(long, env = "PORT_POLL_INTERVAL", default_value = "10s")]
     pub port_poll_interval: String,
+
+    /// Delivery inside the network, in the place of Port's agent.
+    #[command(flatten)]
+    pub agent: RawAgentSettings,
 
     /// Where events of runs and entities are sent, for a portal other than Port: signed CloudEvents.
     #[arg(long, env = "TOWPATH_EVENTS_URL")]
@@ -201,10 +222,14 @@ pub struct Settings {
     pub github_webhook_secrets: Vec<SecretString>,
     /// Port; `None` for the embedded portal.
     pub port: Option<PortSettings>,
+    /// Opens inputs that are encrypted on the client's side: PEM.
+    pub inputs_private_key: Option<SecretString>,
     /// The organisation's id.
     pub port_org_id: Option<String>,
     /// How action runs come in.
     pub intake: Intake,
+    /// How actions are delivered inside the network.
+    pub agent: AgentSettings,
     /// Who else wants to hear of runs and entities.
     pub events: Option<EventsSettings>,
     /// With what other machines may use the API.
@@ -268,8 +293,8 @@ pub struct KafkaSettings {
     pub brokers: Option<String>,
     /// The topic of action runs.
     pub topic: String,
-    /// The consumer group.
-    pub group: String,
+    /// The consumer group. `None`: it is called like the user, as that of Port's agent.
+    pub group: Option<String>,
     /// `SASL_SSL`, …
     pub security_protocol: String,
     /// `SCRAM-SHA-512`, …
@@ -324,7 +349,8 @@ fn wrong<T>(text: impl Into<String>) -> Checked<T> {
 impl RawSettings {
     /// What the program can work with, or the first thing that is wrong. Reads the file of the
     /// private key or that of a registered App, and nothing else.
-    pub fn check(self) -> Checked<Settings> {
+    pub fn check(mut self) -> Checked<Settings> {
+        self.take_over_names_of_the_agent();
         let port = self.port()?;
         let intake = self.intake(port.is_some())?;
         let events = self.events()?;
@@ -341,6 +367,10 @@ impl RawSettings {
             }
             github_app = Some(GitHubApp { id: kept.client_id, private_key: kept.private_key });
         }
+        let inputs_private_key = key_of(
+            ("PORT_INPUTS_PRIVATE_KEY", self.port_inputs_private_key.as_ref()),
+            ("PORT_INPUTS_PRIVATE_KEY_FILE", self.port_inputs_private_key_file.as_ref()),
+        )?;
         Ok(Settings {
             listen: parse_listen(&self.listen)?,
             github_api_url,
@@ -359,6 +389,8 @@ impl RawSettings {
             database_url: self.database.check()?,
             templates: self.templates,
             port,
+            agent: self.agent.check()?,
+            inputs_private_key,
             port_org_id: given(self.port_org_id),
             intake,
             events,
@@ -370,30 +402,19 @@ impl RawSettings {
 
     fn github_app(&self) -> Checked<Option<GitHubApp>> {
         let id = given(self.github_app_id.clone());
-        let key = given(self.github_app_private_key.clone());
-        let file = self.github_app_private_key_file.as_ref();
-        let file = file.filter(|file| !file.as_os_str().is_empty());
-        let (name, key) = match (key, file) {
-            (Some(_), Some(_)) => {
-                return wrong(
-                    "GITHUB_APP_PRIVATE_KEY and GITHUB_APP_PRIVATE_KEY_FILE are both set; keep one.",
-                );
-            }
-            (Some(key), None) => ("GITHUB_APP_PRIVATE_KEY", Some(key)),
-            (None, Some(file)) => ("GITHUB_APP_PRIVATE_KEY_FILE", Some(read_key(file)?)),
-            (None, None) => ("GITHUB_APP_PRIVATE_KEY", None),
-        };
+        let key = key_of(
+            ("GITHUB_APP_PRIVATE_KEY", self.github_app_private_key.as_ref()),
+            ("GITHUB_APP_PRIVATE_KEY_FILE", self.github_app_private_key_file.as_ref()),
+        )?;
         match (id, key) {
             (None, None) => Ok(None),
-            (Some(id), Some(key)) => {
-                Ok(Some(GitHubApp { id, private_key: parse_key(name, &key)? }))
-            }
+            (Some(id), Some(private_key)) => Ok(Some(GitHubApp { id, private_key })),
             (Some(_), None) => wrong(
                 "GITHUB_APP_ID is set without a key; set GITHUB_APP_PRIVATE_KEY or GITHUB_APP_PRIVATE_KEY_FILE too.",
             ),
-            (None, Some(_)) => wrong(format!(
-                "{name} is set without GITHUB_APP_ID; set the App's id or client id too."
-            )),
+            (None, Some(_)) => wrong(
+                "GITHUB_APP_PRIVATE_KEY is set without GITHUB_APP_ID; set the App's id or client id too.",
+            ),
         }
     }
 
@@ -493,7 +514,10 @@ impl RawSettings {
         Ok(KafkaSettings {
             brokers: given(self.kafka_brokers.clone()),
             topic: named(given(self.kafka_runs_topic.clone()), "KAFKA_RUNS_TOPIC", "runs")?,
-            group: named(given(self.kafka_group_id.clone()), "KAFKA_GROUP_ID", "towpath")?,
+            group: match given(self.kafka_group_id.clone()) {
+                None if self.agent.was_in_its_place() => None,
+                group => Some(named(group, "KAFKA_GROUP_ID", "towpath")?),
+            },
             security_protocol: self.kafka_security_protocol.clone(),
             sasl_mechanism: self.kafka_sasl_mechanism.clone(),
             credentials,
@@ -611,13 +635,26 @@ fn millis(text: &str) -> u64 {
     number.parse::<u64>().unwrap_or(0).saturating_mul(millis_per_unit)
 }
 
-fn read_key(file: &std::path::Path) -> Checked<String> {
-    std::fs::read_to_string(file).or_else(|error| {
-        wrong(format!(
-            "GITHUB_APP_PRIVATE_KEY_FILE is {}, which cannot be read ({error}); check path and permissions.",
-            file.display()
-        ))
-    })
+/// A private key that is given itself or by its file: the settings' names, and what they hold.
+fn key_of(
+    (name, key): (&str, Option<&String>),
+    (file_name, file): (&str, Option<&PathBuf>),
+) -> Checked<Option<SecretString>> {
+    let file = file.filter(|file| !file.as_os_str().is_empty());
+    match (given(key.cloned()), file) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => wrong(format!("{name} and {file_name} are both set; keep one.")),
+        (Some(key), None) => parse_key(name, &key).map(Some),
+        (None, Some(file)) => {
+            let key = std::fs::read_to_string(file).or_else(|error| {
+                wrong(format!(
+                    "{file_name} is {}, which cannot be read ({error}); check path and permissions.",
+                    file.display()
+                ))
+            })?;
+            parse_key(file_name, &key).map(Some)
+        }
+    }
 }
 
 /// The PEM, also where it came in base64 or with `\n` for its line breaks.
@@ -631,7 +668,7 @@ fn parse_key(name: &str, text: &str) -> Checked<SecretString> {
     match decoded.filter(|pem| pem.trim_start().starts_with("-----BEGIN")) {
         Some(pem) => Ok(pem.trim().into()),
         None => wrong(format!(
-            "{name} is no PEM and no PEM in base64; use the .pem file that GitHub gave for the App."
+            "{name} is no PEM and no PEM in base64; use the .pem file of the private key."
         )),
     }
 }
@@ -723,7 +760,10 @@ mod tests {
         let named = [&kafka[..], &["--port-org-id", "org_1"]].concat();
         let settings = raw(&named).check().unwrap();
         let kafka = settings.intake.kafka.unwrap();
-        assert_eq!((kafka.topic.as_str(), kafka.group.as_str()), ("org_1.runs", "org_1.towpath"));
+        assert_eq!(
+            (kafka.topic.as_str(), kafka.group.as_deref()),
+            ("org_1.runs", Some("org_1.towpath"))
+        );
         let half = [&named[..], &["--kafka-username", "u"]].concat();
         assert!(complaint(&half).contains("KAFKA_PASSWORD"));
     }

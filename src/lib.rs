@@ -13,6 +13,7 @@
 //! can be repeated act. What the world answers comes in by the same door. `docs/ARCHITECTURE.md`
 //! has the invariants and two walkthroughs.
 
+pub mod agent;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -7,13 +7,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::KafkaSettings;
 use crate::intake::Intake;
-use crate::intake::kafka::{Connection, Consumer};
+use crate::intake::kafka::{Connection, Consumer, Ended};
 use crate::portal::Port;
 
 /// How long to wait before Port is asked again for brokers and credentials.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
+/// After how long of silence a member of the group is taken for dead: as Port's agent has it.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// Reads the topic of action runs until the service stops. What is wrong is said, and tried again.
+/// Reads the topic of action runs until the service stops. What is wrong is said, and tried again;
+/// with new credentials, where Port has them and the old ones are refused.
 pub(super) async fn consume(
     port: Port,
     intake: Intake,
@@ -22,7 +25,15 @@ pub(super) async fn consume(
 ) {
     while !stop.is_cancelled() {
         match consumer(&port, intake.clone(), &settings).await {
-            Ok(consumer) => return consumer.run(stop).await,
+            Ok(consumer) => match consumer.run(stop.clone()).await {
+                Ended::Stopped => return,
+                Ended::Refused if settings.credentials.is_some() => tracing::error!(
+                    "Kafka's brokers refuse KAFKA_USERNAME and KAFKA_PASSWORD; correct them"
+                ),
+                Ended::Refused => tracing::warn!(
+                    "Kafka's brokers refuse the credentials; Port is asked for the present ones"
+                ),
+            },
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "Kafka cannot be read yet");
             }
@@ -46,10 +57,12 @@ async fn consumer(
 async fn connection(port: &Port, settings: &KafkaSettings) -> anyhow::Result<Connection> {
     let mut brokers = settings.brokers.clone();
     let mut credentials = settings.credentials.clone();
+    let mut group = settings.group.clone();
     let has_login = settings.security_protocol.to_ascii_uppercase().starts_with("SASL");
-    if brokers.is_none() || (credentials.is_none() && has_login) {
+    if brokers.is_none() || (credentials.is_none() && has_login) || group.is_none() {
         let known = port.kafka_credentials().await.context("asking Port for its Kafka")?;
         brokers.get_or_insert_with(|| known.brokers.join(","));
+        group.get_or_insert_with(|| known.username.clone());
         credentials.get_or_insert((known.username, known.password));
     }
     Ok(Connection {
@@ -59,6 +72,7 @@ async fn connection(port: &Port, settings: &KafkaSettings) -> anyhow::Result<Con
         credentials: credentials.filter(|_| has_login),
         ca_location: settings.ca_location.as_ref().map(|file| file.display().to_string()),
         topic: settings.topic.clone(),
-        group: settings.group.clone(),
+        group: group.unwrap_or_default(),
+        session_timeout: SESSION_TIMEOUT,
     })
 }

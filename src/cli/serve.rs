@@ -73,7 +73,8 @@ async fn serve(raw: RawSettings, mut settings: Settings) -> anyhow::Result<ExitC
 
 /// Without an App a page waits for one. Not where several replicas would each get one of their own.
 fn may_be_set_up_here(settings: &Settings) -> bool {
-    settings.github_app.is_none() && settings.database_url.expose_secret().starts_with("sqlite:")
+    let is_wanted = settings.github_app.is_none() && !settings.agent.needs_no_app;
+    is_wanted && settings.database_url.expose_secret().starts_with("sqlite:")
 }
 
 /// One socket for two servers, one after the other: whoever comes in between waits in its queue.

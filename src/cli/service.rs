@@ -4,18 +4,19 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use metrics_exporter_prometheus::PrometheusHandle;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 
+use crate::agent::{self, Agent};
 use crate::cli::backstage::Behind;
 #[cfg(feature = "kafka")]
 use crate::cli::kafka::consume;
 use crate::cli::polling::poll;
 use crate::clock::Clock;
-use crate::config::{self, GitHubApp, Settings};
+use crate::config::{self, Settings};
 use crate::domain::BlueprintId;
 use crate::effects::{Effects, RunPages, TemplatesInForce};
 use crate::github::{self, GitHub};
@@ -87,14 +88,10 @@ impl Service {
     ) -> anyhow::Result<Self> {
         let Surroundings { listener, clock, lifecycle, metrics } = surroundings;
         let address = listener.local_addr().context("the address to listen on")?;
-        let app = settings.github_app.as_ref().context(
-            "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are not set: without them nothing can be \
-             done on GitHub; `towpath setup --help` says how they are made",
-        )?;
         let url = settings.database_url.expose_secret();
         let store = Store::open(url, clock.clone()).await.context("opening the database")?;
-        let github = github_of(settings, app, &clock)?;
-        let sealing_key = sealing_key(settings, app);
+        let github = github_of(settings, &clock)?;
+        let sealing_key = sealing_key(settings)?;
         let keeper = keeper_of(settings, templates, &github, &store).await?;
         let templates = keeper.in_force();
         let portal = portal_of(settings, &clock)?;
@@ -102,6 +99,7 @@ impl Service {
             store: store.clone(),
             github: github.clone(),
             portal: portal.clone(),
+            agent: agent_of(settings, &clock)?,
             listener: listener_of(settings, &clock)?,
             templates: templates.clone(),
             pages: pages(settings, address),
@@ -134,6 +132,7 @@ impl Service {
             intake: intake.clone(),
             metrics,
             api_token: settings.api_token.clone(),
+            takes_webhooks: settings.intake.webhook,
             stopping: lifecycle.token(),
         };
         let dashboard = DashboardState {
@@ -147,7 +146,7 @@ impl Service {
             templates: templates_now(&templates),
             intake,
             backstage: Arc::new(Behind { effects: effects.clone() }),
-            cookie_key: CookieKey::derived_from(&app.private_key),
+            cookie_key: CookieKey::derived_from(&lasting_secret(settings)),
             stop: lifecycle.token(),
         };
         let app = http::app(state, dashboard);
@@ -182,7 +181,17 @@ async fn serve(listener: TcpListener, app: Router, lifecycle: Lifecycle) {
     }
 }
 
-fn github_of(settings: &Settings, app: &GitHubApp, clock: &Clock) -> anyhow::Result<GitHub> {
+fn github_of(settings: &Settings, clock: &Clock) -> anyhow::Result<GitHub> {
+    let Some(app) = &settings.github_app else {
+        ensure!(
+            settings.agent.needs_no_app && settings.port.is_some(),
+            "GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY are not set: without them nothing can be \
+             done on GitHub; `towpath setup --help` says how they are made"
+        );
+        tracing::warn!("no GitHub App is set up: only actions with an address can be delivered");
+        let github = GitHub::without_app(&settings.github_api_url, clock.clone());
+        return github.context("the address of GitHub");
+    };
     let settings = github::Settings {
         api_url: settings.github_api_url.clone(),
         app: app.id.clone(),
@@ -216,6 +225,21 @@ fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>>
     portal.map(Some).context("the portal")
 }
 
+fn agent_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Agent> {
+    let agent = settings.agent.clone();
+    let key = settings.port.as_ref().map(|port| port.client_secret.clone());
+    let settings = agent::Settings {
+        mapping: agent.mapping,
+        allow: agent.allow,
+        timeout: agent.timeout,
+        verify_certificates: agent.verify_certificates,
+        authorities: agent.authorities,
+        resend: agent.resend,
+        environment: agent.environment,
+    };
+    Agent::new(&settings, key, clock.clone()).map_err(anyhow::Error::msg)
+}
+
 fn listener_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Listener>> {
     let Some(events) = &settings.events else { return Ok(None) };
     let listener = Listener::new(&events.url, &events.secret, clock.clone());
@@ -223,13 +247,25 @@ fn listener_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<List
 }
 
 /// Secrets are sealed with the portal's client secret, as the portal does it; without one, or with
-/// one that is too short for a key, with a key made of the App's private key.
-fn sealing_key(settings: &Settings, app: &GitHubApp) -> SealingKey {
-    let portal = settings.port.as_ref().map(|port| SealingKey::of(&port.client_secret));
-    match portal {
+/// one that is too short for a key, with a key made of the App's private key, or of that secret.
+fn sealing_key(settings: &Settings) -> anyhow::Result<SealingKey> {
+    let portal = settings.port.as_ref().map(|port| &port.client_secret);
+    let key = match portal.map(SealingKey::of) {
         Some(Ok(key)) => key,
-        _ => SealingKey::derived_from(&app.private_key),
+        _ => SealingKey::derived_from(&lasting_secret(settings)),
+    };
+    match &settings.inputs_private_key {
+        None => Ok(key),
+        Some(pem) => key.with_client_side(pem).context("PORT_INPUTS_PRIVATE_KEY"),
     }
+}
+
+/// A secret that outlives a restart: the App's private key, else the portal's client secret. One of
+/// them is there: without an App the service takes runs from Port only.
+fn lasting_secret(settings: &Settings) -> SecretString {
+    let app = settings.github_app.as_ref().map(|app| &app.private_key);
+    let portal = settings.port.as_ref().map(|port| &port.client_secret);
+    app.or(portal).cloned().unwrap_or_default()
 }
 
 fn secret_names(templates: &TemplatesInForce) -> crate::intake::accept::SecretNames {

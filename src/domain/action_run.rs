@@ -120,8 +120,27 @@ pub enum Invocation {
     /// The workflow that the message itself names (`GITHUB`, or `INTEGRATION_ACTION` with
     /// `dispatch_workflow`).
     Workflow(WorkflowInvocation),
+    /// What a template of this action says; without one, the message is delivered to the address
+    /// that it names (`WEBHOOK` with `agent: true`, `GITLAB`).
+    Delivery(Delivery),
     /// An invocation that this program does not carry out, by its name.
     Unsupported(String),
+}
+
+/// A message for an address inside the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The message as Port's agent hands it to its mapping file, without Port's signature: the
+    /// message itself, with `payload.action.invocationMethod` and `context.runId` in it.
+    pub message: Value,
+}
+
+impl Delivery {
+    /// Whether the answer is the end of the run. If not, whoever got the message reports it.
+    pub fn is_synchronous(&self) -> bool {
+        let said = &self.message["payload"]["action"]["invocationMethod"]["synchronized"];
+        said == true || said == "true"
+    }
 }
 
 /// A workflow that the portal's message names.

@@ -15,7 +15,7 @@ pub mod repository;
 pub mod run;
 pub mod standing;
 
-pub use action_run::{ActionRun, Invocation, Operation, User, WorkflowInvocation};
+pub use action_run::{ActionRun, Delivery, Invocation, Operation, User, WorkflowInvocation};
 pub use app::RegisteredApp;
 pub use entity::{EntityRef, EntityUpsert};
 pub use ids::{

@@ -42,8 +42,20 @@ pub struct Progress {
     pub links: Option<Vec<String>>,
     /// The short text beside the status, Markdown.
     pub summary: Option<String>,
+    /// What an address inside the network has answered, where the portal shows it.
+    #[serde(default)]
+    pub response: Option<Response>,
     /// GitHub's id of the work: `gh_<owner id>_<repository id>_<workflow run id>` or `owner/name#number`.
     pub external_run_id: Option<String>,
+}
+
+/// An answer that the portal shows with a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// JSON, or text.
+    pub body: serde_json::Value,
 }
 
 impl Progress {

@@ -62,6 +62,7 @@ impl Run {
         match self.work.as_ref()? {
             Work::Workflow(work) => Some(&work.repository),
             Work::PullRequest(work) => Some(&work.repository),
+            Work::Delivery(_) => None,
         }
     }
 
@@ -69,7 +70,7 @@ impl Run {
     pub fn pull_request(&self) -> Option<&PullRequestFacts> {
         match self.work.as_ref()? {
             Work::PullRequest(work) => work.pull_request.as_ref(),
-            Work::Workflow(_) => None,
+            Work::Workflow(_) | Work::Delivery(_) => None,
         }
     }
 
@@ -181,6 +182,17 @@ pub enum Work {
     Workflow(Box<WorkflowWork>),
     /// Proposes a change and follows it until it is applied.
     PullRequest(Box<PullRequestWork>),
+    /// Nothing on GitHub: delivers its message to an address inside the network.
+    Delivery(DeliveryWork),
+}
+
+/// A message that is delivered inside the network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryWork {
+    /// The outside's name of what was begun there.
+    pub external_run_id: Option<String>,
+    /// Whoever got the message reports the end of the run.
+    pub is_left_to_receiver: bool,
 }
 
 /// A dispatched workflow.

@@ -62,6 +62,6 @@ fn place_of(run: &Run) -> Option<Place> {
         Work::PullRequest(work) => {
             Some(Place { repository: work.repository.clone(), path: work.path.clone()? })
         }
-        Work::Workflow(_) => None,
+        Work::Workflow(_) | Work::Delivery(_) => None,
     }
 }

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::domain::observation::{Link, WorkflowRunSeen};
 use crate::domain::run::{Event, Work, WorkflowWork};
-use crate::domain::{Run, RunId};
+use crate::domain::{Invocation, Run, RunId};
 use crate::github;
 use crate::plan;
 use crate::plan::step::{Decision, Find, Step};
@@ -35,12 +35,13 @@ impl Effects {
             Some(name) => name.clone(),
             None => self.github.default_branch(&work.repository).await?.to_string(),
         };
-        let sent = self.github.dispatch_workflow(
-            &work.repository,
-            &work.workflow,
-            &reference,
-            &work.inputs,
-        );
+        // What a message itself says is passed on as it says it: its workflow opens it.
+        let inputs = match &run.request.invocation {
+            Invocation::Workflow(_) => work.inputs.clone(),
+            _ => self.with_secrets(&run, &work.inputs)?,
+        };
+        let sent =
+            self.github.dispatch_workflow(&work.repository, &work.workflow, &reference, &inputs);
         match sent.await {
             Ok(github::Dispatched { workflow_run: Some((id, page)) }) => {
                 Ok(plan::dispatched(run, id, &page, self.clock.now()).into())

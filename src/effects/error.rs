@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::seal::Secrets;
 use crate::{github, listener, portal, store};
 
 /// Why a step is not done.
@@ -29,6 +30,17 @@ pub enum StepError {
     /// It may have been done: the step looks before it acts again.
     #[error("{0}")]
     Unknown(String),
+}
+
+impl StepError {
+    /// The same without these.
+    pub(super) fn cleaned(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Retry { reason, until } => Self::Retry { reason: secrets.clean(&reason), until },
+            Self::Fail(reason) => Self::Fail(secrets.clean(&reason)),
+            Self::Unknown(reason) => Self::Unknown(secrets.clean(&reason)),
+        }
+    }
 }
 
 impl From<github::Error> for StepError {

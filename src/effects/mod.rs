@@ -4,6 +4,7 @@
 //! Does not know about: how messages come in, who claims steps and when.
 
 mod catalog;
+mod deliver;
 mod dispatch;
 mod error;
 mod events;
@@ -18,6 +19,7 @@ mod secret;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::agent::Agent;
 use crate::clock::Clock;
 use crate::domain::action_run::RunKind;
 use crate::domain::{ActionRun, Event, Run};
@@ -41,6 +43,8 @@ pub struct Effects {
     pub github: GitHub,
     /// The portal; without one, the store is the portal.
     pub portal: Option<Port>,
+    /// Delivers actions inside the network.
+    pub agent: Agent,
     /// Who else wants to hear of runs and entities.
     pub listener: Option<Listener>,
     /// The templates in force.
@@ -118,8 +122,16 @@ impl Effects {
         self.portal.as_ref().filter(|_| run.request.kind != RunKind::Own)
     }
 
-    /// Does one step.
+    /// Does one step. What it says of a failure holds no secret input.
     pub async fn execute(&self, claimed: &ClaimedStep) -> Result<Done> {
+        let done = self.carry_out(claimed).await;
+        if claimed.run.request.encrypted.is_empty() {
+            return done;
+        }
+        done.map_err(|error| error.cleaned(&self.secrets_of(&claimed.run)))
+    }
+
+    async fn carry_out(&self, claimed: &ClaimedStep) -> Result<Done> {
         let run = claimed.run.clone();
         let now = self.clock.now();
         match &claimed.step {
@@ -140,6 +152,7 @@ impl Effects {
             Step::ReadPlan(read) => self.read_plan(run, read).await,
             Step::ReadOutputs(read) => self.read_outputs(run, read).await,
             Step::Look => self.look(run).await,
+            Step::Deliver => self.deliver(run, claimed).await,
             Step::Upsert(upsert) => self.upsert(claimed, upsert).await,
             Step::Delete(delete) => self.delete(claimed, delete).await,
             Step::Progress(_) | Step::End(_) => self.report(claimed).await,

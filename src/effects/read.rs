@@ -22,7 +22,12 @@ impl Effects {
 
     pub(super) async fn explain(&self, run: Run, ask: &Explain) -> Result<Done> {
         let asked = self.github.explain_failure(&ask.repository, ask.workflow_run, ask.attempt);
-        let answer = Answer::Explained { explanation: asked.await?, then: ask.then };
+        let mut explanation = asked.await?;
+        let secrets = self.secrets_of(&run);
+        for line in &mut explanation.log_tail {
+            *line = secrets.clean(line);
+        }
+        let answer = Answer::Explained { explanation, then: ask.then };
         Ok(plan::answered(run, &answer, self.clock.now()).into())
     }
 
@@ -36,6 +41,9 @@ impl Effects {
             Some(id) => self.github.read_outputs(&ask.repository, id).await?,
             None => Map::new(),
         };
+        let secrets = self.secrets_of(&run);
+        let outputs =
+            outputs.into_iter().map(|(name, value)| (name, secrets.clean_value(value))).collect();
         Ok(plan::answered(run, &Answer::Outputs(outputs), self.clock.now()).into())
     }
 
@@ -58,7 +66,7 @@ impl Effects {
         let seen = match &run.work {
             Some(Work::Workflow(work)) => self.look_at_workflow(work).await?,
             Some(Work::PullRequest(work)) => self.look_at_change(work).await?,
-            None => Vec::new(),
+            Some(Work::Delivery(_)) | None => Vec::new(),
         };
         Ok(plan::outcomes(run, &seen, self.clock.now()).into())
     }

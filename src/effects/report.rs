@@ -66,7 +66,8 @@ fn last_words(end: &End) -> Progress {
         label: Some(end.label.clone()),
         links: end.links.clone(),
         summary: end.summary.clone(),
-        external_run_id: None,
+        response: end.response.clone(),
+        external_run_id: end.external_run_id.clone(),
     }
 }
 
@@ -91,6 +92,12 @@ async fn tell(port: &Port, run: &Run, waiting: Waiting, repeated: bool) -> Resul
             Err(portal::Error::Exhausted) => {
                 tracing::info!(run.id = %run.id, "the portal has ended the run already");
                 return Ok(());
+            }
+            // Good to see, and no reason to keep the end of the run from the portal.
+            Err(portal::Error::Refused { .. } | portal::Error::NotFound(_))
+                if matches!(call, portal::report::Call::Respond(_)) =>
+            {
+                tracing::warn!(run.id = %run.id, "the portal does not show the answer of a run");
             }
             Err(error) => return Err(error.into()),
         }

@@ -7,6 +7,9 @@ use chrono::{DateTime, Utc};
 /// `Display` is for the log, [`Error::sentence`] for the person who pressed the button.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// This service is no App.
+    #[error("no GitHub App is set up")]
+    NoApp,
     /// The App is not installed on the account: somebody has to install it.
     #[error("the app is not installed on {owner}")]
     NotInstalled {
@@ -105,6 +108,9 @@ impl Error {
     /// The same for a person: a sentence, with the way out where one is known.
     pub fn sentence(&self) -> String {
         match self {
+            Self::NoApp => "No GitHub App is set up here: nothing can be done on GitHub. Set \
+                 GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY where this service runs."
+                .to_owned(),
             Self::NotInstalled { owner, install_url: Some(url) } => {
                 format!("Towpath is not installed on {owner}. Install it at {url}")
             }

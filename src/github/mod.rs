@@ -96,6 +96,16 @@ impl GitHub {
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, SetupError> {
         let transport = Transport::new(&settings.api_url, clock.clone())?;
         let identity = Identity::new(&settings.app, &settings.private_key)?;
+        Ok(Self::with(transport, identity, clock))
+    }
+
+    /// Nobody on GitHub: whatever is asked is answered with [`Error::NoApp`]. For a service that
+    /// only delivers inside the network.
+    pub fn without_app(api_url: &str, clock: Clock) -> Result<Self, SetupError> {
+        Ok(Self::with(Transport::new(api_url, clock.clone())?, Identity::nobody(), clock))
+    }
+
+    fn with(transport: Transport, identity: Identity, clock: Clock) -> Self {
         let inner = Inner {
             installations: Installations::new(transport, identity, clock.clone()),
             clock,
@@ -103,7 +113,7 @@ impl GitHub {
             without_run_details: AtomicBool::new(false),
             bot_login: OnceCell::new(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 
     /// Forgets what is known of the App on an account: it was installed, removed or suspended.

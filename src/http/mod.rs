@@ -51,6 +51,9 @@ pub struct AppState {
     pub metrics: PrometheusHandle,
     /// With what other machines may use the API; without one, none may.
     pub api_token: Option<SecretString>,
+    /// Whether the portal sends its runs to `/hooks/port`. Where this program fetches them itself,
+    /// nothing needs to reach it from outside.
+    pub takes_webhooks: bool,
     /// Cancelled when the program is to stop: event streams end then.
     pub stopping: CancellationToken,
 }
@@ -60,9 +63,13 @@ pub fn app(state: AppState, dashboard: DashboardState) -> Router {
     let api = api_routes()
         .into_iter()
         .fold(Router::new(), |api, (path, methods)| api.route(path, methods));
-    Router::new()
-        .route("/hooks/github", post(hooks::github).layer(DefaultBodyLimit::max(GITHUB_BODY)))
-        .route("/hooks/port", post(hooks::port).layer(DefaultBodyLimit::max(PORT_BODY)))
+    let mut hooks = Router::new()
+        .route("/hooks/github", post(hooks::github).layer(DefaultBodyLimit::max(GITHUB_BODY)));
+    if state.takes_webhooks {
+        let port = post(hooks::port).layer(DefaultBodyLimit::max(PORT_BODY));
+        hooks = hooks.route("/hooks/port", port);
+    }
+    hooks
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

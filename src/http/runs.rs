@@ -84,7 +84,7 @@ fn shown(run: &Run) -> Value {
     let (pull_request, workflow_run) = match &run.work {
         Some(Work::PullRequest(work)) => (work.pull_request.as_ref(), None),
         Some(Work::Workflow(work)) => (None, work.workflow_run.as_ref()),
-        None => (None, None),
+        Some(Work::Delivery(_)) | None => (None, None),
     };
     json!({
         "id": run.id,

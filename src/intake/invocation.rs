@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::{Invocation, RepositoryName, WorkflowInvocation};
+use crate::domain::{Delivery, Invocation, RepositoryName, WorkflowInvocation};
 
-/// What a message's `invocationMethod` means. `WEBHOOK` and `KAFKA` only say how the message came.
+/// What a message's `invocationMethod` means. `KAFKA`, and `WEBHOOK` without an agent, only say how
+/// the message came.
 pub(super) fn invocation_of(
     method: &Value,
     inputs: &Map<String, Value>,
@@ -12,12 +13,21 @@ pub(super) fn invocation_of(
 ) -> Invocation {
     let kind = method.get("type").and_then(Value::as_str).unwrap_or("WEBHOOK");
     let asked = match kind {
+        "WEBHOOK" | "GITLAB" if is_for_agent(method) => {
+            return Invocation::Delivery(Delivery { message: message.clone() });
+        }
         "WEBHOOK" | "KAFKA" => return Invocation::Template,
         "GITHUB" => github_workflow(method, inputs, message),
         "INTEGRATION_ACTION" => integration_workflow(method),
         other => Err(other.to_owned()),
     };
     asked.map_or_else(Invocation::Unsupported, Invocation::Workflow)
+}
+
+/// Whether a message is for an address inside the network: the one that it names, or GitLab's.
+pub(super) fn is_for_agent(method: &Value) -> bool {
+    let names_address = method["url"].is_string() || method["type"] == "GITLAB";
+    is_true(method.get("agent")) && names_address
 }
 
 /// `GITHUB`: with `workflowInputs` (v2) the author says what is sent; without (v1), everything is.

@@ -2,7 +2,7 @@
 //!
 //! An offset is given to the group after the transaction that holds the run. A message that cannot
 //! be taken is parked with its offset, and its partition goes on. While nothing can be written down,
-//! nothing more is read, and the place in the group is kept.
+//! or more waits here than is worked off, nothing more is read, and the place in the group is kept.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{Consumer as _, ConsumerContext, StreamConsumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
@@ -22,6 +22,21 @@ use super::accept::{Answer, Intake};
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long nothing may be assigned before it is said, and how often it is said.
 const NOTHING_ASSIGNED: Duration = Duration::from_mins(1);
+
+/// How much due work may wait here before nothing more is read. A topic keeps what it has: more than
+/// what is soon worked off need not be here.
+const BACKLOG: u64 = 3_000;
+/// How often that is looked at: after so long, or after a part of it was read.
+const LOOK_AT_BACKLOG: (Duration, u64) = (Duration::from_secs(1), 10);
+
+/// Why a consumer reads no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The brokers refuse its user name and password.
+    Refused,
+}
 
 /// Where the topic is, and as whom it is read.
 #[derive(Debug, Clone)]
@@ -40,6 +55,8 @@ pub struct Connection {
     pub topic: String,
     /// The consumer group. Its members share the partitions.
     pub group: String,
+    /// After how long of silence a member is taken for dead, and its partitions are given to others.
+    pub session_timeout: Duration,
 }
 
 impl Connection {
@@ -50,6 +67,7 @@ impl Connection {
             .set("security.protocol", &self.security_protocol)
             .set("group.id", &self.group)
             .set("client.id", "towpath")
+            .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
             // What lay there before the first start is still to be done.
             .set("auto.offset.reset", "earliest")
             // Only what was stored by `store_offset` is committed: now and then, when a partition is
@@ -80,40 +98,78 @@ pub struct Consumer {
     group: String,
     /// Read, and not yet written down: one, or more while nothing can be written.
     waiting: VecDeque<Message>,
+    /// How much due work may wait before nothing more is read.
+    backlog: u64,
+    looked_at_backlog: Instant,
+    read_since: u64,
+    /// How long nothing may be assigned before it is said.
+    patience: Duration,
+    refused: CancellationToken,
 }
 
 impl Consumer {
     /// A member of the group. It reads once it runs.
     pub fn new(intake: Intake, connection: &Connection) -> Result<Self, KafkaError> {
-        let stream: StreamConsumer<Said> = connection.config().create_with_context(Said)?;
+        let refused = CancellationToken::new();
+        let said = Said { refused: refused.clone() };
+        let stream: StreamConsumer<Said> = connection.config().create_with_context(said)?;
         stream.subscribe(&[&connection.topic])?;
-        let (topic, group) = (connection.topic.clone(), connection.group.clone());
-        Ok(Self { intake, stream, topic, group, waiting: VecDeque::new() })
+        Ok(Self {
+            intake,
+            stream,
+            topic: connection.topic.clone(),
+            group: connection.group.clone(),
+            waiting: VecDeque::new(),
+            backlog: BACKLOG,
+            looked_at_backlog: Instant::now(),
+            read_since: 0,
+            patience: NOTHING_ASSIGNED,
+            refused,
+        })
     }
 
-    /// Reads until it is told to stop; then gives its partitions back.
-    pub async fn run(mut self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
+    /// With another limit of the work that may wait here.
+    #[must_use]
+    pub fn with_backlog(mut self, steps: u64) -> Self {
+        self.backlog = steps;
+        self
+    }
+
+    /// Says sooner that no partition is assigned.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Reads until it is told to stop, or is not let in any more; then gives its partitions back.
+    pub async fn run(mut self, stop: CancellationToken) -> Ended {
+        let refused = self.refused.clone();
+        while !stop.is_cancelled() && !refused.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => {}
+                () = refused.cancelled() => {}
                 () = self.read() => {}
             }
             self.write_down(&stop).await;
+            self.wait_for_the_work(&stop).await;
         }
         // Leaving the group commits what was stored, and waits for the answer.
         let left = tokio::task::spawn_blocking(move || drop(self.stream)).await;
         if left.is_err() {
             tracing::warn!("the Kafka group was not left in order");
         }
+        if stop.is_cancelled() { Ended::Stopped } else { Ended::Refused }
     }
 
     /// Waits for the next message.
     async fn read(&mut self) {
-        let received = tokio::time::timeout(NOTHING_ASSIGNED, self.stream.recv()).await;
+        let received = tokio::time::timeout(self.patience, self.stream.recv()).await;
         match received {
             Ok(Ok(message)) => {
                 let message = Message::of(&message);
                 self.waiting.push_back(message);
+                self.read_since += 1;
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, topic = self.topic, "Kafka cannot be read");
@@ -141,6 +197,36 @@ impl Consumer {
         if is_paused {
             self.resume();
         }
+    }
+
+    /// Reads nothing while too much of what was read waits to be done.
+    async fn wait_for_the_work(&mut self, stop: &CancellationToken) {
+        let (long, part) = LOOK_AT_BACKLOG;
+        if self.looked_at_backlog.elapsed() < long && self.read_since < self.backlog / part {
+            return;
+        }
+        let mut is_paused = false;
+        while self.is_behind().await {
+            if !is_paused {
+                tracing::info!(
+                    topic = self.topic,
+                    "much work waits: no more messages are read for now"
+                );
+                is_paused = self.pause();
+            }
+            if !self.stay_a_member(stop).await {
+                return;
+            }
+        }
+        if is_paused {
+            self.resume();
+        }
+    }
+
+    async fn is_behind(&mut self) -> bool {
+        (self.looked_at_backlog, self.read_since) = (Instant::now(), 0);
+        let backlog = self.intake.store.backlog().await.unwrap_or_default();
+        backlog.iter().map(|(_, steps)| steps).sum::<u64>() >= self.backlog
     }
 
     /// Whether the message needs not be read again: its run is on disk, or it is parked, or it
@@ -254,7 +340,10 @@ impl Message {
 }
 
 /// Where librdkafka's own words go. They name brokers and reasons, never credentials.
-struct Said;
+struct Said {
+    /// Cancelled when the brokers do not take the credentials.
+    refused: CancellationToken,
+}
 
 impl ClientContext for Said {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -270,6 +359,9 @@ impl ClientContext for Said {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::warn!(%error, reason, "Kafka");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication) {
+            self.refused.cancel();
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::invocation::invocation_of;
+use super::invocation::{invocation_of, is_for_agent};
 use crate::domain::action_run::RunKind;
 use crate::domain::{ActionId, ActionRun, Invocation, Operation, RunId, User};
 
@@ -33,6 +33,8 @@ const ENTITY: &[&str] = &["/payload/entity", "/entity", "/context/entity"];
 
 /// The action of a workflow node that names none: no template has it, and its run is told so.
 const NODE_WITHOUT_ACTION: &str = "workflow_node";
+/// The action of a message that names none, and that is only passed on.
+const DELIVERY_WITHOUT_ACTION: &str = "delivery";
 
 /// Whether a message says that something of the catalog has changed.
 pub fn is_change_log(body: &[u8]) -> bool {
@@ -63,10 +65,13 @@ pub fn parse_portal_run(message: &Value) -> Result<ActionRun, NotAnActionRun> {
 }
 
 fn envelope(message: &Value) -> Result<ActionRun, NotAnActionRun> {
-    let parts = Parts(vec![message]);
+    let mut parts = vec![message];
+    // What the author mapped may lie beside what the portal adds.
+    parts.extend(message.get("body").filter(|body| body.is_object()));
+    let parts = Parts(parts);
     let id = run_id(parts.text(RUN_ID), RUN_ID)?;
     let method = message.pointer("/payload/action/invocationMethod").unwrap_or(&Value::Null);
-    action_run(&parts, id, method, message)
+    action_run(&parts, id, method, &without_signature(message, method))
 }
 
 fn claimed_run(run: &Value, method: &Value) -> Result<ActionRun, NotAnActionRun> {
@@ -77,11 +82,54 @@ fn claimed_run(run: &Value, method: &Value) -> Result<ActionRun, NotAnActionRun>
     parts.push(run);
     // A body that was made for a v1 backend may carry the invocation that is meant.
     let inner = body.and_then(|body| body.pointer("/payload/action/invocationMethod"));
-    let method = match method.get("type").and_then(Value::as_str) {
-        Some("WEBHOOK" | "KAFKA") => inner.unwrap_or(method),
-        _ => method,
+    let inner =
+        inner.filter(|inner| !matches!(inner["type"].as_str(), None | Some("WEBHOOK" | "KAFKA")));
+    match (method.get("type").and_then(Value::as_str), inner) {
+        (Some("WEBHOOK" | "KAFKA"), Some(inner)) => {
+            action_run(&Parts(parts), id, inner, body.unwrap_or(run))
+        }
+        _ if is_for_agent(method) => {
+            let message = for_mapping(&id, method, run);
+            action_run(&Parts(parts), id, method, &message)
+        }
+        _ => action_run(&Parts(parts), id, method, body.unwrap_or(run)),
+    }
+}
+
+/// A claimed run in the form in which Port's agent hands it to its mapping file
+/// (`polling_to_webhook_processor.py`): that of a message from Kafka.
+fn for_mapping(id: &RunId, method: &Value, run: &Value) -> Value {
+    let invocation = serde_json::json!({
+        "type": method["type"],
+        "url": method["url"],
+        "synchronized": method.get("synchronized").unwrap_or(&Value::Bool(false)),
+        "method": method.get("method").and_then(Value::as_str).unwrap_or("POST"),
+        "headers": method.get("headers").cloned().unwrap_or_else(|| serde_json::json!({})),
+    });
+    let mut message = match method.get("body") {
+        Some(Value::Object(body)) => body.clone(),
+        Some(body) => Map::from_iter([("body".to_owned(), body.clone())]),
+        None => Map::new(),
     };
-    action_run(&Parts(parts), id, method, body.unwrap_or(run))
+    message.insert("headers".to_owned(), invocation["headers"].clone());
+    let within = |object: Option<Value>, name: &str, value: Value| {
+        let mut object = object.unwrap_or_default();
+        if !object.is_object() {
+            object = serde_json::json!({});
+        }
+        object[name] = value;
+        object
+    };
+    let payload = message.get("payload").cloned();
+    let action = payload.as_ref().and_then(|payload| payload.get("action")).cloned();
+    let action = within(action, "invocationMethod", invocation);
+    message.insert("payload".to_owned(), within(payload, "action", action));
+    let mut context = within(message.get("context").cloned(), "runId", Value::from(id.as_str()));
+    if let Some(config) = run.get("config") {
+        context["nodeConfig"] = config.clone();
+    }
+    message.insert("context".to_owned(), context);
+    Value::Object(message)
 }
 
 fn action_run(
@@ -92,17 +140,23 @@ fn action_run(
 ) -> Result<ActionRun, NotAnActionRun> {
     let kind =
         if id.as_str().starts_with("wfnr_") { RunKind::WorkflowNode } else { RunKind::Action };
+    let delivers = is_for_agent(method);
     let action = match parts.text(ACTION) {
         Some(identifier) => identifier,
+        None if delivers && kind == RunKind::Action => DELIVERY_WITHOUT_ACTION,
         None if kind == RunKind::WorkflowNode => {
             parts.text(&["/nodeUid"]).unwrap_or(NODE_WITHOUT_ACTION)
         }
         None => return Err(missing("an action", ACTION)),
     };
     let action = ActionId::new(action).map_err(|error| NotAnActionRun(error.to_string()))?;
-    let inputs = parts.inputs()?;
+    let inputs = match parts.inputs() {
+        // What is only passed on may look as its author likes.
+        Err(_) if delivers => Map::new(),
+        inputs => inputs?,
+    };
     let encrypted = parts.encrypted();
-    let invocation: Invocation = invocation_of(method, &inputs, &without_headers(message));
+    let invocation: Invocation = invocation_of(method, &inputs, message);
     Ok(ActionRun {
         id,
         kind,
@@ -118,11 +172,15 @@ fn action_run(
     })
 }
 
-/// The message as its author made it: Kafka's signature is no part of it.
-fn without_headers(message: &Value) -> Value {
+/// The message without Kafka's signature. Its other headers are for who it is delivered to.
+fn without_signature(message: &Value, method: &Value) -> Value {
     let mut message = message.clone();
-    if let Some(members) = message.as_object_mut() {
+    let Some(members) = message.as_object_mut() else { return message };
+    if !is_for_agent(method) || method["type"] == "GITLAB" {
         members.shift_remove("headers");
+    } else if let Some(headers) = members.get_mut("headers").and_then(Value::as_object_mut) {
+        headers.shift_remove("X-Port-Signature");
+        headers.shift_remove("X-Port-Timestamp");
     }
     message
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::domain::observation::{Conclusion, Link};
 use crate::domain::run::{
-    EntityPlan, Event, NewRepository, PullRequestWork, Run, Stage, Work, WorkflowWork,
+    DeliveryWork, EntityPlan, Event, NewRepository, PullRequestWork, Run, Stage, Work,
+    WorkflowWork,
 };
 use crate::domain::{
     ActionRun, BranchName, Invocation, Operation, RepositoryName, WorkflowInvocation,
@@ -39,7 +40,11 @@ pub fn begin(run: Run, templates: &Templates, run_page: &str, now: DateTime<Utc>
     let decided = match &run.request.invocation {
         Invocation::Unsupported(reason) => Err(Refusal::because(reason.clone())),
         Invocation::Workflow(invocation) => named_workflow(invocation),
-        Invocation::Template => by_template(&run, templates, run_page),
+        // A template says more than an address.
+        Invocation::Delivery(_) if templates.action(&run.request.action).is_none() => {
+            Ok(delivering(&run))
+        }
+        Invocation::Template | Invocation::Delivery(_) => by_template(&run, templates, run_page),
     };
     match decided {
         Ok(begun) => go(run, begun, now),
@@ -241,7 +246,14 @@ fn template_workflow(run: &Run, action: &ActionOf, context: &Value) -> Result<Be
         render::text(text, context)
             .map_err(|error| Refusal::because(format!("The workflow's {what}: {error}.")))
     };
-    let inputs = render::value(inputs, context)
+    // A secret stands there as ciphertext, and is opened where the workflow is dispatched.
+    let mut sealed = context.clone();
+    for name in action.template.secret_inputs() {
+        if let Some(value) = run.request.inputs.get(name) {
+            sealed["inputs"][name] = value.clone();
+        }
+    }
+    let inputs = render::value(inputs, &sealed)
         .map_err(|error| Refusal::because(format!("The workflow's inputs: {error}.")))?;
     let inputs = inputs.as_object().cloned().unwrap_or_default();
     // Where other actions of the template write files, the entity stands for those, and a workflow
@@ -305,6 +317,17 @@ fn dispatching(work: WorkflowWork, operation: Option<Operation>) -> Begun {
         links: workflow::awaited(&work),
         work: Some(Work::Workflow(Box::new(work))),
         first: Step::Dispatch,
+    }
+}
+
+fn delivering(run: &Run) -> Begun {
+    Begun {
+        title: None,
+        operation: run.operation,
+        work: Some(Work::Delivery(DeliveryWork::default())),
+        first: Step::Deliver,
+        links: Vec::new(),
+        line: "It is being delivered to its address.".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::observation::Link;
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Status, Work, WorkflowWork};
 
-use super::step::{Decision, End, Progress, Step};
+use super::step::{Decision, End, Progress, Response, Step};
 use super::{pull_request, workflow};
 
 /// A decision that is being made on a run.
@@ -19,6 +19,7 @@ pub(crate) struct Draft {
     unlinks: Vec<Link>,
     work: Vec<Step>,
     summary: Option<String>,
+    response: Option<Response>,
 }
 
 impl Draft {
@@ -32,6 +33,7 @@ impl Draft {
             unlinks: Vec::new(),
             work: Vec::new(),
             summary: None,
+            response: None,
         }
     }
 
@@ -104,6 +106,16 @@ impl Draft {
         }
         self.stage(stage, label);
         self.run.status = if stage == Stage::Done { Status::Success } else { Status::Failure };
+        self.summary = summary.or(self.summary.take());
+    }
+
+    /// The portal shows this with the run.
+    pub(crate) fn respond(&mut self, response: Option<Response>) {
+        self.response = response;
+    }
+
+    /// The portal shows this text beside the status.
+    pub(crate) fn summarise(&mut self, summary: Option<String>) {
         self.summary = summary;
     }
 
@@ -136,6 +148,7 @@ impl Draft {
         }
         let links = (self.run.links != self.before.links).then(|| self.run.links.clone());
         let log: Vec<String> = self.events.iter().map(|event| event.message.clone()).collect();
+        let external = external_id(&self.run).filter(|_| external_id(&self.before).is_none());
         if ends && reports_its_end(&self.run) {
             return Some(Step::End(End {
                 status: self.run.status,
@@ -143,15 +156,17 @@ impl Draft {
                 log,
                 summary: self.summary.clone(),
                 links,
+                response: self.response.clone(),
+                external_run_id: external,
             }));
         }
-        let external = external_id(&self.run).filter(|_| external_id(&self.before).is_none());
         let progress = Progress {
             log,
             label: (self.run.label != self.before.label || is_new(&self.before))
                 .then(|| self.run.label.clone()),
             links,
-            summary: None,
+            summary: self.summary.clone(),
+            response: self.response.clone(),
             external_run_id: external,
         };
         (progress != Progress::default()).then_some(Step::Progress(progress))
@@ -162,10 +177,12 @@ fn is_new(before: &Run) -> bool {
     before.stage == Stage::Received && before.work.is_none()
 }
 
-/// A workflow whose run was dispatched with `reportWorkflowStatus: false` tells its end itself.
+/// A workflow whose run was dispatched with `reportWorkflowStatus: false` tells its end itself, and
+/// so does who got a message that is not synchronous.
 fn reports_its_end(run: &Run) -> bool {
     match &run.work {
         Some(Work::Workflow(work)) => work.report_status || work.workflow_run.is_none(),
+        Some(Work::Delivery(work)) => !work.is_left_to_receiver,
         _ => true,
     }
 }
@@ -181,7 +198,7 @@ fn awaited_links(run: &Run) -> Vec<Link> {
                 |(on, name): (String, String)| Link::awaited_apply(&work.repository, &on, &name);
             awaited.map(link).into_iter().chain(pull_request::folder_link(work)).collect()
         }
-        None => Vec::new(),
+        Some(Work::Delivery(_)) | None => Vec::new(),
     }
 }
 
@@ -196,5 +213,6 @@ fn external_id(run: &Run) -> Option<String> {
             let facts = work.pull_request.as_ref()?;
             Some(format!("{}#{}", work.repository, facts.number))
         }
+        Work::Delivery(work) => work.external_run_id.clone(),
     }
 }

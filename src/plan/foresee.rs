@@ -57,13 +57,22 @@ pub fn preview_id() -> RunId {
     RunId::new(RUN).expect("letters and an underscore are an id")
 }
 
+/// What stands in the place of a secret input: a preview is shown.
+const SECRET: &str = "(secret)";
+
 /// Decides as the first step of a run does.
 pub fn foresee(
-    request: ActionRun,
+    mut request: ActionRun,
     templates: &Templates,
     run_page: &str,
     now: DateTime<Utc>,
 ) -> Foreseen {
+    let action = templates.action(&request.action);
+    for name in action.iter().flat_map(|action| action.template.secret_inputs()) {
+        if let Some(value) = request.inputs.get_mut(name) {
+            *value = SECRET.into();
+        }
+    }
     let begun = begin(Run::received(request, now), templates, run_page, now);
     let failures = begun.events.iter().filter(|event| event.kind == EventKind::Failure);
     let failures: Vec<String> = failures.map(|event| event.message.clone()).collect();

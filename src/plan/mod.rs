@@ -5,6 +5,7 @@
 mod begin;
 mod body;
 mod conclude;
+mod delivery;
 mod draft;
 mod folder_queue;
 mod foresee;
@@ -23,6 +24,7 @@ use crate::domain::run::{Event, Run, Stage};
 
 pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
+pub use delivery::{Delivered, delivered, unclear};
 pub use folder_queue::{ask_again, wait_behind};
 pub use foresee::{Foreseen, Preview, foresee, preview_id};
 pub use new_repository::{

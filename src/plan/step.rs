@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::ids::{PullRequestNumber, WorkflowRunId};
 use crate::domain::observation::{Conclusion, Link, Observation};
-pub use crate::domain::report::{Explanation, PlanSummary, Progress};
+pub use crate::domain::report::{Explanation, PlanSummary, Progress, Response};
 use crate::domain::repository::{BranchName, CommitSha, RepositoryName};
 use crate::domain::run::{Event, RenderedOn, Run, Status};
 use crate::domain::standing::ReviewerId;
@@ -72,6 +72,8 @@ pub enum Step {
     Look,
     /// Stores a secret in a repository or an environment.
     StoreSecret(StoreSecret),
+    /// Delivers the run's message to an address inside the network.
+    Deliver,
     /// Writes the entity to the catalog. Work, and not a report: the end is decided after it.
     Upsert(Upsert),
     /// Removes the entity from the catalog. Likewise.
@@ -119,6 +121,7 @@ impl Step {
             Self::ReadOutputs(_) => "read_outputs",
             Self::Look => "look",
             Self::StoreSecret(_) => "store_secret",
+            Self::Deliver => "deliver",
             Self::Progress(_) => "progress",
             Self::Upsert(_) => "upsert",
             Self::Delete(_) => "delete",
@@ -283,6 +286,12 @@ pub struct End {
     pub summary: Option<String>,
     /// All links, if they change.
     pub links: Option<Vec<String>>,
+    /// What an address inside the network has answered, where the portal shows it.
+    #[serde(default)]
+    pub response: Option<Response>,
+    /// The outside's name of the work, if it is known only now.
+    #[serde(default)]
+    pub external_run_id: Option<String>,
 }
 
 /// What a decision makes of a run: its new state, the lines of its history, what it is to be

@@ -3,6 +3,7 @@
 use super::limit;
 use super::run::PatchRun;
 use crate::domain::action_run::RunKind;
+use crate::domain::report::Response;
 use crate::domain::{Progress, Status};
 
 /// A message for a run's log, with what the portal takes along with it.
@@ -21,6 +22,8 @@ pub struct LogEntry {
 pub enum Call {
     /// Adds to the log.
     Log(LogEntry),
+    /// Shows an answer with the run.
+    Respond(Response),
     /// Changes the run.
     Patch(PatchRun),
 }
@@ -37,7 +40,10 @@ pub fn calls(kind: RunKind, waiting: &[Progress], end: Option<Status>) -> Vec<Ca
         links: last(waiting, |progress| progress.links.as_ref()).cloned(),
         summary: last(waiting, |progress| progress.summary.as_deref()).map(limit::summary),
         external_run_id: last(waiting, |progress| progress.external_run_id.clone()),
+        response: last(waiting, |progress| progress.response.clone()),
     };
+    // Of an action run it is a call of its own; of a node it is a part of its output.
+    let response = patch.response.take_if(|_| kind == RunKind::Action).map(Call::Respond);
     let mut entries: Vec<LogEntry> = messages.into_iter().map(plain).collect();
     if let Some(closing) = entries.last_mut()
         && goes_with_log(kind, &patch)
@@ -46,7 +52,7 @@ pub fn calls(kind: RunKind, waiting: &[Progress], end: Option<Status>) -> Vec<Ca
         closing.end = patch.status.take();
     }
     let rest = (patch != PatchRun::default()).then_some(Call::Patch(patch));
-    entries.into_iter().map(Call::Log).chain(rest).collect()
+    response.into_iter().chain(entries.into_iter().map(Call::Log)).chain(rest).collect()
 }
 
 /// Whether nothing would be left to be said by a PATCH. A node's log takes no label and no end.

@@ -9,6 +9,7 @@ use super::report::{Call as Report, LogEntry};
 use super::transport::Call;
 use super::{Error, Port};
 use crate::domain::action_run::RunKind;
+use crate::domain::report::Response;
 use crate::domain::{RunId, Status};
 
 /// What changes of a run. `None` stays as it is.
@@ -24,6 +25,8 @@ pub struct PatchRun {
     pub summary: Option<String>,
     /// GitHub's id of the work.
     pub external_run_id: Option<String>,
+    /// What an address inside the network has answered: of a node, a part of its output.
+    pub response: Option<Response>,
 }
 
 /// How a run stands in the portal.
@@ -48,6 +51,7 @@ impl Port {
     pub async fn report(&self, run: &RunId, kind: RunKind, call: &Report) -> Result<(), Error> {
         match call {
             Report::Log(entry) => self.append_log(run, kind, entry).await,
+            Report::Respond(response) => self.respond(run, response).await,
             Report::Patch(patch) => self.patch_run(run, kind, patch).await,
         }
     }
@@ -70,6 +74,13 @@ impl Port {
                 answer.map_err(ended_node)
             }
         }
+    }
+
+    /// Shows an answer with an action run. The form is that of Port's agent; it is not in Port's API
+    /// description.
+    pub async fn respond(&self, run: &RunId, response: &Response) -> Result<(), Error> {
+        let call = Call::new(Method::PATCH, ["actions", "runs", run.as_str(), "response"]);
+        self.transport.write(call.body(json!({"response": response.body}))).await
     }
 
     /// Adds a message to a run's log. For an action run, a label and the end go with it; a node's
@@ -163,9 +174,18 @@ fn node_patch(patch: &PatchRun) -> Value {
         ("result", result.map(Value::from)),
         ("statusLabel", patch.label.clone().map(Value::from)),
         ("links", patch.links.clone().map(Value::from)),
-        ("output", patch.summary.as_ref().map(|summary| json!({"summary": summary}))),
+        ("output", output(patch)),
         ("externalRunId", patch.external_run_id.clone().map(Value::from)),
     ])
+}
+
+fn output(patch: &PatchRun) -> Option<Value> {
+    let response = patch.response.as_ref();
+    let output = object([
+        ("summary", patch.summary.clone().map(Value::from)),
+        ("response", response.map(|it| json!({"status": it.status, "data": it.body}))),
+    ]);
+    output.as_object().is_some_and(|parts| !parts.is_empty()).then_some(output)
 }
 
 fn action_log(entry: &LogEntry) -> Value {

@@ -143,6 +143,10 @@ fn acted(template: &Template, action: &ActionSpec, test: &GoldenTest) -> Result<
         }
         ActionKind::Workflow { repository, file, reference, inputs } => {
             let workflow = serde_json::json!({"repository": repository, "file": file, "ref": reference, "inputs": inputs});
+            let mut context = context;
+            for name in secrets.iter().filter(|name| checked.contains_key(**name)) {
+                context["inputs"][*name] = "(secret)".into();
+            }
             render::value(&workflow, &context).map(Outcome::Workflow).map_err(|e| e.to_string())
         }
         ActionKind::Secret { repository, environment, name, .. } => {

@@ -24,7 +24,7 @@ enum Allowed {
     Usual,
     /// The entity is rendered after the apply.
     Outputs,
-    /// The value of a secret is opened where it is stored.
+    /// A secret is opened where it is stored, or sent to a workflow.
     Secrets,
 }
 
@@ -41,8 +41,9 @@ impl Lint<'_> {
         }
         let actions = root.get("actions").map_or(&[][..], Located::entries);
         for (_, _, action) in actions {
-            if let Some(workflow) = action.get("workflow") {
-                self.texts(workflow, Allowed::Usual, found);
+            for (key, _, value) in action.get("workflow").map_or(&[][..], Located::entries) {
+                let allowed = if key == "inputs" { Allowed::Secrets } else { Allowed::Usual };
+                self.texts(value, allowed, found);
             }
             for (key, _, value) in action.get("secret").map_or(&[][..], Located::entries) {
                 let allowed = if key == "value" { Allowed::Secrets } else { Allowed::Usual };
@@ -150,8 +151,10 @@ impl Lint<'_> {
         allowed: Allowed,
     ) -> Option<(String, Option<String>)> {
         if secret_inputs(self.schema).contains(&field) && allowed != Allowed::Secrets {
-            let help = "a secret may be named in `secret: {value: …}` of an action, nowhere else"
-                .to_owned();
+            let help =
+                "a secret may be named in `secret: {value: …}` and in `workflow: {inputs: …}` \
+                        of an action, nowhere else"
+                    .to_owned();
             return Some((format!("`{shown}` is a secret and would be seen here"), Some(help)));
         }
         let properties = self.schema.get("properties").and_then(Value::as_object);

@@ -26,12 +26,14 @@ const ROOMS: &[(&str, Uses)] = &[
     ("github", Uses::Only(&["domain", "clock"])),
     ("portal", Uses::Only(&["domain", "clock"])),
     ("listener", Uses::Only(&["domain", "clock"])),
+    ("agent", Uses::Only(&["domain", "seal", "clock"])),
     ("store", Uses::Only(&["domain", "plan", "clock"])),
     // They bring the others together.
     (
         "effects",
         Uses::Only(&[
-            "domain", "template", "plan", "store", "github", "portal", "listener", "seal", "clock",
+            "domain", "template", "plan", "store", "github", "portal", "agent", "listener", "seal",
+            "clock",
         ]),
     ),
     ("source", Uses::Only(&["domain", "template", "store", "github", "effects"])),
@@ -58,7 +60,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("octocrab", &["github"]),
     ("rdkafka", &["intake"]),
     ("sqlx", &["store"]),
-    ("reqwest", &["portal", "listener", "sandbox", "config"]),
+    ("reqwest", &["agent", "portal", "listener", "sandbox", "config"]),
+    ("jaq_core", &["agent"]),
+    ("jaq_json", &["agent"]),
+    ("jaq_std", &["agent"]),
+    ("aws_lc_rs", &["seal", "sandbox"]),
     ("axum", &["http", "sandbox", "cli"]),
     ("async_graphql", &["sandbox"]),
     ("git2", &["sandbox"]),

@@ -76,6 +76,7 @@ impl Service {
             intake: intake(&store),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             api_token: Some(API_TOKEN.into()),
+            takes_webhooks: true,
             stopping: CancellationToken::new(),
         };
         let dashboard = DashboardState {

@@ -22,6 +22,7 @@ use towpath::seal::SealingKey;
 use towpath::store::{RunFilter, Store};
 
 const VECTORS: &str = include_str!("fixtures/port/crypto-vectors.json");
+const CLIENT_SIDE: &str = include_str!("fixtures/port/client-side-vectors.json");
 const KAFKA_RUN: &str = include_str!("fixtures/port/agent-kafka-webhook-run.json");
 const KAFKA_NODE_RUN: &str = include_str!("fixtures/port/agent-kafka-wf-node-run.json");
 
@@ -120,6 +121,94 @@ fn what_port_has_encrypted_is_opened_and_what_is_sealed_here_too() {
 }
 
 #[test]
+fn what_the_browser_has_encrypted_is_opened_with_the_private_key_alone() {
+    let vectors = fixture(CLIENT_SIDE);
+    let pem = secret(vectors["private_key"].as_str().unwrap());
+    let without = SealingKey::of(&vectors_key()).unwrap();
+    let key = without.clone().with_client_side(&pem).unwrap();
+    for vector in vectors["client-side"].as_array().unwrap() {
+        let sealed = vector["encrypted_base64"].as_str().unwrap();
+        assert_eq!(key.open(sealed).unwrap().expose_secret(), vector["plaintext"]);
+        assert!(without.open(sealed).is_err());
+        let bytes = BASE64.decode(sealed).unwrap();
+        for at in (0..bytes.len()).step_by(7) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert!(key.open(&BASE64.encode(&changed)).is_err(), "byte {at}");
+        }
+    }
+    let own = key.seal("s3cr3t").unwrap();
+    assert_eq!(key.open(&own).unwrap().expose_secret(), "s3cr3t");
+    let public = secret(vectors["public_key"].as_str().unwrap());
+    assert!(without.with_client_side(&public).is_err());
+}
+
+/// The messages as they lie in a topic or come by webhook, and every other value of every byte.
+fn mutations(message: &str) -> impl Iterator<Item = (usize, Vec<u8>)> + '_ {
+    (0..message.len()).flat_map(move |at| {
+        let was = message.as_bytes()[at];
+        (0..=255u8).filter(move |byte| *byte != was).map(move |byte| {
+            let mut changed = message.as_bytes().to_vec();
+            changed[at] = byte;
+            (at, changed)
+        })
+    })
+}
+
+fn means_the_same(one: &[u8], other: &str) -> bool {
+    let parsed: Option<Value> = serde_json::from_slice(one).ok();
+    parsed.is_some_and(|parsed| parsed == fixture(other))
+}
+
+#[test]
+fn a_signed_message_with_another_byte_is_refused_or_means_the_same() {
+    let key = vectors_key();
+    for vector in fixture(VECTORS)["signature"].as_array().unwrap() {
+        let text = |name: &str| vector[name].as_str().unwrap();
+        let (timestamp, signature) = (text("timestamp"), text("x-port-signature"));
+        let raw = text("raw");
+        for (at, changed) in mutations(raw) {
+            let proof = verify_portal(
+                &key,
+                Some(signature),
+                Some(timestamp),
+                &changed,
+                self::at(timestamp),
+            );
+            assert!(proof.is_err() || means_the_same(&changed, raw), "byte {at} of {raw}");
+        }
+    }
+    for message in [KAFKA_RUN, KAFKA_NODE_RUN] {
+        for (at, changed) in mutations(message) {
+            let proved = verify_kafka(&secret("test"), &changed).is_ok();
+            assert!(!proved || means_the_same(&changed, message), "byte {at} of {message}");
+        }
+    }
+}
+
+/// A claimed run carries no signature: it comes from the portal itself, over TLS. What is broken on
+/// the way is refused, or is another run as a whole; nothing is half read.
+#[test]
+fn a_claimed_run_with_another_byte_is_refused_or_read_as_what_it_says() {
+    for message in [
+        include_str!("fixtures/port/agent-polling-run.json"),
+        include_str!("fixtures/port/agent-polling-wf-node-run.json"),
+    ] {
+        let whole = fixture(message);
+        let original = parse_portal_run(&whole).unwrap();
+        for (at, changed) in mutations(message).step_by(3) {
+            let Ok(claimed) = serde_json::from_slice::<Value>(&changed) else { continue };
+            let Ok(run) = parse_portal_run(&claimed) else { continue };
+            if claimed == whole {
+                assert_eq!(run, original, "byte {at}");
+            }
+            let id = claimed.get("id").or_else(|| claimed.get("identifier"));
+            assert_eq!(id.and_then(Value::as_str), Some(run.id.as_str()), "byte {at}");
+        }
+    }
+}
+
+#[test]
 fn every_message_of_port_is_read() {
     let parse = |text: &str| parse_portal_message(text.as_bytes()).unwrap();
     let create = parse(include_str!("fixtures/port/v1-run-message-create.json"));
@@ -136,7 +225,10 @@ fn every_message_of_port_is_read() {
     assert_eq!(day2.entity.unwrap()["properties"]["region"], json!("eu-west-1"));
     assert_eq!(day2.operation.map(Operation::as_str), Some("day-2"));
 
-    assert_eq!(parse(KAFKA_RUN).id.as_str(), "r_jE5FhDURh4Uen2Qr");
+    let kafka = parse(KAFKA_RUN);
+    assert_eq!(kafka.id.as_str(), "r_jE5FhDURh4Uen2Qr");
+    let Invocation::Delivery(delivery) = kafka.invocation else { panic!("{kafka:?}") };
+    assert_eq!(delivery.message["headers"], json!({}), "Port's signature is no part of it");
     let node = parse(KAFKA_NODE_RUN);
     assert_eq!((node.id.as_str(), node.kind), ("wfnr_abc123", RunKind::WorkflowNode));
 
@@ -144,9 +236,31 @@ fn every_message_of_port_is_read() {
     assert_eq!((polled.id.as_str(), polled.action.as_str()), ("run_123", "deploy"));
     assert_eq!(polled.inputs, *json!({"environment": "production"}).as_object().unwrap());
     assert_eq!(polled.entity_identifier().unwrap().as_str(), "entity_123");
-    assert_eq!(polled.invocation, Invocation::Template);
+    // As Port's own agent hands them to its mapping file (`polling_to_webhook_processor.py`).
+    let Invocation::Delivery(delivery) = polled.invocation else { panic!("{polled:?}") };
+    assert_eq!(
+        delivery.message,
+        json!({
+            "context": {"entity": "entity_123", "blueprint": "microservice", "runId": "run_123"},
+            "payload": {
+                "action": {
+                    "identifier": "deploy",
+                    "invocationMethod": {
+                        "type": "WEBHOOK", "url": "http://localhost:8080/webhook",
+                        "synchronized": false, "method": "POST", "headers": {},
+                    },
+                },
+                "properties": {"environment": "production"},
+            },
+            "trigger": {"by": {"userId": "user_123"}},
+            "headers": {},
+        })
+    );
     let node = parse(include_str!("fixtures/port/agent-polling-wf-node-run.json"));
     assert_eq!((node.id.as_str(), node.kind), ("wfnr_abc123", RunKind::WorkflowNode));
+    let Invocation::Delivery(delivery) = node.invocation else { panic!("{node:?}") };
+    assert_eq!(delivery.message["context"]["runId"], "wfnr_abc123");
+    assert_eq!(delivery.message["context"]["nodeConfig"]["url"], "https://httpbin.org/post");
 
     let claimed = fixture(include_str!("fixtures/port/ocean-claim-action-run.json"));
     let claimed = parse_portal_run(&claimed["runs"][0]).unwrap();

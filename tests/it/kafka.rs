@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -18,21 +19,28 @@ use secrecy::SecretString;
 use serde_json::json;
 use sha2::Sha256;
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use towpath::clock::Clock;
 use towpath::domain::RunId;
 use towpath::intake::Intake;
-use towpath::intake::kafka::{Connection, Consumer};
-use towpath::plan::Step;
+use towpath::intake::kafka::{Connection, Consumer, Ended};
+use towpath::plan::step::Lane;
+use towpath::plan::{Decision, Step};
 use towpath::seal::SealingKey;
 use towpath::store::{RunFilter, Store};
+use tracing::instrument::WithSubscriber as _;
 
 const TOPIC: &str = "org_1.runs";
 const GROUP: &str = "org_1.towpath";
 const KEY: &str = "a client secret of 32 characters or more";
 const PARTITIONS: i32 = 6;
+/// How long a member may be silent: the shortest that a broker takes.
+const SESSION: Duration = Duration::from_secs(6);
+/// Makes a process of this test a member of the group: brokers and store.
+const MEMBER: &str = "TOWPATH_TEST_KAFKA_MEMBER";
 
 struct World {
     cluster: MockCluster<'static, DefaultProducerContext>,
@@ -59,36 +67,28 @@ impl World {
         Self { cluster, producer, store, url, tasks, tried, _folder: folder }
     }
 
+    fn member(&self, store: &Store) -> Consumer {
+        let connection = connection(&self.cluster.bootstrap_servers());
+        Consumer::new(intake(store, &self.tried), &connection).unwrap().with_backlog(u64::MAX)
+    }
+
     /// A member of the group; it leaves when its token is cancelled.
     fn join(&self, store: &Store) -> CancellationToken {
-        let connection = Connection {
-            brokers: self.cluster.bootstrap_servers(),
-            security_protocol: "PLAINTEXT".to_owned(),
-            sasl_mechanism: String::new(),
-            credentials: None,
-            ca_location: None,
-            topic: TOPIC.to_owned(),
-            group: GROUP.to_owned(),
-        };
-        let key = SecretString::from(KEY);
-        let tried = self.tried.clone();
-        let intake = Intake {
-            store: store.clone(),
-            clock: Clock::system(),
-            github_secrets: Vec::new(),
-            portal_key: Some(key.clone()),
-            sealing_key: SealingKey::of(&key).unwrap(),
-            secret_names: Arc::new(move |_| {
-                tried.send_modify(|count| *count += 1);
-                Vec::new()
-            }),
-            access_changed: Arc::new(|| {}),
-            seen: Arc::new(|_| ()),
-        };
-        let consumer = Consumer::new(intake, &connection).unwrap();
         let stop = CancellationToken::new();
-        self.tasks.spawn(consumer.run(stop.clone()));
+        self.tasks.spawn(self.member(store).run(stop.clone()));
         stop
+    }
+
+    /// A member of the group in a process of its own, so that it can be killed.
+    fn join_elsewhere(&self) -> Child {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "kafka::a_member_that_is_killed_by_another_test", "--nocapture"])
+            .env(MEMBER, format!("{} {}", self.cluster.bootstrap_servers(), self.url))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
     }
 
     async fn send(&self, partition: i32, message: &str) {
@@ -116,6 +116,20 @@ impl World {
                 _ = changes.recv() => {}
                 () = look_again => {}
             }
+        }
+    }
+
+    async fn run_count(&self) -> usize {
+        let all = RunFilter { limit: 100_000, ..RunFilter::default() };
+        self.store.runs(&all).await.unwrap().len()
+    }
+
+    /// Settles what waits to be done.
+    async fn work_off(&self) {
+        let lease = Duration::from_mins(1);
+        for claimed in self.store.claim(Lane::Work, 100, lease).await.unwrap() {
+            let decision = Decision::unchanged(claimed.run.clone());
+            self.store.settle(&claimed, &decision, None).await.unwrap();
         }
     }
 
@@ -166,6 +180,49 @@ fn signed(run: &str) -> String {
     message.to_string()
 }
 
+fn connection(brokers: &str) -> Connection {
+    Connection {
+        brokers: brokers.to_owned(),
+        security_protocol: "PLAINTEXT".to_owned(),
+        sasl_mechanism: String::new(),
+        credentials: None,
+        ca_location: None,
+        topic: TOPIC.to_owned(),
+        group: GROUP.to_owned(),
+        session_timeout: SESSION,
+    }
+}
+
+fn intake(store: &Store, tried: &watch::Sender<usize>) -> Intake {
+    let (key, tried) = (SecretString::from(KEY), tried.clone());
+    Intake {
+        store: store.clone(),
+        clock: Clock::system(),
+        github_secrets: Vec::new(),
+        portal_key: Some(key.clone()),
+        sealing_key: SealingKey::of(&key).unwrap(),
+        secret_names: Arc::new(move |_| {
+            tried.send_modify(|count| *count += 1);
+            Vec::new()
+        }),
+        access_changed: Arc::new(|| {}),
+        seen: Arc::new(|_| ()),
+    }
+}
+
+/// Does nothing, except in a process that [`World::join_elsewhere`] has started: there it is a
+/// member of the group until it is killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_killed_by_another_test() {
+    #[expect(clippy::disallowed_methods, reason = "how one process of a test tells another")]
+    let Ok(told) = std::env::var(MEMBER) else { return };
+    let (brokers, url) = told.split_once(' ').unwrap();
+    let store = Store::open(url, Clock::system()).await.unwrap();
+    let intake = intake(&store, &watch::Sender::new(0));
+    let consumer = Consumer::new(intake, &connection(brokers)).unwrap();
+    consumer.with_backlog(u64::MAX).run(CancellationToken::new()).await;
+}
+
 async fn soon<T>(story: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_mins(2), story).await.expect("it takes too long")
 }
@@ -202,6 +259,133 @@ async fn three_members_take_each_run_once_although_one_leaves_and_one_comes() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ten_thousand_runs_each_is_taken_once_although_one_of_three_members_is_killed() {
+    const RUNS: i32 = 10_000;
+    soon(async {
+        let world = World::start(PARTITIONS).await;
+        let mut killed = world.join_elsewhere();
+        let members = [world.join(&world.store), world.join(&world.store)];
+        world.send_runs(0..RUNS / 2).await;
+        world.until_so_many_runs(2_000).await;
+        killed.start_kill().unwrap();
+        killed.wait().await.unwrap();
+        world.send_runs(RUNS / 2..RUNS).await;
+        world.until_so_many_runs(usize::try_from(RUNS).unwrap()).await;
+        world.stop(members).await;
+
+        let filter = RunFilter { limit: 100_000, ..RunFilter::default() };
+        let runs = world.store.runs(&filter).await.unwrap();
+        let ids: BTreeSet<_> = runs.iter().map(|run| run.id.clone()).collect();
+        assert_eq!(ids.len(), usize::try_from(RUNS).unwrap());
+        let counts = world.store.counts().await.unwrap();
+        assert_eq!(counts.steps_waiting, u64::try_from(RUNS).unwrap(), "one step each");
+        for partition in 0..PARTITIONS {
+            let sent = (0..RUNS).filter(|number| number % PARTITIONS == partition).count();
+            assert_eq!(world.read_up_to(partition).await, i64::try_from(sent).ok());
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_more_is_read_while_much_waits_to_be_done() {
+    soon(async {
+        let world = World::start(1).await;
+        for number in 0..20 {
+            world.send(0, &signed(&format!("r_{number}"))).await;
+        }
+        let (stop, said) = (CancellationToken::new(), Said::default());
+        let member = world.member(&world.store).with_backlog(5);
+        world.tasks.spawn(member.run(stop.clone()).with_subscriber(said.log()));
+        said.until("much work waits").await;
+        assert!((5..8).contains(&world.run_count().await), "{}", world.run_count().await);
+        while world.run_count().await < 20 {
+            let waiting = world.store.counts().await.unwrap().steps_waiting;
+            assert!(waiting < 8, "{waiting} wait");
+            world.work_off().await;
+        }
+        world.stop([stop]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_without_a_partition_says_what_to_ask_for() {
+    soon(async {
+        let world = World::start(1).await;
+        let said = Said::default();
+        let first = world.join(&world.store);
+        world.send(0, &signed("r_0")).await;
+        world.until_so_many_runs(1).await;
+        let stop = CancellationToken::new();
+        let idle = world.member(&world.store).with_patience(Duration::from_millis(300));
+        world.tasks.spawn(idle.run(stop.clone()).with_subscriber(said.log()));
+        said.until("no partition of the topic is assigned to this process").await;
+        said.until("ask Port's support to enable Kafka").await;
+        world.stop([first, stop]).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_not_let_in_ends_so_that_it_can_come_with_other_credentials() {
+    soon(async {
+        let world = World::start(1).await;
+        let refused = Connection {
+            security_protocol: "SASL_PLAINTEXT".to_owned(),
+            sasl_mechanism: "SCRAM-SHA-512".to_owned(),
+            credentials: Some(("towpath".to_owned(), "an old password".into())),
+            ..connection(&world.cluster.bootstrap_servers())
+        };
+        let member = Consumer::new(intake(&world.store, &world.tried), &refused).unwrap();
+        let said = Said::default();
+        let run = member.run(CancellationToken::new()).with_subscriber(said.log());
+        assert_eq!(run.await, Ended::Refused);
+        assert!(!said.all().contains("an old password"));
+    })
+    .await;
+}
+
+/// What a member logs.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Said {
+    fn log(&self) -> impl tracing::Subscriber + Send + Sync + 'static {
+        tracing_subscriber::fmt().with_writer(self.clone()).with_ansi(false).finish()
+    }
+
+    fn all(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    async fn until(&self, words: &str) {
+        while !self.all().contains(words) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl std::io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Said {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

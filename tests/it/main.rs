@@ -4,6 +4,7 @@
 
 mod architecture;
 mod author;
+mod backstage;
 mod dashboard;
 mod docs;
 mod events;
@@ -15,6 +16,7 @@ mod intake;
 mod kafka;
 mod portal;
 mod sandbox_github;
+mod secrets;
 mod setup;
 mod store;
 mod stories;

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::service::{Service, Surroundings};
 use crate::clock::Clock;
-use crate::config::{AppFile, GitHubApp, Intake, LogFormat, PortSettings, Settings};
+use crate::config::{AgentSettings, AppFile, GitHubApp, Intake, LogFormat, PortSettings, Settings};
 use crate::lifecycle::{Drained, Lifecycle};
 use crate::sandbox::github::{
     SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, Sandbox, SandboxConfig, SandboxGitHub, SandboxRepository,
@@ -174,8 +174,10 @@ fn settings(
             client_id: portal.client_id().to_owned(),
             client_secret: portal.client_secret().into(),
         }),
+        inputs_private_key: None,
         port_org_id: None,
         intake: Intake { webhook: true, kafka: None, polling: None },
+        agent: AgentSettings::default(),
         events: None,
         api_token: None,
         reconcile_interval: Duration::from_mins(1),

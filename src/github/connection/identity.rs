@@ -23,7 +23,8 @@ const MARGIN: TimeDelta = TimeDelta::minutes(1);
 /// Who we are.
 pub(in crate::github) struct Identity {
     issuer: String,
-    key: EncodingKey,
+    /// `None`: there is no App, and nothing can be asked.
+    key: Option<EncodingKey>,
     signed: Mutex<Option<(SecretString, DateTime<Utc>)>>,
 }
 
@@ -46,7 +47,12 @@ impl Identity {
             BASE64_STANDARD.decode(joined).map_err(|_| SetupError::Key)?
         };
         let key = EncodingKey::from_rsa_pem(&pem).map_err(|_| SetupError::Key)?;
-        Ok(Self { issuer: app.trim().to_owned(), key, signed: Mutex::new(None) })
+        Ok(Self { issuer: app.trim().to_owned(), key: Some(key), signed: Mutex::new(None) })
+    }
+
+    /// Nobody: every call is refused before it is sent.
+    pub(in crate::github) fn nobody() -> Self {
+        Self { issuer: String::new(), key: None, signed: Mutex::new(None) }
     }
 
     /// A JWT that is good for at least another minute.
@@ -57,16 +63,19 @@ impl Identity {
         {
             return Ok(token.clone());
         }
+        let key = self.key.as_ref().ok_or(Error::NoApp)?;
         let until = now + LIFE;
         let claims = Claims {
             iat: (now - BACKDATED).timestamp(),
             exp: until.timestamp(),
             iss: &self.issuer,
         };
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key)
-            .map_err(|_| Error::Unexpected {
-                doing: "signing the app's token".to_owned(),
-                reason: "the key does not sign".to_owned(),
+        let token =
+            jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, key).map_err(|_| {
+                Error::Unexpected {
+                    doing: "signing the app's token".to_owned(),
+                    reason: "the key does not sign".to_owned(),
+                }
             })?;
         let token = SecretString::from(token);
         *signed = Some((token.clone(), until));

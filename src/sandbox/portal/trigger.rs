@@ -2,11 +2,14 @@
 
 use aes_gcm::aead::consts::U16;
 use aes_gcm::aead::{Aead, KeyInit};
-use aes_gcm::{AesGcm, aes::Aes256};
+use aes_gcm::{Aes256Gcm, AesGcm, aes::Aes256};
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, Mac};
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
@@ -70,7 +73,11 @@ pub(super) fn create(
     let encrypted = encrypted_inputs(form, &trigger.inputs);
     let mut inputs = trigger.inputs.clone();
     for name in &encrypted {
-        inputs[name] = json!(encrypt(&options.client_secret, &inputs[name]));
+        let sealed = match form[name]["encryption"]["key"].as_str() {
+            Some(key) => encrypt_for(key, &inputs[name])?,
+            None => encrypt(&options.client_secret, &inputs[name]),
+        };
+        inputs[name] = json!(sealed);
     }
     let id = world.id("r");
     let context = json!({
@@ -228,7 +235,10 @@ fn waits_for(payload: &Value) -> Option<Pending> {
 }
 
 fn encrypted_inputs(form: &Value, inputs: &Map<String, Value>) -> Vec<String> {
-    let is_encrypted = |name: &&String| form[name.as_str()]["encryption"] == "aes256-gcm";
+    let is_encrypted = |name: &&String| {
+        let encryption = &form[name.as_str()]["encryption"];
+        encryption == "aes256-gcm" || encryption["algorithm"] == "client-side"
+    };
     inputs.keys().filter(is_encrypted).cloned().collect()
 }
 
@@ -237,6 +247,27 @@ fn encrypted_inputs(form: &Value, inputs: &Map<String, Value>) -> Vec<String> {
 fn encrypt(secret: &str, value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     seal(secret, fastrand::u128(..).to_be_bytes(), &text)
+}
+
+/// As the browser does it for `client-side`: a new AES-256 key, wrapped with RSA-OAEP (SHA-256) for
+/// the form's public key. Base64 of a nonce of 12 bytes, the wrapped key, ciphertext and tag.
+fn encrypt_for(public_key: &str, value: &Value) -> Result<String, Refusal> {
+    let wrong = || Refusal::invalid("the encryption's \"key\" is no RSA public key in PEM");
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let der =
+        SubjectPublicKeyInfoDer::from_pem_slice(public_key.as_bytes()).map_err(|_| wrong())?;
+    let public = PublicEncryptingKey::from_der(&der).map_err(|_| wrong())?;
+    let public = OaepPublicEncryptingKey::new(public).map_err(|_| wrong())?;
+    let (mut key, mut nonce) = ([0; 32], [0; 12]);
+    dryoc::rng::copy_randombytes(&mut key);
+    dryoc::rng::copy_randombytes(&mut nonce);
+    let mut place = vec![0; public.ciphertext_size()];
+    let wrapped = public.encrypt(&OAEP_SHA256_MGF1SHA256, &key, &mut place, None);
+    let wrapped = wrapped.map_err(|_| wrong())?;
+    let sealed = Aes256Gcm::new(&key.into())
+        .encrypt(&nonce.into(), text.as_bytes())
+        .expect("a form's input is shorter than the cipher's limit of 64 GiB");
+    Ok(STANDARD.encode([nonce.as_slice(), wrapped, &sealed].concat()))
 }
 
 fn seal(secret: &str, nonce: [u8; 16], text: &str) -> String {

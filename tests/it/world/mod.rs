@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use towpath::clock::Clock;
-use towpath::config::Settings;
+use towpath::config::{AgentSettings, Settings};
 use towpath::domain::RunId;
 use towpath::sandbox::github::{
     Limits, Sandbox, SandboxConfig, SandboxGitHub, SandboxPull, SandboxRepository, SandboxRun,
@@ -51,11 +51,21 @@ pub(crate) struct World {
 }
 
 /// What a world may be like.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct Kind {
     /// GitHub Enterprise Server before 3.21.
     pub(crate) legacy_dispatch: bool,
     /// How much GitHub takes.
     pub(crate) limits: Limits,
+    /// Nothing reaches the service from outside: it fetches runs from the portal, for this
+    /// installation, and looks at GitHub.
+    pub(crate) polls_for: Option<&'static str>,
+    /// How actions are delivered inside the network.
+    pub(crate) agent: AgentSettings,
+    /// Opens inputs that are encrypted on the client's side: PEM.
+    pub(crate) inputs_private_key: Option<&'static str>,
+    /// Without a GitHub App.
+    pub(crate) without_app: bool,
     /// Without a commercial portal.
     pub(crate) embedded_portal: bool,
     /// The service receives, and does nothing: the story drives its worker.
@@ -74,6 +84,10 @@ impl Default for Kind {
         Self {
             legacy_dispatch: false,
             limits: Limits::Hourly,
+            polls_for: None,
+            agent: AgentSettings::default(),
+            without_app: false,
+            inputs_private_key: None,
             embedded_portal: false,
             by_hand: false,
             files: vec![("main.tf.tera".to_owned(), main, false)],
@@ -112,8 +126,10 @@ impl World {
         let infrastructure = setup::infrastructure(&github);
         let shop = setup::shop(&github);
         let templates = setup::templates(&kind, &github);
-        github.set_webhook_url(&contracts.webhooks);
-        setup::portal_content(&portal, address);
+        if kind.polls_for.is_none() {
+            github.set_webhook_url(&contracts.webhooks);
+        }
+        setup::portal_content(&portal, address, kind.polls_for.is_some());
         let database = memory::new_database(folder.path());
         let mut world = Self {
             settings: setup::settings(&kind, &contracts, &portal, address, database),
@@ -244,6 +260,13 @@ impl World {
     pub(crate) fn portal_log(&self, run: &RunId) -> String {
         let shown = self.portal.run(run.as_str()).expect("the portal has the run");
         shown.log.iter().map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Everything that the service has written to its disk.
+    pub(crate) fn on_disk(&self) -> String {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        let bytes = files.filter_map(|file| std::fs::read(file).ok());
+        bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
     }
 
     /// Ends the story: everything that was begun is done, nothing is parked, and neither side broke

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use towpath::config::{AppFile, GitHubApp, Intake, LogFormat, PortSettings, Settings};
+use towpath::config::{
+    AppFile, GitHubApp, Intake, LogFormat, PollingSettings, PortSettings, Settings,
+};
 use towpath::sandbox::github::{
     SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, SandboxGitHub, SandboxRepository,
 };
@@ -55,20 +57,32 @@ pub(super) fn settings(
         database_url: database.into(),
         templates: kind.templates_from.clone().unwrap_or_else(|| "given".to_owned()),
         github_api_url: format!("{}{api}", contracts.github),
-        github_app: Some(GitHubApp {
+        github_app: (!kind.without_app).then(|| GitHubApp {
             id: SANDBOX_CLIENT_ID.to_owned(),
             private_key: SANDBOX_APP_KEY.into(),
         }),
         app_file: AppFile::at("no folder/github-app.json"),
         public_url: None,
-        github_webhook_secrets: vec![WEBHOOK_SECRET.into()],
+        github_webhook_secrets: match kind.polls_for {
+            None => vec![WEBHOOK_SECRET.into()],
+            Some(_) => Vec::new(),
+        },
         port: (!kind.embedded_portal).then(|| PortSettings {
             api_url: contracts.portal.clone(),
             client_id: portal.client_id().to_owned(),
             client_secret: portal.client_secret().into(),
         }),
+        inputs_private_key: kind.inputs_private_key.map(Into::into),
         port_org_id: None,
-        intake: Intake { webhook: true, kafka: None, polling: None },
+        intake: Intake {
+            webhook: kind.polls_for.is_none(),
+            kafka: None,
+            polling: kind.polls_for.map(|installation| PollingSettings {
+                installation: installation.to_owned(),
+                interval: Duration::from_millis(100),
+            }),
+        },
+        agent: kind.agent.clone(),
         events: None,
         api_token: None,
         reconcile_interval: Duration::from_hours(1),
@@ -127,7 +141,8 @@ pub(super) fn templates(kind: &Kind, github: &SandboxGitHub) -> Templates {
     })
 }
 
-pub(super) fn portal_content(portal: &SandboxPort, address: SocketAddr) {
+/// `agent`: the runs of its buttons wait to be fetched.
+pub(super) fn portal_content(portal: &SandboxPort, address: SocketAddr, agent: bool) {
     let url = format!("http://{address}/hooks/port");
     for blueprint in ["service", "database"] {
         portal.add_blueprint(json!({
@@ -159,7 +174,7 @@ pub(super) fn portal_content(portal: &SandboxPort, address: SocketAddr) {
         portal.add_action(json!({
             "identifier": action,
             "trigger": {"type": "self-service", "operation": operation, "blueprintIdentifier": blueprint},
-            "invocationMethod": {"type": "WEBHOOK", "url": url, "body": body},
+            "invocationMethod": {"type": "WEBHOOK", "agent": agent, "url": url, "body": body},
         }));
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn line(run: &Run, steps: &[RecordedStep]) -> Vec<Stop> {
     match &run.work {
         Some(Work::PullRequest(work)) => planned.extend(change(run, work, steps)),
         Some(Work::Workflow(work)) => planned.extend(workflow(run, work, steps)),
-        None => {
+        Some(Work::Delivery(_)) | None => {
             let is_done = run.stage == Stage::Done;
             planned.push(Planned::new("Done", "Failed", is_done, run.ended_at));
         }

@@ -141,7 +141,7 @@ pub(in super::super) fn view(
     let (change, workflow) = match &run.work {
         Some(Work::PullRequest(work)) => (Some(change(work, github)), None),
         Some(Work::Workflow(work)) => (None, Some(workflow(work, github))),
-        None => (None, None),
+        Some(Work::Delivery(_)) | None => (None, None),
     };
     let badge = Badge::of(run);
     let user = &run.request.user;
