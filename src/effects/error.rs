@@ -37,6 +37,9 @@ impl StepError {
     pub(super) fn cleaned(self, secrets: &Secrets) -> Self {
         match self {
             Self::Retry { reason, until } => Self::Retry { reason: secrets.clean(&reason), until },
+            Self::Limited { reason, until } => {
+                Self::Limited { reason: secrets.clean(&reason), until }
+            }
             Self::Fail(reason) => Self::Fail(secrets.clean(&reason)),
             Self::Unknown(reason) => Self::Unknown(secrets.clean(&reason)),
         }
