@@ -5,8 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::observation::{Conclusion, Link};
 use crate::domain::run::{
-    DeliveryWork, EntityPlan, Event, NewRepository, PullRequestWork, Run, Stage, Work,
-    WorkflowWork,
+    DeliveryWork, EntityPlan, Event, NewRepository, PullRequestWork, Run, Stage, Work, WorkflowWork,
 };
 use crate::domain::{
     ActionRun, BranchName, Invocation, Operation, RepositoryName, WorkflowInvocation,
