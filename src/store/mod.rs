@@ -21,6 +21,7 @@ mod folder_queue;
 mod hold;
 mod house;
 mod look;
+mod others;
 mod pace;
 mod parked;
 mod put_aside;
@@ -72,6 +73,11 @@ struct Shared {
     clock: Clock,
     accepting: accept::Queue,
     changes: broadcast::Sender<RunId>,
+    /// Of this process alone.
+    own_changes: broadcast::Sender<RunId>,
+    /// What other processes know this one by.
+    name: String,
+    url: SecretString,
     wake: watch::Sender<()>,
 }
 
@@ -102,6 +108,9 @@ impl Store {
             clock,
             accepting: accept::Queue::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
+            own_changes: broadcast::Sender::new(CHANGES_KEPT),
+            name: format!("{:016x}", fastrand::u64(..)),
+            url: url.into(),
             wake: watch::Sender::new(()),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -119,13 +128,14 @@ impl Store {
         Ok(())
     }
 
-    /// Names each run after a commit of this process that changed it.
+    /// Names each run after a commit that changed it: of this process, and, while
+    /// [`Store::share_changes`] runs, of any.
     pub fn changes(&self) -> broadcast::Receiver<RunId> {
         self.shared.changes.subscribe()
     }
 
-    /// Changes whenever this process has committed steps that may be due. (Steps of other processes
-    /// are found by asking now and then.)
+    /// Changes whenever steps were committed that may be due. What is missed of other processes is
+    /// found by asking now and then.
     pub fn wake(&self) -> watch::Receiver<()> {
         self.shared.wake.subscribe()
     }
@@ -141,6 +151,7 @@ impl Store {
     /// To be called after a commit. That nobody listens is no error.
     fn tell(&self, run: &RunId) {
         let _nobody_listens = self.shared.changes.send(run.clone());
+        let _nobody_listens = self.shared.own_changes.send(run.clone());
         self.shared.wake.send_replace(());
     }
 

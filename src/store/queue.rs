@@ -175,6 +175,17 @@ impl Store {
         Ok(())
     }
 
+    /// Holds on to a step for so long from now.
+    pub async fn renew(&self, claimed: &ClaimedStep, lease: Duration) -> Result<()> {
+        let update = sqlx::query(
+            "UPDATE steps SET due_at = $3 WHERE id = $1 AND claims = $2 AND state = 'claimed'",
+        );
+        let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let update = update.bind(claimed.id.0).bind(claimed.claim);
+        let update = update.bind(self.now().saturating_add(lease));
+        held(update.execute(&self.shared.write).await?.rows_affected())
+    }
+
     /// Puts a step back as if it had not been claimed: the process stops.
     pub async fn release(&self, claimed: &ClaimedStep) -> Result<()> {
         let update = sqlx::query(

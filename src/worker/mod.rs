@@ -15,24 +15,28 @@ use chrono::TimeDelta;
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
-use crate::plan::{self, Step};
+use crate::plan::{self, Decision, Step};
 use crate::store::{self, ClaimedStep, Store};
 
 pub use house::House;
 pub use sweep::Sweep;
 
-/// How long a claim holds without a word from its worker. Longer than any single step may take.
-const LEASE: Duration = Duration::from_mins(2);
+/// How long a claim holds without a word from its worker: what a process that died had in hand is
+/// taken up after that.
+const LEASE: Duration = Duration::from_secs(10);
 /// How many steps are done side by side. They mostly wait for answers.
 const SIDE_BY_SIDE: usize = 32;
 /// How often steps of other processes are looked for.
 const POLL: Duration = Duration::from_secs(1);
+/// How often one look is tried.
+const LOOKS: u32 = 3;
 /// How often a step may panic before it is parked.
 const PANICS: u32 = 3;
 /// How often the program may end while it does a step before that step is parked.
@@ -49,6 +53,7 @@ pub struct Worker {
     effects: Effects,
     store: Store,
     clock: Clock,
+    lease: Duration,
     suspects: Arc<Semaphore>,
 }
 
@@ -56,7 +61,13 @@ impl Worker {
     /// A worker that does steps with these effects.
     pub fn new(effects: Effects) -> Self {
         let (store, clock) = (effects.store.clone(), effects.clock.clone());
-        Self { effects, store, clock, suspects: Arc::new(Semaphore::new(1)) }
+        Self { effects, store, clock, lease: LEASE, suspects: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// The same, whose claims hold for so long without a word.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
     }
 
     /// Works until it is told to stop; then finishes what it has begun.
@@ -98,8 +109,8 @@ impl Worker {
 
     /// Claims up to so many steps of each lane that are due.
     pub async fn claim(&self, limit: u32) -> Result<Vec<ClaimedStep>, store::Error> {
-        let mut claimed = self.store.claim(Lane::Work, limit, LEASE).await?;
-        claimed.extend(self.store.claim(Lane::Report, limit, LEASE).await?);
+        let mut claimed = self.store.claim(Lane::Work, limit, self.lease).await?;
+        claimed.extend(self.store.claim(Lane::Report, limit, self.lease).await?);
         Ok(claimed)
     }
 
@@ -121,6 +132,11 @@ impl Worker {
         done: Result<Done, StepError>,
     ) -> Result<(), store::Error> {
         match done {
+            Err(error) if gives_way(claimed, &error) => {
+                tracing::info!(run.id = %claimed.run.id, %error, "a look is given up; the sweep asks for another");
+                let unchanged = Decision::unchanged(claimed.run.clone());
+                self.store.settle(claimed, &unchanged, None).await
+            }
             Ok(Done::Decided { decision, entity }) => {
                 self.store.settle(claimed, &decision, entity.as_ref()).await
             }
@@ -176,8 +192,34 @@ impl Worker {
             let until = self.clock.now() + SUSPECTS_WAIT;
             return self.store.postpone(claimed, until, reason).await;
         }
-        let done = self.execute(claimed).await;
-        self.settle(claimed, done).await
+        tokio::select! {
+            done = self.execute(claimed) => self.settle(claimed, done).await,
+            () = self.hold_on(claimed) => Err(store::Error::LeaseLost),
+        }
+    }
+
+    /// Gives word that a step is still worked on. Ends where that cannot be said any more, well before
+    /// somebody else may take the step.
+    async fn hold_on(&self, claimed: &ClaimedStep) {
+        let mut said = Instant::now();
+        while let Ok(Some(again)) =
+            timeout_at(said + self.lease * 3 / 4, self.give_word(claimed)).await
+        {
+            said = again;
+        }
+    }
+
+    /// Since when the claim holds for another lease; `None` where it was lost.
+    async fn give_word(&self, claimed: &ClaimedStep) -> Option<Instant> {
+        loop {
+            sleep(self.lease / 4).await;
+            let asked = Instant::now();
+            match self.store.renew(claimed, self.lease).await {
+                Ok(()) => return Some(asked),
+                Err(store::Error::LeaseLost) => return None,
+                Err(_) => {}
+            }
+        }
     }
 
     async fn fail(&self, claimed: &ClaimedStep, reason: String) -> Result<(), store::Error> {
@@ -237,6 +279,12 @@ impl Worker {
         let wait = next.map(|due| (due - self.clock.now()).to_std().unwrap_or_default());
         wait.unwrap_or(POLL).clamp(Duration::from_millis(5), POLL)
     }
+}
+
+/// Whether a step is given up so that those behind it need not wait: a look is but a hint, and what
+/// waits behind it may know already what it asks for.
+fn gives_way(claimed: &ClaimedStep, error: &StepError) -> bool {
+    claimed.step == Step::Look && claimed.attempt >= LOOKS && !matches!(error, StepError::Fail(_))
 }
 
 fn observe(claimed: &ClaimedStep, done: &Result<Done, StepError>, took: Duration) {

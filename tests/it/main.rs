@@ -18,6 +18,7 @@ mod portal;
 mod sandbox_github;
 mod secrets;
 mod setup;
+mod simulation;
 mod store;
 mod stories;
 mod support;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use towpath::clock::Clock;
 use towpath::domain::action_run::RunKind;
 use towpath::domain::observation::{Conclusion, PushSeen, RunPhase, WorkflowRunSeen};
@@ -85,6 +86,8 @@ stories! {
     two_workers_never_hold_the_same_step,
     steps_that_are_added_at_once_are_worked_off_one_by_one,
     a_step_whose_lease_has_ended_is_given_to_somebody_else,
+    a_step_that_is_held_on_to_is_given_to_nobody_else,
+    a_migration_that_only_adds_leaves_a_running_version_working,
     a_postponed_step_comes_back_at_its_time_with_the_next_attempt,
     a_released_step_comes_back_at_once_as_the_same_attempt,
     a_parked_step_holds_up_nothing_and_can_be_replayed,
@@ -401,6 +404,101 @@ async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Databa
     store.settle(&held, &done, None).await.unwrap();
     assert!(matches!(store.settle(&held, &done, None).await, Err(Error::LeaseLost)));
     assert_eq!(store.steps_of(&held.run.id).await.unwrap().len(), 1);
+}
+
+async fn a_step_that_is_held_on_to_is_given_to_nobody_else(database: Database) {
+    let store = database.open().await;
+    store.accept_run(&request("r_1")).await.unwrap();
+    let held = claim_one(&store, Lane::Work).await;
+    for _ in 0..3 {
+        database.clock.advance(LEASE / 2);
+        store.renew(&held, LEASE).await.unwrap();
+        assert!(claim(&store, Lane::Work).await.is_empty());
+    }
+    database.clock.advance(LEASE);
+    claim_one(&store, Lane::Work).await;
+    assert!(matches!(store.renew(&held, LEASE).await, Err(Error::LeaseLost)));
+}
+
+/// What a later version may do to the schema while this one runs (docs/adr/0012).
+async fn a_migration_that_only_adds_leaves_a_running_version_working(database: Database) {
+    let (store, watcher) = store_with(&database, vec![Step::Look], vec![pushed_link()]).await;
+    let under_way = claim_one(&store, Lane::Work).await;
+    for table in ["runs", "steps", "events", "links", "deliveries", "entities", "kept"] {
+        for addition in ["later TEXT", "counted BIGINT NOT NULL DEFAULT 0"] {
+            let alter = format!("ALTER TABLE {table} ADD COLUMN {addition}");
+            support_sql(&database.url, sqlx::AssertSqlSafe(alter)).await;
+        }
+    }
+    support_sql(&database.url, "CREATE TABLE later (id BIGINT PRIMARY KEY)").await;
+
+    let named = json!({"blueprint": "database", "identifier": "orders"});
+    let entity: Box<EntityUpsert> = Box::new(serde_json::from_value(named).unwrap());
+    let put = EntityChange::Put { entity, place: None };
+    let next = decision(&under_way.run, vec![Step::Look, progress("a")], vec![]);
+    store.settle(&under_way, &next, Some(&put)).await.unwrap();
+    store.settle_report(&claim_one(&store, Lane::Report).await, &[]).await.unwrap();
+    let seen = store.accept_observation(&delivery("d-1"), &pushed()).await.unwrap();
+    assert_eq!(seen, Recorded::Concerns(1));
+    assert_eq!(store.accept_run(&request("r_2")).await.unwrap(), Accepted::New);
+    assert_eq!(claim(&store, Lane::Work).await.len(), 2);
+    assert_eq!(store.run(&watcher).await.unwrap().unwrap().id, watcher);
+    store.keep("a", "b").await.unwrap();
+    store.sweep_house(KEEP_RUNS).await.unwrap();
+}
+
+#[tokio::test]
+async fn on_postgres_a_change_is_heard_in_every_process() {
+    let Some(database) = Database::postgres() else { return };
+    let (one, other) = (database.open().await, database.open().await);
+    let stop = CancellationToken::new();
+    let (mut changes, mut wake) = (other.changes(), other.wake());
+    let tell = async {
+        // The first may be told before the other listens.
+        for number in 0.. {
+            one.accept_run(&request(&format!("r_{number}"))).await.unwrap();
+            let heard = tokio::time::timeout(Duration::from_millis(500), changes.recv()).await;
+            if let Ok(heard) = heard {
+                assert!(heard.unwrap().as_str().starts_with("r_"));
+                break;
+            }
+            assert!(number < 60, "nothing was heard");
+        }
+        wake.changed().await.unwrap();
+        stop.cancel();
+    };
+    tokio::join!(
+        one.clone().share_changes(stop.clone()),
+        other.clone().share_changes(stop.clone()),
+        tell
+    );
+}
+
+#[test]
+fn every_migration_after_the_first_only_adds() {
+    for dialect in ["sqlite", "postgres"] {
+        for entry in std::fs::read_dir(format!("src/store/migrations/{dialect}")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("0001_begin.sql") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.lines().map(|line| line.split("--").next().unwrap_or_default());
+            let code = code.collect::<Vec<_>>().join(" ").to_uppercase();
+            for statement in code.split(';').map(str::trim).filter(|text| !text.is_empty()) {
+                assert!(only_adds(statement), "{}: {statement}", path.display());
+            }
+        }
+    }
+}
+
+/// A new table, a new index that forbids nothing, or a new column that nobody has to fill.
+fn only_adds(statement: &str) -> bool {
+    let column = statement.starts_with("ALTER TABLE") && statement.contains(" ADD COLUMN ");
+    let is_optional = !statement.contains("NOT NULL") || statement.contains(" DEFAULT ");
+    statement.starts_with("CREATE TABLE")
+        || statement.starts_with("CREATE INDEX")
+        || column && is_optional && !statement.contains("UNIQUE")
 }
 
 async fn a_postponed_step_comes_back_at_its_time_with_the_next_attempt(database: Database) {
@@ -758,7 +856,7 @@ async fn a_database_of_a_newer_version_is_refused(database: Database) {
 }
 
 /// What a newer version would have done to the database.
-async fn support_sql(url: &str, statement: &'static str) {
+async fn support_sql(url: &str, statement: impl sqlx::SqlSafeStr) {
     let pool = sqlx::AnyPool::connect(url).await.unwrap();
     sqlx::query(statement).execute(&pool).await.unwrap();
     pool.close().await;

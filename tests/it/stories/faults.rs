@@ -353,3 +353,20 @@ async fn the_git_data_way_survives_a_lost_answer_at_every_request() {
         world.end_with_refusals().await;
     }
 }
+
+#[tokio::test]
+async fn what_is_heard_does_not_wait_behind_a_look_that_fails() {
+    let world = World::start().await;
+    let run = world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
+    world.rest().await;
+    // Every look fails, for as long as it lasts; webhooks come.
+    world.github.fail("*", 0, 3, Fault::AnswerBefore(503));
+    world.look().await;
+    world.infrastructure.only_pull_request().close("octocat");
+    world.rest().await;
+    world.until_portal(&run, "FAILURE", "Declined").await;
+    let steps = world.store().steps_of(&run).await.unwrap();
+    let look = steps.iter().find(|step| step.step.kind() == "look").expect("it was looked");
+    assert_eq!((look.attempt, look.state), (3, towpath::store::StepState::Done));
+    world.end_with_refusals().await;
+}

@@ -27,13 +27,18 @@ use towpath::worker::Worker;
 
 use contracts::Contracts;
 use service::Running;
-pub(crate) use setup::DISPATCHED;
+pub(crate) use setup::{
+    DISPATCHED, add_blueprints, add_button, infrastructure, service_repository,
+};
 
 /// What GitHub's webhooks are signed with.
 const WEBHOOK_SECRET: &str = "the sandbox's webhook secret";
 
 /// The template that the stories use.
 pub(crate) const TEMPLATE: &str = include_str!("template.yml");
+
+/// The file of that template.
+pub(crate) const MAIN: &str = include_str!("main.tf.tera");
 
 /// The world of one story.
 pub(crate) struct World {
@@ -80,7 +85,7 @@ pub(crate) struct Kind {
 
 impl Default for Kind {
     fn default() -> Self {
-        let main = include_str!("main.tf.tera").to_owned();
+        let main = MAIN.to_owned();
         Self {
             legacy_dispatch: false,
             limits: Limits::Hourly,
@@ -123,8 +128,8 @@ impl World {
         let portal = SandboxPort::start(options).await.unwrap();
         let address = service::free_address();
         let contracts = Contracts::start(&github.url(), &portal.url(), address);
-        let infrastructure = setup::infrastructure(&github);
-        let shop = setup::shop(&github);
+        let infrastructure = setup::infrastructure(&github, "acme/infrastructure");
+        let shop = setup::service_repository(&github, "acme/shop");
         let templates = setup::templates(&kind, &github);
         if kind.polls_for.is_none() {
             github.set_webhook_url(&contracts.webhooks);

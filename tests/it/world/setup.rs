@@ -25,7 +25,7 @@ pub(crate) const DISPATCHED: &str = "on: {workflow_dispatch: {inputs: {note: , r
                                      jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
 
 /// Where the databases are described.
-pub(super) fn infrastructure(github: &SandboxGitHub) -> SandboxRepository {
+pub(crate) fn infrastructure(github: &SandboxGitHub, name: &str) -> SandboxRepository {
     let plan = WORKFLOW.replace("push: {branches: [main]}, ", "");
     let apply = WORKFLOW.replace("pull_request: {}, ", "");
     let files = [
@@ -33,14 +33,14 @@ pub(super) fn infrastructure(github: &SandboxGitHub) -> SandboxRepository {
         (".github/workflows/apply.yml", apply.as_str()),
         ("README.md", "Infrastructure\n"),
     ];
-    let repository = github.create_repository("acme/infrastructure", &files);
+    let repository = github.create_repository(name, &files);
     repository.add_collaborator("octocat", "write");
     repository
 }
 
 /// A service with a workflow of its own.
-pub(super) fn shop(github: &SandboxGitHub) -> SandboxRepository {
-    github.create_repository("acme/shop", &[(".github/workflows/rollback.yml", DISPATCHED)])
+pub(crate) fn service_repository(github: &SandboxGitHub, name: &str) -> SandboxRepository {
+    github.create_repository(name, &[(".github/workflows/rollback.yml", DISPATCHED)])
 }
 
 /// The settings of a service in this world.
@@ -143,7 +143,20 @@ pub(super) fn templates(kind: &Kind, github: &SandboxGitHub) -> Templates {
 
 /// `agent`: the runs of its buttons wait to be fetched.
 pub(super) fn portal_content(portal: &SandboxPort, address: SocketAddr, agent: bool) {
-    let url = format!("http://{address}/hooks/port");
+    add_blueprints(portal);
+    portal.add_entity("service", json!({"identifier": "shop", "title": "Shop"}));
+    for (action, operation, blueprint) in [
+        ("add_database", "CREATE", "service"),
+        ("resize_database", "DAY-2", "database"),
+        ("delete_database", "DELETE", "database"),
+        ("rollback_service", "DAY-2", "service"),
+        ("unknown_action", "CREATE", "service"),
+    ] {
+        add_button(portal, address, agent, (action, operation, blueprint));
+    }
+}
+
+pub(crate) fn add_blueprints(portal: &SandboxPort) {
     for blueprint in ["service", "database"] {
         portal.add_blueprint(json!({
             "identifier": blueprint, "title": blueprint,
@@ -158,23 +171,25 @@ pub(super) fn portal_content(portal: &SandboxPort, address: SocketAddr, agent: b
             },
         }));
     }
-    portal.add_entity("service", json!({"identifier": "shop", "title": "Shop"}));
+}
+
+/// A button whose message is the one that `towpath portal export` writes.
+pub(crate) fn add_button(
+    portal: &SandboxPort,
+    address: SocketAddr,
+    agent: bool,
+    (action, operation, blueprint): (&str, &str, &str),
+) {
     let body = json!({
         "action": "{{ .action.identifier }}", "run": {"id": "{{ .run.id }}"},
         "inputs": "{{ .inputs }}", "entity": "{{ .entity }}", "trigger": "{{ .trigger }}",
         "encrypted": "{{ .action.encryptedProperties }}",
     });
-    for (action, operation, blueprint) in [
-        ("add_database", "CREATE", "service"),
-        ("resize_database", "DAY-2", "database"),
-        ("delete_database", "DELETE", "database"),
-        ("rollback_service", "DAY-2", "service"),
-        ("unknown_action", "CREATE", "service"),
-    ] {
-        portal.add_action(json!({
-            "identifier": action,
-            "trigger": {"type": "self-service", "operation": operation, "blueprintIdentifier": blueprint},
-            "invocationMethod": {"type": "WEBHOOK", "agent": agent, "url": url, "body": body},
-        }));
-    }
+    portal.add_action(json!({
+        "identifier": action,
+        "trigger": {"type": "self-service", "operation": operation, "blueprintIdentifier": blueprint},
+        "invocationMethod":
+            {"type": "WEBHOOK", "agent": agent, "url": format!("http://{address}/hooks/port"),
+             "body": body},
+    }));
 }
