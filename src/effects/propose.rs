@@ -49,7 +49,11 @@ impl Effects {
             Ok(Proposing::Ready(ready)) => self.make(*ready, &asked, &standing).await,
             // The answer of an earlier attempt was lost, and its pull request is merged already.
             _ if standing.own_pull_request.is_some() => {
-                Ok(self.adopt(run, &asked, &standing, Vec::new()).into())
+                let page = self.pages.of(&run.request);
+                let (standing, path) = (&standing, path.as_str());
+                let ground = Ground { standing, path, texts: None, run_page: &page };
+                let run = plan::made_already(&run, action, ground);
+                Ok(self.adopt(run, &asked, standing, Vec::new()).into())
             }
             Ok(_) => Ok(plan::nothing_to_change(run, &path, now).into()),
             Err(refusal) => Ok(plan::refuse(run, &refusal, now).into()),

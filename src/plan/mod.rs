@@ -9,6 +9,7 @@ mod delivery;
 mod draft;
 mod folder_queue;
 mod foresee;
+mod made_already;
 mod new_repository;
 mod patch;
 mod proposal;
@@ -27,6 +28,7 @@ pub use conclude::render_entity;
 pub use delivery::{Delivered, delivered, unclear};
 pub use folder_queue::{ask_again, wait_behind};
 pub use foresee::{Foreseen, Preview, foresee, preview_id};
+pub use made_already::made_already;
 pub use new_repository::{
     being_made_by, first_committed, has_first_commit, name_taken, new_repository, repository_made,
 };

@@ -246,7 +246,7 @@ fn delete(
 }
 
 /// The names and values of a change to what stands: the entity is the one of the create.
-fn context_at(
+pub(super) fn context_at(
     run: &Run,
     action: &ActionOf,
     inputs: &Map<String, Value>,

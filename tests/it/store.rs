@@ -420,7 +420,7 @@ async fn a_step_that_is_held_on_to_is_given_to_nobody_else(database: Database) {
     assert!(matches!(store.renew(&held, LEASE).await, Err(Error::LeaseLost)));
 }
 
-/// What a later version may do to the schema while this one runs (docs/adr/0012).
+/// What a later version may do to the schema while this one runs (docs/adr/0013).
 async fn a_migration_that_only_adds_leaves_a_running_version_working(database: Database) {
     let (store, watcher) = store_with(&database, vec![Step::Look], vec![pushed_link()]).await;
     let under_way = claim_one(&store, Lane::Work).await;

@@ -42,7 +42,7 @@ pub(super) fn begin(stage: &Arc<Stage>, simulation: Simulation) -> Chaos {
     let (of_postman, of_trouble, of_killer) = (fork(), fork(), fork());
     let rest = vec![
         tokio::spawn(deliver(of_postman.0, of_postman.1, of_postman.2)),
-        tokio::spawn(trouble(of_trouble.0, of_trouble.1, of_trouble.2)),
+        tokio::spawn(trouble(of_trouble.0, of_trouble.1, of_trouble.2, simulation.has_long_waits)),
     ];
     let (own, until, luck) = of_killer;
     let killer = tokio::spawn(kill(own, until, luck, simulation.kills_after));
@@ -93,13 +93,20 @@ async fn deliver(stage: Arc<Stage>, stop: CancellationToken, mut chance: Rng) {
 }
 
 /// Answers that are lost, limits, and a portal that is away.
-async fn trouble(stage: Arc<Stage>, stop: CancellationToken, mut chance: Rng) {
+async fn trouble(
+    stage: Arc<Stage>,
+    stop: CancellationToken,
+    mut chance: Rng,
+    has_long_waits: bool,
+) {
     while passed(Duration::from_millis(chance.u64(200..900)), &stop).await {
         // One fault at a time, which strikes if it is met in time: with few calls, not each goes wrong.
         stage.github.clear_faults();
         stage.portal.clear_faults();
         match chance.u32(..100) {
-            0..50 => stage.github.fail("*", chance.u32(..6), 1, of_github(&mut chance)),
+            0..50 => {
+                stage.github.fail("*", chance.u32(..6), 1, of_github(&mut chance, has_long_waits))
+            }
             50..60 => {
                 let field = FIELDS[chance.usize(..FIELDS.len())];
                 stage.github.fail_field_next(field);
@@ -121,14 +128,15 @@ async fn trouble(stage: Arc<Stage>, stop: CancellationToken, mut chance: Rng) {
     }
 }
 
-fn of_github(chance: &mut Rng) -> github::Fault {
+fn of_github(chance: &mut Rng, has_long_waits: bool) -> github::Fault {
     let limit = Duration::from_secs(chance.u64(1..3));
     match chance.u32(..7) {
         0 | 1 => github::Fault::LoseAnswer,
         2 => github::Fault::AnswerAfter(502),
         3 => github::Fault::AnswerBefore(503),
-        4 => github::Fault::SecondaryLimit(limit),
-        5 => github::Fault::TooManyRequests(limit),
+        // GraphQL does not say how long it lasts: a minute.
+        4 if has_long_waits => github::Fault::SecondaryLimit(limit),
+        4 | 5 => github::Fault::TooManyRequests(limit),
         _ => github::Fault::Delay(Duration::from_millis(chance.u64(100..1500))),
     }
 }

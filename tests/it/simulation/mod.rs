@@ -30,6 +30,8 @@ struct Simulation {
     runs_each: usize,
     /// How long a process lives, at least and at most, before one is killed.
     kills_after: (Duration, Duration),
+    /// Whether limits may last for a minute.
+    has_long_waits: bool,
     /// How long a person waits for what must happen.
     patience: Duration,
 }
@@ -42,6 +44,7 @@ impl Simulation {
             people: 6,
             runs_each: 2,
             kills_after: (Duration::from_secs(3), Duration::from_secs(6)),
+            has_long_waits: false,
             patience: Duration::from_mins(2),
         }
     }
@@ -97,8 +100,9 @@ async fn the_long_simulation() {
         let people = 25;
         let simulation = Simulation {
             people,
-            runs_each: RUNS_OF_A_WORLD / people,
+            runs_each: (runs - played).min(RUNS_OF_A_WORLD).div_ceil(people),
             kills_after: (Duration::from_secs(3), Duration::from_secs(15)),
+            has_long_waits: true,
             patience: Duration::from_mins(15),
             ..Simulation::short(seed, memory)
         };

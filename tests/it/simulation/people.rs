@@ -229,8 +229,12 @@ fn count_of(stage: &Stage, person: &Person) -> Vec<String> {
         let shown = stage.portal.run(run).expect("the portal has it");
         let (status, label) = act.end();
         if (shown.status.as_str(), shown.label.as_deref()) != (status, Some(label)) {
-            problems
-                .push(format!("{act:?} of {run} ended as {} · {:?}", shown.status, shown.label));
+            problems.push(format!(
+                "{act:?} of {run} ended as {} · {:?}:\n{}",
+                shown.status,
+                shown.label,
+                shown.log_text()
+            ));
         }
         let pulls = seen.pulls.get(run).map_or(0, Vec::len);
         if pulls != usize::from(act.proposes()) {

@@ -370,3 +370,20 @@ async fn what_is_heard_does_not_wait_behind_a_look_that_fails() {
     assert_eq!((look.attempt, look.state), (3, towpath::store::StepState::Done));
     world.end_with_refusals().await;
 }
+
+#[tokio::test]
+async fn a_change_that_is_merged_before_its_lost_answer_is_found_reaches_the_catalog() {
+    let world = World::start().await;
+    world.with_database("orders").await;
+    world.github.fail_next("createPullRequest", Fault::LoseAnswer);
+    let run = world.press("resize_database", json!({"size": 20}), Some("orders")).await;
+    world.eventually("the change", || world.infrastructure.pull_numbers().len() == 2).await;
+    world.newest_pull().merge("octocat", MergeMethod::Squash);
+    world.rest().await;
+    newest_run(&world.infrastructure, "apply.yml").complete("success");
+    world.rest().await;
+    world.until_portal(&run, "SUCCESS", "Applied").await;
+    let entity = world.portal.entity("database", "orders").unwrap();
+    assert_eq!(entity["properties"]["size"], json!(20));
+    world.end_with_refusals().await;
+}
