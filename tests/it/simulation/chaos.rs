@@ -105,7 +105,8 @@ async fn trouble(
         stage.portal.clear_faults();
         match chance.u32(..100) {
             0..50 => {
-                stage.github.fail("*", chance.u32(..6), 1, of_github(&mut chance, has_long_waits))
+                let fault = of_github(&mut chance, has_long_waits);
+                stage.github.fail("*", chance.u32(..6), 1, fault);
             }
             50..60 => {
                 let field = FIELDS[chance.usize(..FIELDS.len())];
@@ -163,12 +164,12 @@ async fn kill(
     stage: Arc<Stage>,
     stop: CancellationToken,
     mut chance: Rng,
-    (least, most): (Duration, Duration),
+    (least, most): (u64, u64),
 ) -> usize {
     let mut kills = 0;
     let processes = stage.processes.lock().await.len();
     loop {
-        let wait = least + (most - least).mul_f64(chance.f64());
+        let wait = Duration::from_millis(chance.u64(least..most));
         if !passed(wait, &stop).await {
             return kills;
         }

@@ -28,8 +28,8 @@ struct Simulation {
     /// People who press buttons side by side, and how often each.
     people: usize,
     runs_each: usize,
-    /// How long a process lives, at least and at most, before one is killed.
-    kills_after: (Duration, Duration),
+    /// How long it takes, at least and at most, until a process is killed: milliseconds.
+    kills_after: (u64, u64),
     /// Whether limits may last for a minute.
     has_long_waits: bool,
     /// How long a person waits for what must happen.
@@ -43,7 +43,7 @@ impl Simulation {
             memory,
             people: 6,
             runs_each: 2,
-            kills_after: (Duration::from_secs(3), Duration::from_secs(6)),
+            kills_after: (3_000, 6_000),
             has_long_waits: false,
             patience: Duration::from_mins(2),
         }
@@ -101,7 +101,7 @@ async fn the_long_simulation() {
         let simulation = Simulation {
             people,
             runs_each: (runs - played).min(RUNS_OF_A_WORLD).div_ceil(people),
-            kills_after: (Duration::from_secs(3), Duration::from_secs(15)),
+            kills_after: (3_000, 15_000),
             has_long_waits: true,
             patience: Duration::from_mins(15),
             ..Simulation::short(seed, memory)

@@ -29,11 +29,11 @@ pub(super) struct Person {
 
 /// Lets all people act.
 pub(super) async fn play(stage: &Arc<Stage>, simulation: Simulation) -> Vec<Person> {
-    let watched = Arc::clone(stage);
+    let looked_at = Arc::clone(stage);
     #[expect(clippy::disallowed_methods, reason = "ends when all have acted")]
     let watcher = tokio::spawn(async move {
         loop {
-            watched.glance();
+            looked_at.glance();
             sleep(GLANCE).await;
         }
     });
