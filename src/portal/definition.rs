@@ -314,15 +314,28 @@ pub fn merged(what: Definition, standing: &Value, ours: &Value) -> Value {
                 if !trigger.is_object() {
                     trigger = json!({});
                 }
+                let form = trigger["userInputs"]["properties"].take();
                 for (name, part) in value.as_object().into_iter().flatten() {
                     trigger[name] = part.clone();
                 }
+                keep_keys(&form, &mut trigger["userInputs"]["properties"]);
                 merged[key] = trigger;
             }
             (Definition::Action, _) => merged[key] = value.clone(),
         }
     }
     merged
+}
+
+/// An input that is encrypted on the client's side stays so, with its key: the template only says
+/// that it is secret.
+fn keep_keys(standing: &Value, ours: &mut Value) {
+    for (name, input) in ours.as_object_mut().into_iter().flatten() {
+        let encryption = &standing[name.as_str()]["encryption"];
+        if encryption["algorithm"] == "client-side" && input.get("encryption").is_some() {
+            input["encryption"] = encryption.clone();
+        }
+    }
 }
 
 /// Puts `ours` over what stands, map by map. An empty map or list says nothing.
@@ -373,6 +386,10 @@ mod tests {
             merged(Definition::Blueprint, &standing, &ours),
             json!({"title": "Ours", "icon": "Cloud", "schema": {"properties": {"a": {"type": "string", "title": "A"}, "mine": {}}, "required": ["a"]}})
         );
+        let key = json!({"algorithm": "client-side", "key": "PEM"});
+        let form = |encryption: &Value| json!({"trigger": {"userInputs": {"properties": {"token": {"encryption": encryption}, "name": {}}}}});
+        let standing = form(&key);
+        assert_eq!(merged(Definition::Action, &standing, &form(&json!("aes256-gcm"))), standing);
         let standing = json!({"icon": "Cloud", "trigger": {"type": "self-service", "condition": 1, "userInputs": {"properties": {"old": {}}}}, "invocationMethod": {"type": "KAFKA", "payload": 1}});
         let ours = json!({"trigger": {"userInputs": {"properties": {}}}, "invocationMethod": {"type": "WEBHOOK"}});
         assert_eq!(
