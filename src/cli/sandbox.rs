@@ -25,7 +25,7 @@ pub struct SandboxArguments {
 
 /// Serves until it is told to stop.
 pub fn run(arguments: &SandboxArguments) -> anyhow::Result<ExitCode> {
-    telemetry::start_log(&arguments.playground.log, LogFormat::Text)?;
+    let _sends_none = telemetry::start_log(&arguments.playground.log, LogFormat::Text, None)?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(serve(arguments))
 }

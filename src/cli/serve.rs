@@ -22,18 +22,19 @@ const DRAIN: Duration = Duration::from_secs(25);
 /// Runs the service until it is told to stop.
 pub fn run(raw: RawSettings) -> anyhow::Result<ExitCode> {
     let settings = raw.clone().check()?;
-    telemetry::start_log(&settings.log, settings.log_format)?;
+    let endpoint = settings.otlp_endpoint.as_deref();
+    let traces = telemetry::start_log(&settings.log, settings.log_format, endpoint)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(serve(raw, settings))
+    let served = runtime.block_on(serve(raw, settings));
+    drop(runtime);
+    traces.end();
+    served
 }
 
 async fn serve(raw: RawSettings, mut settings: Settings) -> anyhow::Result<ExitCode> {
-    if settings.otlp_endpoint.is_some() {
-        tracing::warn!("OTEL_EXPORTER_OTLP_ENDPOINT is set, but this version sends no traces");
-    }
     let templates = templates(&settings)?;
     let lifecycle = Lifecycle::new();
     lifecycle.listen_for_signals().context("listening for signals")?;

@@ -122,6 +122,21 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in the order of a run.
+    pub const ALL: [Self; 11] = [
+        Self::Received,
+        Self::Refused,
+        Self::Dispatched,
+        Self::Running,
+        Self::Waiting,
+        Self::Behind,
+        Self::Proposed,
+        Self::Declined,
+        Self::Merged,
+        Self::Done,
+        Self::Failed,
+    ];
+
     /// As it is stored and counted.
     pub fn as_str(self) -> &'static str {
         match self {

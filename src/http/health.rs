@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::AppState;
+use crate::domain::Stage;
 
 pub(super) async fn alive() -> Response {
     Json(json!({"status": "alive"})).into_response()
@@ -29,6 +30,10 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
 /// Prometheus' text form. What the store can count is counted now; if it cannot, the rest is shown.
 pub(super) async fn metrics(State(state): State<AppState>) -> Response {
     if let Ok(counts) = state.store.counts().await {
+        // A stage that has no run any more is counted, too.
+        for stage in Stage::ALL {
+            metrics::gauge!("towpath_runs", "stage" => stage.as_str()).set(0.0);
+        }
         for (stage, number) in counts.runs {
             metrics::gauge!("towpath_runs", "stage" => stage.as_str()).set(float(number));
         }

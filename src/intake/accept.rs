@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use secrecy::SecretString;
+use tracing::Instrument as _;
 
 use super::github_event::{GitHubFact, parse_github_event};
 use super::portal_message::{is_change_log, parse_portal_message};
@@ -11,6 +12,7 @@ use crate::clock::Clock;
 use crate::domain::{ActionId, ActionRun, DeliveryId, Observation, RunId};
 use crate::seal::SealingKey;
 use crate::store::{Accepted, Recorded, Store};
+use crate::telemetry::message_span;
 
 /// The names of an action's secret inputs, as its template has them.
 pub type SecretNames = Arc<dyn Fn(&ActionId) -> Vec<String> + Send + Sync>;
@@ -151,7 +153,8 @@ impl Intake {
             Ok(run) => run,
             Err(answer) => return answer,
         };
-        match self.store.accept_run(&run).await {
+        let accepted = self.store.accept_run(&run).instrument(message_span(&run.id)).await;
+        match accepted {
             Ok(accepted) => {
                 if accepted == Accepted::New {
                     tracing::info!(run.id = %run.id, action = %run.action, "received a run");

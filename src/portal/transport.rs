@@ -133,6 +133,7 @@ impl Transport {
         }
     }
 
+    #[tracing::instrument(name = "portal", level = "debug", skip_all, fields(method = %call.method))]
     async fn send_with(&self, call: &Call<'_>, token: &SecretString) -> Result<Response, Error> {
         let mut request = self
             .client

@@ -18,12 +18,14 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
 use crate::plan::{self, Decision, Step};
 use crate::store::{self, ClaimedStep, Store};
+use crate::telemetry::step_span;
 
 pub use house::House;
 pub use sweep::Sweep;
@@ -173,7 +175,8 @@ impl Worker {
     }
 
     async fn work_off(&self, claimed: ClaimedStep) {
-        if let Err(error) = self.try_work_off(&claimed).await {
+        let span = step_span(&claimed.run.id, claimed.step.kind(), claimed.attempt);
+        if let Err(error) = self.try_work_off(&claimed).instrument(span).await {
             // The lease ends, and whoever claims the step then looks before acting.
             tracing::warn!(run.id = %claimed.run.id, step = claimed.step.kind(), error = %error, "a step could not be settled");
         }
@@ -296,6 +299,7 @@ fn observe(claimed: &ClaimedStep, done: &Result<Done, StepError>, took: Duration
         Err(StepError::Unknown(_)) => "unknown",
     };
     let step = claimed.step.kind();
+    tracing::Span::current().record("decision", decision);
     metrics::counter!("towpath_effects_total", "step" => step, "decision" => decision).increment(1);
     metrics::histogram!("towpath_step_seconds", "step" => step).record(took.as_secs_f64());
     tracing::debug!(run.id = %claimed.run.id, step, decision, took_ms = took.as_millis(), "step");

@@ -15,14 +15,14 @@ const ROOMS: &[(&str, Uses)] = &[
     ("clock", Uses::Only(&[])),
     ("seal", Uses::Only(&["domain"])),
     ("lifecycle", Uses::Only(&["clock"])),
-    ("telemetry", Uses::Only(&["config"])),
+    ("telemetry", Uses::Only(&["config", "domain"])),
     ("config", Uses::Only(&["domain"])),
     // Pure.
     ("domain", Uses::Only(&[])),
     ("template", Uses::Only(&["domain"])),
     ("plan", Uses::Only(&["domain", "template"])),
     // Each knows one thing of the world, and not the others.
-    ("intake", Uses::Only(&["domain", "store", "seal", "clock"])),
+    ("intake", Uses::Only(&["domain", "store", "seal", "clock", "telemetry"])),
     ("github", Uses::Only(&["domain", "clock"])),
     ("portal", Uses::Only(&["domain", "clock"])),
     ("listener", Uses::Only(&["domain", "clock"])),
@@ -37,7 +37,10 @@ const ROOMS: &[(&str, Uses)] = &[
         ]),
     ),
     ("source", Uses::Only(&["domain", "template", "store", "github", "effects"])),
-    ("worker", Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle"])),
+    (
+        "worker",
+        Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle", "telemetry"]),
+    ),
     (
         "http",
         Uses::Only(&[
@@ -68,6 +71,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["http", "sandbox", "cli"]),
     ("async_graphql", &["sandbox"]),
     ("git2", &["sandbox"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("tracing_opentelemetry", &["telemetry"]),
     ("tera", &["template", "http"]),
     ("hcl_edit", &["template", "sandbox"]),
 ];

@@ -23,5 +23,6 @@ mod store;
 mod stories;
 mod support;
 mod templates;
+mod traces;
 mod ways;
 mod world;

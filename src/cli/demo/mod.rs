@@ -29,7 +29,7 @@ pub struct DemoArguments {
 
 /// Plays the demo.
 pub fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    telemetry::start_log(&arguments.playground.log, LogFormat::Text)?;
+    let _sends_none = telemetry::start_log(&arguments.playground.log, LogFormat::Text, None)?;
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
     runtime.block_on(play(arguments))
 }

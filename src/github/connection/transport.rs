@@ -62,6 +62,7 @@ impl Transport {
     }
 
     /// Sends a request once, if the limits let it go. An answer below 300 is `Ok`.
+    #[tracing::instrument(name = "github", level = "debug", skip_all, fields(doing = %call.doing))]
     pub(super) async fn send(
         &self,
         call: &Call,

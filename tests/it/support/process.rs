@@ -80,6 +80,15 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Asks it to end, and answers what it has logged.
+    pub(crate) fn stop(mut self) -> String {
+        let asked = Command::new("kill").arg(self.id().to_string()).status().unwrap();
+        assert!(asked.success());
+        let ended = self.child.wait().unwrap();
+        assert!(ended.success(), "it ended with {ended}:\n{}", self.log());
+        self.log()
+    }
+
     async fn until_ready(&mut self) {
         let started = Instant::now();
         loop {
