@@ -63,11 +63,6 @@ impl Checkout {
         blobs.iter().filter_map(read).collect()
     }
 
-    /// The text of a file as it stands.
-    pub(super) fn text(&self, path: &str) -> Option<String> {
-        fs::read_to_string(self.0.as_ref()?.join(path)).ok()
-    }
-
     fn branch(&self) -> anyhow::Result<BranchName> {
         let head =
             self.0.as_ref().and_then(|folder| fs::read_to_string(folder.join(".git/HEAD")).ok());

@@ -14,6 +14,7 @@ pub mod new;
 pub mod playground;
 pub mod polling;
 pub mod portal;
+mod remote;
 pub mod render;
 pub mod replay;
 pub mod sandbox;

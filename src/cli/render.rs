@@ -1,6 +1,7 @@
 //! `towpath render`: what an action would propose, decided by the same code that decides in the
-//! service, against a checkout and without touching anything.
+//! service, against a checkout or a repository, and without touching anything.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,14 +12,15 @@ use serde_json::{Map, Value, json};
 
 use super::checkout::Checkout;
 use super::folder;
+use super::remote::Remote;
 use super::screen::{Screen, ScreenArguments};
 use crate::clock::Clock;
 use crate::domain::action_run::RunKind;
 use crate::domain::run::WorkflowWork;
-use crate::domain::standing::Proposal;
+use crate::domain::standing::{Proposal, Standing};
 use crate::domain::{ActionId, ActionRun, Invocation, TemplateName, User};
 use crate::plan::step::StoreSecret;
-use crate::plan::{self, Foreseen, Ground, Patch, Preview, Proposing};
+use crate::plan::{self, Asked, Foreseen, Ground, Patch, Preview, Proposing};
 use crate::template::{ActionOf, Templates};
 
 /// What is rendered.
@@ -50,6 +52,11 @@ pub struct RenderArguments {
     #[arg(long, value_name = "DIR")]
     checkout: Option<PathBuf>,
 
+    /// The repository to look at on GitHub instead, as the App that the service's environment
+    /// variables name.
+    #[arg(long, value_name = "OWNER/NAME[@BRANCH]", conflicts_with = "checkout")]
+    repository: Option<String>,
+
     /// The folder with the templates.
     #[arg(long, env = "TOWPATH_TEMPLATES", default_value = "templates")]
     templates: PathBuf,
@@ -62,6 +69,35 @@ pub struct RenderArguments {
     screen: ScreenArguments,
 }
 
+/// Where the target stands.
+enum Place {
+    Checkout(Checkout),
+    Remote(Box<Remote>),
+}
+
+impl Place {
+    fn of(arguments: &RenderArguments) -> anyhow::Result<Self> {
+        match &arguments.repository {
+            Some(named) => Ok(Self::Remote(Box::new(Remote::new(named)?))),
+            None => Ok(Self::Checkout(Checkout(arguments.checkout.clone()))),
+        }
+    }
+
+    fn find(&self, asked: &Asked, action: &ActionOf) -> anyhow::Result<Option<(String, Standing)>> {
+        match self {
+            Self::Checkout(checkout) => checkout.find(asked, action),
+            Self::Remote(remote) => remote.find(asked, action),
+        }
+    }
+
+    fn texts(&self, blobs: &[String]) -> anyhow::Result<HashMap<String, String>> {
+        match self {
+            Self::Checkout(checkout) => Ok(checkout.texts(blobs)),
+            Self::Remote(remote) => remote.texts(blobs),
+        }
+    }
+}
+
 /// Where people would see the run.
 const PAGE: &str = "https://portal.example/runs/r_preview";
 
@@ -70,9 +106,9 @@ pub fn run(arguments: &RenderArguments) -> anyhow::Result<ExitCode> {
     let templates = folder::load(&folder::read(&arguments.templates)?)?;
     let action = action(arguments, &templates)?;
     let request = request(arguments, action)?;
-    let checkout = Checkout(arguments.checkout.clone());
+    let place = Place::of(arguments)?;
     let screen = Screen::new(&arguments.screen);
-    let preview = decide(request, &templates, action, &checkout)?;
+    let preview = decide(request, &templates, action, &place)?;
     match &preview {
         Preview::Refused(refusal) => {
             screen.bad("Refused");
@@ -174,7 +210,7 @@ fn decide(
     request: ActionRun,
     templates: &Templates,
     action: &ActionOf,
-    checkout: &Checkout,
+    place: &Place,
 ) -> anyhow::Result<Preview> {
     let now = Clock::system().now();
     let run = match plan::foresee(request, templates, PAGE, now) {
@@ -187,20 +223,21 @@ fn decide(
         Ok(asked) => asked,
         Err(refusal) => return Ok(Preview::Refused(refusal)),
     };
-    let Some((path, standing)) = checkout.find(&asked, action)? else {
+    let Some((path, standing)) = place.find(&asked, action)? else {
         return Ok(Preview::Refused(plan::nowhere(&asked)));
     };
     let ground = Ground { standing: &standing, path: &path, texts: None, run_page: PAGE };
     let proposing = match plan::propose(&run, action, ground) {
         Ok(Proposing::Texts(blobs)) => {
-            let texts = checkout.texts(&blobs);
+            let texts = place.texts(&blobs)?;
             plan::propose(&run, action, Ground { texts: Some(&texts), ..ground })
         }
         decided => decided,
     };
     Ok(match proposing {
         Ok(Proposing::Ready(ready)) => {
-            let patches = plan::patches(&ready.proposal.changes, |path| checkout.text(path));
+            let text = |path: &str| standing.files.iter().find(|it| it.path == path)?.text.clone();
+            let patches = plan::patches(&ready.proposal.changes, text);
             let notes = ready.notes;
             Preview::Change { proposal: Box::new(ready.proposal), patches, notes }
         }

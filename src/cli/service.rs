@@ -182,7 +182,7 @@ async fn serve(listener: TcpListener, app: Router, lifecycle: Lifecycle) {
     }
 }
 
-fn github_of(settings: &Settings, clock: &Clock) -> anyhow::Result<GitHub> {
+pub(super) fn github_of(settings: &Settings, clock: &Clock) -> anyhow::Result<GitHub> {
     let Some(app) = &settings.github_app else {
         ensure!(
             settings.agent.needs_no_app && settings.port.is_some(),

@@ -266,16 +266,23 @@ impl<'a> Reader<'a> {
                 self.found.push(diagnostic);
             }
         }
-        match jsonschema::options().build(inputs) {
-            Ok(schema) => Some(schema),
-            Err(error) => {
-                let pointer = error.instance_path().to_string();
-                let message = format!("`inputs` is no valid JSON Schema at `{pointer}`: {error}");
-                let place = located.map_or(place, |at| place_at(at, &pointer));
-                self.say(place, message);
-                None
-            }
+        let error = match jsonschema::options().build(inputs) {
+            Ok(schema) => return Some(schema),
+            Err(error) => error,
+        };
+        // The first is known; the language's own schema knows of the others.
+        let language = jsonschema::draft202012::meta::validator();
+        let mut errors: Vec<_> = language.iter_errors(inputs).collect();
+        if errors.is_empty() || inputs.get("$schema").is_some() {
+            errors = vec![error];
         }
+        for error in errors {
+            let pointer = error.instance_path().to_string();
+            let message = format!("`inputs` is no valid JSON Schema at `{pointer}`: {error}");
+            let place = located.map_or(place, |at| place_at(at, &pointer));
+            self.say(place, message);
+        }
+        None
     }
 
     fn actions(&mut self, root: &Located, schema: &Value) -> Vec<ActionSpec> {

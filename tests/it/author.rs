@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use towpath::clock::Clock;
+use towpath::sandbox::github::{SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, Sandbox, SandboxConfig};
 use towpath::sandbox::portal::{Options, SandboxPort};
 use towpath::template::keys;
 
@@ -127,6 +129,60 @@ fn check_shows_every_mistake_with_its_place_and_ends_with_one() {
 }
 
 #[test]
+fn check_finds_mistakes_of_every_language_in_one_pass() {
+    let place = Place::new();
+    let note =
+        TEMPLATE.replace("maximum: 9", "maximum: nine").replace("type: object", "type: objekt");
+    place.write("templates/note/template.yml", &note);
+    place.write(
+        "templates/note/files/a.tf.tera",
+        "a = {{ inputs.size | safe }}\nb = {{ inputs.sise }}\n",
+    );
+    place.write("templates/list/template.yml", "title: List\n  actions: [\n");
+    let code = TEMPLATE.replace("_note", "_code").replace("note", "code");
+    place.write("templates/code/template.yml", &code);
+    place.write("templates/code/files/main.tf.tera", "a = {\n  b = {{ inputs.size }}\n");
+    place.write("templates/code/tests/add.yml", "action: add_code\ninputs: {name: a}\nfiles: {}\n");
+    let (exit, shown) = place.run(&["check"]);
+    assert_eq!(exit, 1);
+    for part in [
+        "templates/note/template.yml:3:3: error: `inputs`",
+        "templates/note/template.yml:8:39: error: `inputs`",
+        "is no valid JSON Schema",
+        "templates/note/files/a.tf.tera:1:22: error: there is no filter `safe` here",
+        "templates/note/files/a.tf.tera:2:8: error: there is no input `sise`",
+        "templates/list/template.yml:2:10: error: this is no valid YAML",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    place.write("templates/note/template.yml", TEMPLATE);
+    place.write("templates/note/files/a.tf.tera", "a = {{ inputs.size }}\n");
+    fs::remove_dir_all(place.path("templates/list")).unwrap();
+    let (exit, shown) = place.run(&["check"]);
+    let produced = "code/files/main.tf.tera: the rendered file is not valid";
+    assert!(exit == 1 && shown.contains("templates/code/tests/add.yml:1:1"), "{shown}");
+    assert!(shown.contains(produced), "{shown}");
+}
+
+#[test]
+fn a_golden_test_of_a_delete_leaves_no_file() {
+    let place = Place::new();
+    let test =
+        "action: remove_note\nentity: {identifier: a}\nbefore: {inputs: {name: a}}\nfiles: {}\n";
+    place.write("templates/note/tests/remove.yml", test);
+    let (code, shown) = place.run(&["test"]);
+    assert!(code == 0 && shown.contains("ok      note/tests/remove.yml"), "{shown}");
+    place.edit(
+        "templates/note/tests/remove.yml",
+        "files: {}",
+        "files: {notes/a/note.yml: 'size: 1'}",
+    );
+    assert_eq!(place.run(&["test"]).0, 1);
+    assert_eq!(place.run(&["test", "--update"]).0, 0);
+    assert_eq!(place.read("templates/note/tests/remove.yml"), test);
+}
+
+#[test]
 fn render_shows_the_files_and_the_pull_request_of_a_create() {
     let place = Place::new();
     let (code, shown) =
@@ -211,6 +267,39 @@ fn render_merges_what_was_edited_by_hand_with_the_texts_that_git_has() {
     let (code, shown) = place.run(&[&change[..], &["--input", "size=2"]].concat());
     assert_eq!(code, 1, "{shown}");
     assert!(shown.contains("edited by hand where this change would write"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn render_shows_what_would_change_in_a_repository_on_github() {
+    let place = Place::new();
+    place.merge(&["render", "note", "add_note", "--input", "name=a"]);
+    let files = ["notes/a/note.yml", "notes/a/.towpath.yml"];
+    let files = files.map(|path| (path, place.read(&format!("checkout/{path}"))));
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let config = SandboxConfig::new(place.path("github"), Clock::system());
+    let github = Sandbox::start(config).await.unwrap();
+    github.create_repository("acme/notes", &files);
+    let rendered = |arguments: &[&str]| {
+        let output = command(place.0.path())
+            .env("GITHUB_API_URL", github.url())
+            .env("GITHUB_APP_ID", SANDBOX_CLIENT_ID)
+            .env("GITHUB_APP_PRIVATE_KEY", SANDBOX_APP_KEY)
+            .args(["render", "note", "change_note", "--entity", "a", "--exit-code"])
+            .args(arguments)
+            .output();
+        told(&output.unwrap())
+    };
+    let (code, shown) = rendered(&["--repository", "acme/notes", "--input", "size=2"]);
+    assert_eq!(code, 2, "{shown}");
+    let diff = "--- a/notes/a/note.yml\n+++ b/notes/a/note.yml\n@@ -1 +1 @@\n-size: 1\n+size: 2\n";
+    assert!(shown.contains(diff), "{shown}");
+    let (code, shown) = rendered(&["--repository", "acme/notes@main", "--input", "size=1"]);
+    assert!(code == 0 && shown.contains("stands already as it was asked for"), "{shown}");
+    let (code, shown) = rendered(&["--repository", "acme/nothing", "--input", "size=1"]);
+    assert!(code == 1 && shown.contains("GitHub has not found what was asked for"), "{shown}");
+    let without = ["render", "note", "change_note", "--entity", "a", "--repository", "acme/notes"];
+    let (code, shown) = place.run(&without);
+    assert!(code == 1 && shown.contains("is read as the App: set GITHUB_APP_ID"), "{shown}");
 }
 
 #[test]

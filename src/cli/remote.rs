@@ -1,0 +1,110 @@
+//! A repository on GitHub in place of a checkout, read as the App that the environment names.
+
+use std::collections::HashMap;
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use super::service::github_of;
+use crate::clock::Clock;
+use crate::config::RawSettings;
+use crate::domain::standing::Standing;
+use crate::domain::{BranchName, RepositoryName};
+use crate::github::{self, GitHub, TargetQuestion};
+use crate::plan::{self, Asked, Target};
+use crate::template::{ActionOf, manifest};
+
+/// `owner/name[@branch]`.
+pub(super) struct Remote {
+    github: GitHub,
+    repository: RepositoryName,
+    branch: Option<BranchName>,
+    runtime: Runtime,
+}
+
+/// The settings of the service, as far as the environment has them.
+#[derive(Parser)]
+struct Environment {
+    #[command(flatten)]
+    settings: RawSettings,
+}
+
+impl Remote {
+    /// Prepares to read it.
+    pub(super) fn new(named: &str) -> anyhow::Result<Self> {
+        let (name, branch) = match named.split_once('@') {
+            Some((name, branch)) => (name, Some(branch)),
+            None => (named, None),
+        };
+        let repository = name.parse().with_context(|| format!("--repository {named}"))?;
+        let branch = branch.map(BranchName::new).transpose();
+        let branch = branch.with_context(|| format!("--repository {named}"))?;
+        let settings = Environment::try_parse_from(["towpath"])?.settings.check()?;
+        ensure!(
+            settings.github_app.is_some(),
+            "--repository {named} is read as the App: set GITHUB_APP_ID and \
+             GITHUB_APP_PRIVATE_KEY, or use --checkout"
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("starting the runtime")?;
+        let github = {
+            let _inside = runtime.enter();
+            github_of(&settings, &Clock::system())?
+        };
+        Ok(Self { github, repository, branch, runtime })
+    }
+
+    /// The target folder and what stands there, as the service finds them. `None`: no folder belongs
+    /// to the entity.
+    pub(super) fn find(
+        &self,
+        asked: &Asked,
+        action: &ActionOf,
+    ) -> anyhow::Result<Option<(String, Standing)>> {
+        self.runtime.block_on(self.found(asked, action)).map_err(told)
+    }
+
+    /// The texts of blobs. What is not there any more is left out.
+    pub(super) fn texts(&self, blobs: &[String]) -> anyhow::Result<HashMap<String, String>> {
+        let read = self.runtime.block_on(self.github.read_blobs(&self.repository, blobs));
+        Ok(read.map_err(told)?.into_iter().collect())
+    }
+
+    async fn found(
+        &self,
+        asked: &Asked,
+        action: &ActionOf,
+    ) -> Result<Option<(String, Standing)>, github::Error> {
+        let entity = match &asked.target {
+            Target::Path(path) => return Ok(Some((path.clone(), self.look(asked, path).await?))),
+            Target::Entity(entity) => entity,
+        };
+        let base_sha = self.look(asked, manifest::FILE_NAME).await?.base_sha;
+        let paths = self.github.find_manifests(&self.repository, &base_sha).await?;
+        let texts = self.github.read_texts(&self.repository, &base_sha, &paths).await?;
+        let mut folders = texts.iter().filter_map(|(path, text)| {
+            let is_ours = plan::is_folder_of(path, text, &action.template, entity);
+            path.rsplit_once('/').filter(|_| is_ours)
+        });
+        let Some((path, _)) = folders.next() else { return Ok(None) };
+        Ok(Some((path.to_owned(), self.look(asked, path).await?)))
+    }
+
+    async fn look(&self, asked: &Asked, path: &str) -> Result<Standing, github::Error> {
+        let question = TargetQuestion {
+            repository: &self.repository,
+            base: self.branch.as_ref().or(asked.base.as_ref()),
+            path,
+            branch: &asked.branch,
+            labels: &[],
+            reviewers: &[],
+        };
+        self.github.look_at_target(question).await
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is a step of `map_err`")]
+fn told(error: github::Error) -> anyhow::Error {
+    anyhow::Error::msg(error.sentence())
+}
