@@ -6,6 +6,7 @@ pub mod check;
 mod checkout;
 mod delivery_log;
 pub mod demo;
+pub mod doctor;
 mod first_start;
 pub mod folder;
 #[cfg(feature = "kafka")]
@@ -50,6 +51,7 @@ enum Command {
     /// The service: receives, runs, follows, reports. The default.
     Serve(Box<RawSettings>),
     Setup(setup::SetupArguments),
+    Doctor(Box<doctor::DoctorArguments>),
     Demo(Box<demo::DemoArguments>),
     Sandbox(Box<sandbox::SandboxArguments>),
     /// Finds every mistake in the templates: file, line, column, what is wrong, the way out.
@@ -100,6 +102,7 @@ pub fn run() -> ExitCode {
         None => serve::run(arguments.settings),
         Some(Command::Serve(settings)) => serve::run(*settings),
         Some(Command::Setup(arguments)) => setup::run(&arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Demo(arguments)) => demo::run(&arguments),
         Some(Command::Sandbox(arguments)) => sandbox::run(&arguments),
         Some(Command::Check(arguments)) => check::run(&arguments),

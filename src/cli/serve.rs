@@ -87,7 +87,7 @@ fn twice(listener: TcpListener) -> anyhow::Result<(TcpListener, TcpListener)> {
 
 /// The templates of the folders that the settings name. Where the default folder is not there, there
 /// are none: messages that name a workflow themselves need none.
-fn templates(settings: &Settings) -> anyhow::Result<Templates> {
+pub(super) fn templates(settings: &Settings) -> anyhow::Result<Templates> {
     let origins = source::origins(&settings.templates).map_err(anyhow::Error::msg);
     let mut sets = Vec::new();
     for origin in origins.context("TOWPATH_TEMPLATES")? {

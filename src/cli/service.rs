@@ -146,7 +146,7 @@ impl Service {
             },
             templates: templates_now(&templates),
             intake,
-            backstage: Arc::new(Behind { effects: effects.clone() }),
+            backstage: Arc::new(Behind { effects: effects.clone(), settings: settings.clone() }),
             cookie_key: CookieKey::derived_from(&lasting_secret(settings)),
             stop: lifecycle.token(),
         };
@@ -219,7 +219,7 @@ async fn keeper_of(
     keeper.context("TOWPATH_TEMPLATES")
 }
 
-fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>> {
+pub(super) fn portal_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<Port>> {
     let Some(port) = &settings.port else { return Ok(None) };
     let client_secret = port.client_secret.clone();
     let portal = Port::new(&port.api_url, &port.client_id, client_secret, clock.clone());

@@ -7,6 +7,7 @@ pub mod action_run;
 pub mod app;
 pub mod check;
 pub mod entity;
+pub mod finding;
 pub mod ids;
 pub mod observation;
 pub mod person;
@@ -18,6 +19,7 @@ pub mod standing;
 pub use action_run::{ActionRun, Delivery, Invocation, Operation, User, WorkflowInvocation};
 pub use app::RegisteredApp;
 pub use entity::{EntityRef, EntityUpsert};
+pub use finding::{Finding, Verdict};
 pub use ids::{
     ActionId, BlueprintId, DeliveryId, EntityId, PullRequestNumber, RunId, TemplateName,
     WorkflowRunId,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -119,6 +119,26 @@ impl GitHub {
     pub async fn hook_config(&self) -> Result<HookConfig, Error> {
         let call = Call::get("looking at the app's webhook", "/app/hook/config");
         self.inner.installations.call_as_app(&call).await?.json(call.doing())
+    }
+
+    /// How far this machine's clock is ahead of GitHub's. Asked without proof of identity: with a
+    /// clock that is off there is none.
+    pub async fn clock_ahead(&self) -> Result<TimeDelta, Error> {
+        let call = Call::get("looking at GitHub's clock", "/meta");
+        let answer = self.inner.installations.call_as_nobody(&call).await?;
+        let theirs = answer.date().ok_or_else(|| Error::Unexpected {
+            doing: call.doing().to_owned(),
+            reason: "no date".to_owned(),
+        })?;
+        Ok(self.inner.clock.now() - theirs)
+    }
+
+    /// The status with which the last delivery was answered, and when; `None` where there is none.
+    pub async fn last_delivery(&self) -> Result<Option<(u16, DateTime<Utc>)>, Error> {
+        let call = Call::get("looking at the app's deliveries", "/app/hook/deliveries?per_page=1");
+        let answer = self.inner.installations.call_as_app(&call).await?;
+        let attempts: Vec<Attempt> = answer.json(call.doing())?;
+        Ok(attempts.first().map(|attempt| (attempt.status_code, attempt.delivered_at)))
     }
 
     /// The login under which the App acts: `towpath[bot]`. Asked once.

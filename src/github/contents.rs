@@ -113,6 +113,23 @@ impl GitHub {
         }
     }
 
+    /// The kinds of rules that hold for a branch, which need not be there: `creation`, `update`, …
+    pub async fn branch_rules(
+        &self,
+        repository: &RepositoryName,
+        branch: &BranchName,
+    ) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Rule {
+            #[serde(rename = "type")]
+            kind: String,
+        }
+        let doing = format!("looking at the rules for {branch} in {repository}");
+        let path = format!("/rules/branches/{}?per_page=100", encoded_path(branch.as_str()));
+        let rules: Vec<Rule> = self.get(repository, doing, &path).await?;
+        Ok(rules.into_iter().map(|rule| rule.kind).collect())
+    }
+
     /// The paths of all `.towpath.yml` at a commit.
     pub async fn find_manifests(
         &self,

@@ -19,6 +19,7 @@ mod git_data;
 mod logs;
 mod look;
 mod move_branch;
+pub mod permissions;
 mod propose;
 mod pulls;
 mod registration;
@@ -137,6 +138,11 @@ impl GitHub {
         repository: &RepositoryName,
         call: &Call,
     ) -> Result<connection::Answer, Error> {
+        debug_assert!(
+            call.rest_path().is_none_or(|path| permissions::is_known_call(call.method(), path)),
+            "{}: a call that is not in permissions.rs",
+            call.doing()
+        );
         self.inner.installations.call(repository.owner(), call).await
     }
 
@@ -166,6 +172,11 @@ impl GitHub {
 
     /// Runs a GraphQL document.
     async fn graphql(&self, repository: &RepositoryName, call: &Call) -> Result<Graph, Error> {
+        debug_assert!(
+            call.fields().all(permissions::is_known_field),
+            "{}: a field that is not in permissions.rs",
+            call.doing()
+        );
         let answer = self.call(repository, call).await?;
         let graph = Graph::read(&answer, call.doing(), self.inner.clock.now());
         graph.inspect_err(|error| self.inner.installations.heed(repository.owner(), error, &answer))

@@ -69,6 +69,14 @@ impl Template {
             })
     }
 
+    /// Whether a file of it goes below `.github/workflows`, which asks for a permission of its own.
+    pub fn writes_workflows(&self) -> bool {
+        let folder = self.target.as_ref().map_or("", |target| target.path.as_str());
+        self.files
+            .iter()
+            .any(|file| format!("{folder}/{}", file.path).contains(".github/workflows"))
+    }
+
     /// One of its actions.
     pub fn action(&self, id: &ActionId) -> Option<&ActionSpec> {
         self.actions.iter().find(|action| action.id == *id)

@@ -41,6 +41,7 @@ const ROOMS: &[(&str, Uses)] = &[
         "worker",
         Uses::Only(&["domain", "plan", "effects", "store", "clock", "lifecycle", "telemetry"]),
     ),
+    ("doctor", Uses::Only(&["domain", "template", "github", "portal", "store", "config"])),
     (
         "http",
         Uses::Only(&[

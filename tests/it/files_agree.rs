@@ -6,6 +6,7 @@ use std::fs;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use towpath::github::permissions::{REGISTERED_FOR, events_for, permissions_for};
 use towpath::intake::github_event::parse_github_event;
 
 const PORT: u16 = 8080;
@@ -14,29 +15,16 @@ const READINESS: &str = "/readyz";
 const METRICS: &str = "/metrics";
 const GITHUB_HOOK: &str = "/hooks/github";
 
-/// What the App may do: all of it, and nothing else.
-const PERMISSIONS: &[(&str, &str)] = &[
-    ("actions", "write"),
-    ("checks", "write"),
-    ("contents", "write"),
-    ("deployments", "read"),
-    ("members", "read"),
-    ("metadata", "read"),
-    ("pull_requests", "write"),
-    ("statuses", "read"),
-];
+/// What the App may do: the least for what it is registered for, by the table of all its calls.
+fn permissions() -> Vec<(&'static str, &'static str)> {
+    let needed = permissions_for(&BTreeSet::from(REGISTERED_FOR));
+    needed.into_iter().map(|(name, level)| (name, level.as_str())).collect()
+}
 
-/// What the App hears, besides what GitHub sends to every App.
-const EVENTS: &[&str] = &[
-    "check_run",
-    "deployment_status",
-    "pull_request",
-    "pull_request_review",
-    "push",
-    "status",
-    "workflow_job",
-    "workflow_run",
-];
+/// What it hears for that, besides what GitHub sends to every App.
+fn events() -> Vec<&'static str> {
+    events_for(&BTreeSet::from(REGISTERED_FOR)).into_iter().collect()
+}
 
 #[derive(Deserialize)]
 struct Manifest {
@@ -60,11 +48,11 @@ fn the_app_asks_for_what_is_used_and_nothing_else() {
         .iter()
         .map(|(name, level)| (name.as_str(), level.as_str()))
         .collect();
-    assert_eq!(asked, PERMISSIONS);
+    assert_eq!(asked, permissions());
 
     let mut events = manifest.default_events;
     events.sort();
-    assert_eq!(events, EVENTS);
+    assert_eq!(events, self::events());
 }
 
 /// An event that is read refuses an empty object; one that is not read takes anything.
@@ -109,8 +97,8 @@ fn the_app_hears_every_event_that_is_read_and_no_other() {
 fn the_app_gives_a_reason_for_each_permission_and_event() {
     let text = read("app-manifest.yml");
     let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let granted = PERMISSIONS.iter().map(|(name, level)| format!("{name}: {level}"));
-    let heard = EVENTS.iter().map(|name| format!("- {name}"));
+    let granted = permissions().into_iter().map(|(name, level)| format!("{name}: {level}"));
+    let heard = events().into_iter().map(|name| format!("- {name}"));
     for entry in granted.chain(heard) {
         let index = lines.iter().position(|line| *line == entry);
         let index = index.unwrap_or_else(|| panic!("app-manifest.yml has no line `{entry}`"));

@@ -7,6 +7,7 @@ mod author;
 mod backstage;
 mod dashboard;
 mod docs;
+mod doctor;
 mod events;
 mod files_agree;
 mod house;

@@ -50,6 +50,11 @@ impl Answer {
         self.headers.get(header)?.to_str().ok()
     }
 
+    /// When it was sent, by the sender's clock.
+    pub(in crate::github) fn date(&self) -> Option<DateTime<Utc>> {
+        DateTime::parse_from_rfc2822(self.text("date")?).ok().map(|date| date.to_utc())
+    }
+
     /// The budget that the call was taken from, where there is one.
     pub(super) fn budget(&self) -> Option<Told<'_>> {
         Some(Told {

@@ -91,6 +91,28 @@ impl Call {
         }
     }
 
+    /// By which method.
+    pub(in crate::github) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The path of the REST API, without its query. `None` for GraphQL.
+    pub(in crate::github) fn rest_path(&self) -> Option<&str> {
+        match &self.place {
+            Place::Rest(path) => path.split('?').next(),
+            Place::Graphql => None,
+        }
+    }
+
+    /// The mutations of a GraphQL document.
+    pub(in crate::github) fn fields(&self) -> impl Iterator<Item = &str> {
+        let query = self.body.as_ref().and_then(|body| body["query"].as_str()).unwrap_or_default();
+        let is_word = |letter: char| letter.is_ascii_alphanumeric();
+        query
+            .match_indices("(input:")
+            .filter_map(move |(at, _)| query[..at].rsplit(|letter| !is_word(letter)).next())
+    }
+
     /// What is being done.
     pub(in crate::github) fn doing(&self) -> &str {
         &self.doing

@@ -93,6 +93,11 @@ impl Installations {
         self.pace(owner).heed(refusal, answer);
     }
 
+    /// A call without proof of identity.
+    pub(in crate::github) async fn call_as_nobody(&self, call: &Call) -> Result<Answer, Error> {
+        self.transport.send_as_nobody(call).await
+    }
+
     /// A call as the installation on `owner`. A token that is refused is replaced and the call
     /// repeated, once: a call that was refused has done nothing.
     pub(in crate::github) async fn call(&self, owner: &str, call: &Call) -> Result<Answer, Error> {

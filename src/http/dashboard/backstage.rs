@@ -2,7 +2,9 @@
 
 use std::pin::Pin;
 
-use crate::domain::ActionRun;
+use futures_util::future::BoxFuture;
+
+use crate::domain::{ActionRun, Finding};
 use crate::plan::Preview;
 
 /// An answer that takes its time; else, in a sentence, why there is none.
@@ -12,4 +14,7 @@ pub type Awaited<T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send>>;
 pub trait Backstage: Send + Sync {
     /// What would come of a request. Nothing is done.
     fn preview(&self, request: ActionRun) -> Awaited<Preview>;
+
+    /// What is granted, reachable and configured, looked at anew.
+    fn examine(&self) -> BoxFuture<'static, Vec<Finding>>;
 }

@@ -14,6 +14,7 @@ mod attention;
 mod backstage;
 mod catalog;
 mod cookie;
+mod doctor;
 mod form;
 mod health;
 mod live;
@@ -100,6 +101,7 @@ pub fn router(state: DashboardState) -> Router {
         .route("/catalog/{blueprint}", get(catalog::blueprint))
         .route("/catalog/{blueprint}/{identifier}", get(catalog::entity))
         .route("/health", get(health::page))
+        .route("/doctor", get(doctor::page))
         .route("/live", get(live::changes))
         .route_layer(middleware::from_fn_with_state(state.clone(), access::admit))
         .layer(DefaultBodyLimit::max(submitted::LARGEST));

@@ -11,7 +11,7 @@ use super::asset;
 use super::visitor::Visitor;
 
 /// The pages by name. The suffix `.html` is what makes Tera escape.
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("layout.html", include_str!("../../../templates/dashboard/layout.html")),
     ("parts.html", include_str!("../../../templates/dashboard/parts.html")),
     ("runs.html", include_str!("../../../templates/dashboard/runs.html")),
@@ -22,6 +22,7 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("blueprint.html", include_str!("../../../templates/dashboard/blueprint.html")),
     ("entity.html", include_str!("../../../templates/dashboard/entity.html")),
     ("health.html", include_str!("../../../templates/dashboard/health.html")),
+    ("doctor.html", include_str!("../../../templates/dashboard/doctor.html")),
     ("setup.html", include_str!("../../../templates/dashboard/setup.html")),
     ("problem.html", include_str!("../../../templates/dashboard/problem.html")),
 ];

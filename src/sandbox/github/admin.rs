@@ -325,6 +325,15 @@ impl SandboxRepository {
         })
     }
 
+    /// A rule of this kind (`creation`, `update`, …) holds for a branch, and for those below it. It
+    /// is shown; nothing is refused by it.
+    pub fn add_rule(&self, branch: &str, kind: &str) {
+        self.with(|world, index| {
+            world.repositories[index].rules.push((branch.to_owned(), kind.to_owned()));
+            Ok(())
+        });
+    }
+
     /// A person makes a branch at the tip of the default branch.
     pub fn create_branch(&self, person: &str, branch: &str) {
         self.with(|world, index| {
@@ -709,6 +718,7 @@ impl World {
             path,
             collaborators: BTreeMap::new(),
             verified: HashSet::new(),
+            rules: Vec::new(),
             labels: Vec::new(),
             pulls: Vec::new(),
             comments: Vec::new(),

@@ -122,6 +122,8 @@ pub(crate) struct Repository {
     pub(crate) collaborators: BTreeMap<Id, &'static str>,
     pub(crate) verified: HashSet<String>,
     pub(crate) labels: Vec<Label>,
+    /// Kinds of rules, each with the branch that it holds for, and for those below it.
+    pub(crate) rules: Vec<(String, String)>,
     pub(crate) pulls: Vec<Pull>,
     pub(crate) comments: Vec<Comment>,
     pub(crate) last_number: u64,

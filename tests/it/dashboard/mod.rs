@@ -12,12 +12,13 @@ use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use towpath::clock::Clock;
-use towpath::domain::ActionRun;
+use towpath::domain::{ActionRun, Finding};
 use towpath::domain::{BlueprintId, Event, Stage};
 use towpath::http::dashboard::{Awaited, Backstage, CookieKey, DashboardState, not_found, router};
 use towpath::intake::Intake;
@@ -41,6 +42,12 @@ pub(crate) struct NoBackstage;
 impl Backstage for NoBackstage {
     fn preview(&self, _request: ActionRun) -> Awaited<Preview> {
         Box::pin(std::future::ready(Err("GitHub does not answer.".to_owned())))
+    }
+
+    fn examine(&self) -> BoxFuture<'static, Vec<Finding>> {
+        let remedy = "Install it: https://github.com/apps/towpath/installations/new";
+        let ill = Finding::bad("Installation", "The App is not installed on <acme>.", remedy);
+        Box::pin(std::future::ready(vec![Finding::good("App", "GitHub knows it."), ill]))
     }
 }
 
@@ -388,4 +395,13 @@ async fn the_first_page_is_small_and_quick() {
     let page = world.shown("/").await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert!(page.len() < 50_000, "{} bytes", page.len());
+}
+
+#[tokio::test]
+async fn the_doctor_shows_the_worst_first_with_its_remedy() {
+    let world = World::new().await;
+    let page = world.shown("/doctor").await;
+    let (bad, good) = (page.find("not installed on &lt;acme&gt;"), page.find("GitHub knows it."));
+    assert!(bad.is_some() && bad < good, "{page}");
+    assert!(page.contains("installations/new"));
 }

@@ -6,6 +6,7 @@
 pub(super) mod actions;
 pub(super) mod catalog;
 pub(super) mod diff;
+pub(super) mod doctor;
 pub(super) mod graph;
 pub(super) mod health;
 pub(super) mod line;

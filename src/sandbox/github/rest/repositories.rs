@@ -17,15 +17,7 @@ pub(super) fn routes() -> Vec<Route> {
         route(Method::GET, "/repos/{owner}/{repo}", metadata, repository),
         route(Method::GET, "/repos/{owner}/{repo}/branches", read, branches),
         route(Method::GET, "/repos/{owner}/{repo}/branches/{branch...}", read, branch),
-        route(
-            Method::GET,
-            "/repos/{owner}/{repo}/rules/branches/{branch...}",
-            metadata,
-            |world, call| {
-                call.repository(world)?;
-                call.list(Vec::new())
-            },
-        ),
+        route(Method::GET, "/repos/{owner}/{repo}/rules/branches/{branch...}", metadata, rules),
         route(Method::GET, "/repos/{owner}/{repo}/commits", read, commits),
         route(
             Method::GET,
@@ -112,6 +104,22 @@ fn branch(world: &mut World, call: &Call<'_>) -> Answered<Answer> {
         "protection": {"enabled": false, "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []}},
         "protection_url": format!("{url}/protection"),
     }))
+}
+
+/// The rules that hold for a branch, whether it is there or not.
+fn rules(world: &mut World, call: &Call<'_>) -> Answered<Answer> {
+    let repository = call.repository(world)?;
+    let branch = call.parameter("branch");
+    let holds = |below: &str| branch == below || branch.starts_with(&format!("{below}/"));
+    let found = &world.repositories[repository];
+    let rules = found.rules.iter().filter(|(below, _)| holds(below));
+    let body = |kind: &str| {
+        json!({
+            "type": kind, "ruleset_id": 1, "ruleset_source_type": "Repository",
+            "ruleset_source": found.full_name,
+        })
+    };
+    call.list(rules.map(|(_, kind)| body(kind)).collect())
 }
 
 /// A commit by branch, tag or sha.
