@@ -295,6 +295,8 @@ pub struct KafkaSettings {
     pub topic: String,
     /// The consumer group. `None`: it is called like the user, as that of Port's agent.
     pub group: Option<String>,
+    /// Port's agent was here before: the runs that wait for it are to come this way.
+    pub is_agent: bool,
     /// `SASL_SSL`, …
     pub security_protocol: String,
     /// `SCRAM-SHA-512`, …
@@ -514,6 +516,7 @@ impl RawSettings {
         Ok(KafkaSettings {
             brokers: given(self.kafka_brokers.clone()),
             topic: named(given(self.kafka_runs_topic.clone()), "KAFKA_RUNS_TOPIC", "runs")?,
+            is_agent: self.agent.was_in_its_place(),
             group: match given(self.kafka_group_id.clone()) {
                 None if self.agent.was_in_its_place() => None,
                 group => Some(named(group, "KAFKA_GROUP_ID", "towpath")?),

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::KafkaSettings;
 use crate::intake::Intake;
 use crate::intake::kafka::{Connection, Consumer, Ended};
-use crate::portal::Port;
+use crate::portal::{Port, Streamer};
 
 /// How long to wait before Port is asked again for brokers and credentials.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
@@ -23,6 +23,11 @@ pub(super) async fn consume(
     settings: KafkaSettings,
     stop: CancellationToken,
 ) {
+    if settings.is_agent
+        && let Err(error) = port.announce(Streamer::Kafka).await
+    {
+        tracing::warn!(%error, "Port could not be told that runs are read from Kafka; it may keep them to be polled");
+    }
     while !stop.is_cancelled() {
         match consumer(&port, intake.clone(), &settings).await {
             Ok(consumer) => match consumer.run(stop.clone()).await {

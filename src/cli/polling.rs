@@ -7,7 +7,7 @@ use crate::domain::action_run::RunKind;
 use crate::domain::{ActionId, RunId, Status};
 use crate::intake::Intake;
 use crate::intake::polling::{Offers, Polling, Trouble};
-use crate::portal::{self, Installation, Port};
+use crate::portal::{self, Installation, Port, Streamer};
 
 /// What Port offers to one installation.
 pub struct PortOffers {
@@ -63,7 +63,7 @@ pub(super) async fn poll(
 ) {
     let installation = Installation::new(settings.installation);
     if installation.is_agent()
-        && let Err(error) = port.announce_polling().await
+        && let Err(error) = port.announce(Streamer::Polling).await
     {
         tracing::warn!(%error, "Port could not be told that runs are polled; it may still send them by Kafka");
     }

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use transport::Transport;
 
 pub use error::Error;
-pub use polling::{Installation, KafkaCredentials};
+pub use polling::{Installation, KafkaCredentials, Streamer};
 pub use run::{PatchRun, RunSeen};
 
 /// A client of Port's API. Clones share the connections and the token.

@@ -36,6 +36,15 @@ impl Installation {
     }
 }
 
+/// How an organisation's execution agent takes its runs. There is one way at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Streamer {
+    /// Claimed and acknowledged.
+    Polling,
+    /// Read from the topic of action runs.
+    Kafka,
+}
+
 /// Port's Kafka, for one organisation.
 #[derive(Debug, Clone)]
 pub struct KafkaCredentials {
@@ -48,9 +57,13 @@ pub struct KafkaCredentials {
 }
 
 impl Port {
-    /// Says that runs for the execution agent are polled, so that Port keeps them for that.
-    pub async fn announce_polling(&self) -> Result<(), Error> {
-        let settings = json!({"settings": {"portAgentStreamerName": "POLLING"}});
+    /// Says how runs for the execution agent are taken, so that Port keeps them for that.
+    pub async fn announce(&self, streamer: Streamer) -> Result<(), Error> {
+        let name = match streamer {
+            Streamer::Polling => "POLLING",
+            Streamer::Kafka => "KAFKA",
+        };
+        let settings = json!({"settings": {"portAgentStreamerName": name}});
         self.transport.write(Call::new(Method::PATCH, ["organization"]).body(settings)).await
     }
 

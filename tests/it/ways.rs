@@ -14,7 +14,7 @@ use towpath::domain::RunId;
 use towpath::intake::Intake;
 use towpath::intake::polling::{Polling, Trouble};
 use towpath::plan::Step;
-use towpath::portal::{Installation, Port};
+use towpath::portal::{Installation, Port, Streamer};
 use towpath::sandbox::portal::{Fault, FaultKind, Options, SandboxPort, Trigger};
 use towpath::seal::SealingKey;
 use towpath::store::{RunFilter, Store};
@@ -330,7 +330,7 @@ async fn the_agent_says_that_it_polls_and_port_says_where_its_kafka_is() {
     let secret = SecretString::from(world.sandbox.client_secret());
     let url = world.sandbox.url();
     let port = Port::new(&url, world.sandbox.client_id(), secret, world.clock.clone()).unwrap();
-    port.announce_polling().await.unwrap();
+    port.announce(Streamer::Polling).await.unwrap();
     let said = json!({"settings": {"portAgentStreamerName": "POLLING"}});
     assert_eq!(world.bodies("/v1/organization"), [said]);
     let kafka = port.kafka_credentials().await.unwrap();
