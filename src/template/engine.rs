@@ -116,7 +116,7 @@ impl Compiled {
         self.tera
             .render_to(TEXT, &context, &mut output)
             .map_err(|error| fault_of(&error, &self.prepared, &self.needed))?;
-        Ok(self.pieces(&String::from_utf8_lossy(&output.0)))
+        self.pieces(&String::from_utf8_lossy(&output.0))
     }
 
     /// One of its `{{ … }}`, and the shared file that it stands in, if it stands in one.
@@ -135,7 +135,7 @@ impl Compiled {
         self.prepared.names.iter().chain(shared)
     }
 
-    fn pieces(&self, output: &str) -> Vec<Piece> {
+    fn pieces(&self, output: &str) -> Result<Vec<Piece>, Fault> {
         let [start, middle, end] = MARKS;
         let mut pieces = Vec::new();
         let push_text = |pieces: &mut Vec<Piece>, text: &str| match pieces.last_mut() {
@@ -149,13 +149,19 @@ impl Compiled {
             let (value, after) = marked.split_once(end).unwrap_or((marked, ""));
             let (index, json) = value.split_once(middle).unwrap_or(("", value));
             let output = index.parse().unwrap_or(0);
-            let value = serde_json::from_str(json).unwrap_or(Value::Null);
-            let form = self.output(output).map_or(Form::Plain, |(output, _)| output.form);
+            let written = self.output(output);
+            let form = written.map_or(Form::Plain, |(written, _)| written.form);
+            let value = serde_json::from_str(json).map_err(|error| Fault {
+                file: written.and_then(|(_, file)| file.map(str::to_owned)),
+                place: written.map_or(Place::START, |(written, _)| written.place),
+                message: format!("the value cannot be used: {error}"),
+                help: None,
+            })?;
             pieces.push(Piece::Value { output, value, form });
             rest = after;
         }
         push_text(&mut pieces, rest);
-        pieces
+        Ok(pieces)
     }
 }
 
@@ -382,6 +388,15 @@ mod tests {
         ] {
             assert!(run(text, &context).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_that_is_too_deep_is_refused_and_not_left_out() {
+        let deep = (0..126).fold(json!(1), |inner, _| json!([inner]));
+        let context = json!({ "a": deep });
+        assert!(run("{{ a }}", &context).is_ok());
+        let fault = run("{{ [[a]] }}", &context).unwrap_err();
+        assert!(fault.message.contains("recursion limit"), "{}", fault.message);
     }
 
     #[test]

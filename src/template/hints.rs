@@ -20,13 +20,15 @@ pub(super) fn hints(files: &[SourceFile], templates: &Templates) -> Vec<Diagnost
             };
             let name = named.to_json();
             let name = name.as_str().unwrap_or_default();
-            let shipped = format!("{}/workflows/{name}", template.name);
-            if !files.iter().any(|file| file.path == shipped) {
+            let (own, shared) =
+                (format!("{}/workflows/{name}", template.name), format!("workflows/{name}"));
+            if !files.iter().any(|file| file.path == own || file.path == shared) {
                 let message = format!("`workflows/{name}` is not beside this template");
                 let hint = Diagnostic::at(&path, &text, named.place, message);
                 found.push(hint.help(
-                    "put the workflow there, so that whoever uses the template has it; the \
-                     repository needs it in `.github/workflows`",
+                    "put the workflow there, or into `workflows` beside all templates, so that \
+                     whoever uses the template has it; the repository needs it in \
+                     `.github/workflows`",
                 ));
             }
         }

@@ -237,13 +237,15 @@ fn fill(kind: FileKind, pieces: &[Piece], fill: Fill) -> Result<(String, Vec<Slo
     Ok((out, slots))
 }
 
-/// What follows a value. Spaces before the end of the line, or before a comment, are its end.
+/// What follows a value. Spaces before the end of the line, or before a comment, are its end;
+/// spaces before the end of a list or a map are nothing.
 fn first_of(text: &str) -> Option<char> {
     let line = text.trim_start_matches(' ');
-    if line.len() < text.len() && line.starts_with(['\n', '\r', '#']) {
-        return Some('\n');
+    match line.chars().next() {
+        Some('\n' | '\r' | '#') if line.len() < text.len() => Some('\n'),
+        Some(end @ (',' | ']' | '}')) => Some(end),
+        _ => text.chars().next(),
     }
-    text.chars().next()
 }
 
 /// Stands for a neighbour that is a value, and might be any character.

@@ -66,6 +66,12 @@ pub(super) fn prove(expected: &Node, actual: &Node, slots: &[Slot]) -> Result<()
         }
         (Node::List(parts), Node::List(others)) => prove_all(parts.iter(), others.iter(), slots),
         (Node::Map(parts), Node::Map(others)) => {
+            // YAML takes anything for a key, its readers do not.
+            let is_key = |node: &Node| !matches!(node, Node::Null | Node::List(_) | Node::Map(_));
+            let mut keys = parts.iter().zip(others).map(|((key, _), (other, _))| (key, other));
+            if let Some((key, _)) = keys.find(|(key, other)| key != other && !is_key(other)) {
+                return Err(first_slot(key, slots));
+            }
             let flat = |entries| flat(entries).collect::<Vec<&Node>>();
             prove_all(flat(parts).into_iter(), flat(others).into_iter(), slots)
         }

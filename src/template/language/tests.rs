@@ -219,6 +219,7 @@ fn what_is_written_is_what_a_person_would_write() {
         (FileKind::Yaml, "x: {{ v }}  # c\n", json!("no"), "x: \"no\"  # c\n"),
         (FileKind::Yaml, "- {{ v }}: y\n", json!("a b"), "- \"a b\": y\n"),
         (FileKind::Yaml, "x: svc-{{ v }}\n", json!("db"), "x: svc-db\n"),
+        (FileKind::Yaml, "x: { a: {{ v }} }\n", json!([1]), "x: { a: [1] }\n"),
         (FileKind::Yaml, "x: |\n  {{ v }}\ny: 1\n", json!("a\nb: c"), "x: |\n  a\n  b: c\ny: 1\n"),
         (FileKind::TerraformJson, "{\"x\": \"{{ v }}\"}", json!("${a}"), "{\"x\": \"$${a}\"}"),
         (FileKind::Literal, "x={{ v }}", json!("a\n$b"), "x=a\n$b"),
@@ -249,6 +250,8 @@ fn what_would_become_code_is_refused() {
         (FileKind::Yaml, "x: {{ v }}{{ v }}\n", json!("1")),
         (FileKind::Yaml, "x: n{{ v }}\n", json!("o")),
         (FileKind::Yaml, "a: 1\n\"{{ v }}\": 2\n", json!("a")),
+        (FileKind::Yaml, "{{ v }}: 2\n", json!({"a": 1})),
+        (FileKind::Yaml, "{{ v }}: 2\n", json!(null)),
         (FileKind::Yaml, "x: !{{ v }} y\n", json!("ruby/object")),
         (FileKind::Yaml, "# {{ v }}\nx: 1\n", json!("\nx: 2")),
     ] {
