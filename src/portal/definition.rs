@@ -24,6 +24,9 @@ pub struct ActionDefinition<'a> {
     pub inputs: Vec<(&'a str, &'a Value, First)>,
     /// The names of those that must be filled in.
     pub required: Vec<&'a str>,
+    /// What a property of the entity must be for the action to be offered: other templates make
+    /// entities of this blueprint too.
+    pub only_where: Vec<(&'a str, &'a Value)>,
     /// `true`, `false`, or `{"type": "ANY"}`.
     pub approval: Value,
     /// Where its runs are sent.
@@ -45,7 +48,7 @@ pub enum First {
 const TITLE: usize = 100;
 const DESCRIPTION: usize = 200;
 
-/// The formats of Port's inputs that JSON Schema has too, by JSON Schema's name.
+/// The formats of Port that JSON Schema has too, by JSON Schema's name.
 const FORMATS: [(&str, &str); 6] = [
     ("uri", "url"),
     ("url", "url"),
@@ -55,7 +58,11 @@ const FORMATS: [(&str, &str); 6] = [
     ("date-time", "date-time"),
 ];
 /// Formats that only Port has, and that a template may name.
-const OWN_FORMATS: [&str; 6] = ["yaml", "markdown", "multi-line", "user", "team", "entity"];
+const OWN_FORMATS: [&str; 7] =
+    ["yaml", "markdown", "multi-line", "user", "team", "entity", "timer"];
+/// Those of them that a property of a blueprint can have.
+pub const OF_PROPERTIES: [&str; 10] =
+    ["url", "email", "ipv4", "ipv6", "date-time", "yaml", "markdown", "user", "team", "timer"];
 
 /// Keywords that mean the same in JSON Schema and in Port's inputs.
 const SHARED: [&str; 13] = [
@@ -93,6 +100,11 @@ pub fn action(of: &ActionDefinition<'_>) -> Value {
     });
     if let Some(blueprint) = &of.blueprint {
         trigger["blueprintIdentifier"] = blueprint.as_str().into();
+    }
+    if !of.only_where.is_empty() {
+        let rule = |(name, value)| json!({"property": name, "operator": "=", "value": value});
+        let rules: Value = of.only_where.iter().copied().map(rule).collect();
+        trigger["condition"] = json!({"type": "SEARCH", "combinator": "and", "rules": rules});
     }
     let mut action = json!({
         "identifier": of.id,
@@ -136,11 +148,13 @@ fn input(schema: &Value, first: &First) -> Value {
         }
         _ => {}
     }
-    let format = schema.get("format").and_then(Value::as_str).unwrap_or_default();
-    if let Some((_, port)) = FORMATS.iter().find(|(name, _)| *name == format) {
-        input["format"] = (*port).into();
-    } else if OWN_FORMATS.contains(&format) {
-        input["format"] = format.into();
+    if let Some(format) = format(schema) {
+        // Who picks a time types nothing, and a timer is counted down in the catalog only.
+        let is_time = matches!(format, "date-time" | "timer");
+        input["format"] = if is_time { "date-time" } else { format }.into();
+        if is_time && let Some(input) = input.as_object_mut() {
+            input.remove("pattern");
+        }
     }
     if let Some(items) = schema.get("items").filter(|items| items.is_object()) {
         input["items"] = self::input(items, &First::Nothing);
@@ -153,6 +167,13 @@ fn input(schema: &Value, first: &First) -> Value {
         }
     }
     input
+}
+
+/// Port's format of what a JSON Schema describes, where it has one.
+pub fn format(schema: &Value) -> Option<&'static str> {
+    let format = schema.get("format")?.as_str()?;
+    let shared = FORMATS.iter().find(|(name, _)| *name == format).map(|(_, port)| *port);
+    shared.or_else(|| OWN_FORMATS.iter().copied().find(|own| *own == format))
 }
 
 /// Port's type of what a JSON Schema describes.
@@ -376,6 +397,10 @@ mod tests {
             "url"
         );
         assert_eq!(input(&json!({"enum": [1, 2]}), &First::Default)["type"], "number");
+        assert_eq!(
+            input(&json!({"type": "string", "format": "timer", "pattern": "Z$"}), &First::Default),
+            json!({"type": "string", "format": "date-time"})
+        );
     }
 
     #[test]

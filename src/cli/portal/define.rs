@@ -40,7 +40,7 @@ pub(crate) fn define(templates: &Templates, url: &str) -> anyhow::Result<Vec<Def
     }
     for template in templates.iter() {
         for action in &template.actions {
-            let body = self::action(template, action, url);
+            let body = self::action(templates, template, action, url);
             defined.push(Defined { what: Definition::Action, id: action.id.to_string(), body });
         }
     }
@@ -82,7 +82,15 @@ fn blueprint(template: &Template) -> Option<(BlueprintId, Value)> {
         let kind = schema.map_or_else(|| definition::kind_of(value), definition::kind);
         let title = schema.and_then(|schema| schema["title"].as_str()).map(str::to_owned);
         let title = title.unwrap_or_else(|| title_of(name));
-        properties.insert(name.clone(), json!({"type": kind, "title": title}));
+        let mut property = json!({"type": kind, "title": title});
+        let format = match value.as_str() {
+            Some(text) if text.starts_with("https://") => Some("url"),
+            _ => schema.and_then(definition::format),
+        };
+        if let Some(format) = format.filter(|it| definition::OF_PROPERTIES.contains(it)) {
+            property["format"] = format.into();
+        }
+        properties.insert(name.clone(), property);
     }
     let mut relations = Map::new();
     for (name, value) in entity["relations"].as_object().into_iter().flatten() {
@@ -96,14 +104,40 @@ fn blueprint(template: &Template) -> Option<(BlueprintId, Value)> {
     Some((id, body))
 }
 
+/// `bucket_arn` becomes `Bucket ARN`.
 fn title_of(name: &str) -> String {
-    let words = name.replace(['_', '-'], " ");
+    const ABBREVIATIONS: [&str; 6] = ["arn", "cpu", "dns", "id", "ip", "url"];
+    let words = name.split(['_', '-']).map(|word| match word {
+        word if ABBREVIATIONS.contains(&word) => word.to_uppercase(),
+        word => word.to_owned(),
+    });
+    let words = words.collect::<Vec<_>>().join(" ");
     let mut letters = words.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string());
     first.unwrap_or_default() + letters.as_str()
 }
 
-fn action(template: &Template, action: &ActionSpec, url: &str) -> Value {
+/// What tells a template's things from those of others that have the same blueprint: the
+/// properties that are the same for all of them. A cluster is not resized as a bucket is.
+fn told_apart<'a>(
+    templates: &Templates,
+    template: &'a Template,
+    action: &ActionSpec,
+) -> Vec<(&'a str, &'a Value)> {
+    let blueprint = blueprint_of(template);
+    let mut others = templates.iter().filter(|other| other.name != template.name);
+    let is_shared = others.any(|other| blueprint_of(other) == blueprint);
+    let is_of_its_own = action.operation != Operation::Create && action.on.is_none();
+    if !is_shared || !is_of_its_own {
+        return Vec::new();
+    }
+    let properties = template.entity.as_ref().and_then(|entity| entity["properties"].as_object());
+    let is_fixed = |value: &Value| value.as_str().is_some_and(|text| !text.contains('{'));
+    let fixed = properties.into_iter().flatten().filter(|(_, value)| is_fixed(value));
+    fixed.map(|(name, value)| (name.as_str(), value)).collect()
+}
+
+fn action(templates: &Templates, template: &Template, action: &ActionSpec, url: &str) -> Value {
     let form = form::form(template, action);
     let required = form.fields.iter().filter(|field| field.is_required);
     definition::action(&ActionDefinition {
@@ -118,6 +152,7 @@ fn action(template: &Template, action: &ActionSpec, url: &str) -> Value {
         required: required.map(|field| field.name).collect(),
         inputs: form.fields.iter().map(|it| (it.name, it.schema, first(&it.first))).collect(),
         blueprint: form.blueprint,
+        only_where: told_apart(templates, template, action),
         approval: match action.approval {
             Approval::None => json!(false),
             Approval::Needed => json!(true),
