@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::folder;
 use super::screen::{Screen, ScreenArguments};
+use crate::domain::run::ApplySignal;
 use crate::domain::{ActionId, TemplateName};
 use crate::template::{SourceFile, Template, adopt, golden, updated};
 
@@ -34,9 +35,6 @@ pub struct NewArguments {
     screen: ScreenArguments,
 }
 
-/// The workflows that every shipped template with Terraform comes with.
-const WORKFLOWS: [&str; 2] = ["workflows/terraform-plan.yml", "workflows/terraform-apply.yml"];
-
 /// Makes the folder, once it is known to pass `towpath check` and `towpath test`.
 pub fn run(arguments: &NewArguments) -> anyhow::Result<ExitCode> {
     let name = TemplateName::new(&arguments.name)?;
@@ -46,14 +44,17 @@ pub fn run(arguments: &NewArguments) -> anyhow::Result<ExitCode> {
     }
     let shipped = folder::shipped();
     let (mut files, notes) = match &arguments.from_terraform {
-        Some(path) => from_terraform(&name, path, &shipped)?,
+        Some(path) => from_terraform(&name, path)?,
         None => (from_shipped(&name, &arguments.from, &shipped)?, Vec::new()),
     };
     let mut all =
         if arguments.templates.exists() { folder::read(&arguments.templates)? } else { Vec::new() };
+    // What is shared and there already is theirs.
+    files.retain(|file| !all.iter().any(|known| known.path == file.path));
     all.extend(files.iter().cloned());
     let templates = folder::load(&all)?;
     let template = templates.template(&name).context("the new template was loaded")?;
+    files.extend(workflows(template, &shipped, &all));
     let has_test = files.iter().any(|file| file.path.contains("/tests/"));
     if !has_test && let Some(test) = adopt::first_test(template) {
         let path = format!("{name}/tests/create.yml");
@@ -76,10 +77,25 @@ pub fn run(arguments: &NewArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The plan and apply workflows that it names and nobody has yet, as they are shipped for all.
+fn workflows(template: &Template, shipped: &[SourceFile], all: &[SourceFile]) -> Vec<SourceFile> {
+    let apply = match &template.apply {
+        ApplySignal::Workflow(name) => Some(name),
+        _ => None,
+    };
+    let shared = |name: &str| format!("_shared/workflows/{name}");
+    let named = template.plan.iter().chain(apply);
+    let missing = named.filter(|name| {
+        let own = format!("{}/workflows/{name}", template.name);
+        !all.iter().any(|file| file.path == own || file.path == shared(name))
+    });
+    let shipped = missing.filter_map(|name| shipped.iter().find(|it| it.path == shared(name)));
+    shipped.cloned().collect()
+}
+
 fn from_terraform(
     name: &TemplateName,
     path: &Path,
-    shipped: &[SourceFile],
 ) -> anyhow::Result<(Vec<SourceFile>, Vec<String>)> {
     let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     let is_terraform = path.extension().is_some_and(|extension| extension == "tf");
@@ -87,14 +103,7 @@ fn from_terraform(
     let file_name = file_name.with_context(|| format!("{} is no .tf file", path.display()))?;
     let adopted = adopt::from_terraform(name, file_name, &text)
         .map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    let mut files = adopted.files;
-    for workflow in WORKFLOWS {
-        let source = format!("demo-database/{workflow}");
-        let source = shipped.iter().find(|file| file.path == source);
-        let source = source.context("the shipped workflows are part of the program")?.clone();
-        files.push(SourceFile { path: format!("{name}/{workflow}"), ..source });
-    }
-    Ok((files, adopted.notes))
+    Ok((adopted.files, adopted.notes))
 }
 
 /// The same files under the new name, with actions of their own: an action is in one template only.
@@ -123,7 +132,9 @@ fn from_shipped(
         };
         SourceFile { path: format!("{name}/{path}"), contents, executable: file.executable }
     });
-    Ok(files.collect())
+    let needed = example.shared_files();
+    let shared = shipped.iter().filter(|file| needed.contains(file.path.as_str())).cloned();
+    Ok(files.chain(shared).collect())
 }
 
 /// `add_documentdb` becomes `add_<name>`; where two would be the same, the name is put behind.

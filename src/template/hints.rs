@@ -20,15 +20,16 @@ pub(super) fn hints(files: &[SourceFile], templates: &Templates) -> Vec<Diagnost
             };
             let name = named.to_json();
             let name = name.as_str().unwrap_or_default();
-            let (own, shared) =
-                (format!("{}/workflows/{name}", template.name), format!("workflows/{name}"));
+            let (own, shared) = (
+                format!("{}/workflows/{name}", template.name),
+                format!("_shared/workflows/{name}"),
+            );
             if !files.iter().any(|file| file.path == own || file.path == shared) {
                 let message = format!("`workflows/{name}` is not beside this template");
                 let hint = Diagnostic::at(&path, &text, named.place, message);
                 found.push(hint.help(
-                    "put the workflow there, or into `workflows` beside all templates, so that \
-                     whoever uses the template has it; the repository needs it in \
-                     `.github/workflows`",
+                    "put the workflow there, or into `_shared/workflows`, so that whoever uses the \
+                     template has it; the repository needs it in `.github/workflows`",
                 ));
             }
         }

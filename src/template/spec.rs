@@ -1,6 +1,6 @@
 //! A template folder as the program uses it: whole and valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -75,6 +75,15 @@ impl Template {
         self.files
             .iter()
             .any(|file| format!("{folder}/{}", file.path).contains(".github/workflows"))
+    }
+
+    /// The shared files that its own need, from the folder of all templates.
+    pub fn shared_files(&self) -> BTreeSet<&str> {
+        let rendered = self.files.iter().filter_map(|file| match &file.contents {
+            FileContents::Rendered(compiled) => Some(&compiled.needed),
+            FileContents::Copied(_) => None,
+        });
+        rendered.flat_map(|needed| needed.iter()).map(|file| file.path.as_str()).collect()
     }
 
     /// One of its actions.

@@ -359,7 +359,8 @@ fn new_starts_a_template_that_passes_check_and_test() {
     assert!(template.contains("default: 5\n      minimum: 1\n"), "{template}");
     assert!(!template.contains("password"), "{template}");
 
-    for example in ["demo-database", "documentdb", "s3-bucket", "service-operations"] {
+    for template in crate::templates::shipped().1.iter() {
+        let example = template.name.as_str();
         let (code, shown) = place.run(&["new", &format!("my-{example}"), "--from", example]);
         assert_eq!(code, 0, "{shown}");
     }
@@ -371,7 +372,7 @@ fn new_starts_a_template_that_passes_check_and_test() {
     let (code, shown) = place.run(&["new", "tables"]);
     assert!(code == 1 && shown.contains("is there already"), "{shown}");
     let (code, shown) = place.run(&["new", "x", "--from", "nothing"]);
-    assert!(code == 1 && shown.contains("there are demo-database, documentdb"), "{shown}");
+    assert!(code == 1 && shown.contains("there are change-owner, crossplane-database"), "{shown}");
 }
 
 fn schema() -> Value {

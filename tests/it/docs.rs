@@ -76,17 +76,3 @@ fn the_reference_names_every_key_and_every_filter() {
         assert!(page.contains(&format!("`{word}`")), "docs/templates.md does not name `{word}`");
     }
 }
-
-#[test]
-fn the_reference_lists_every_shipped_template() {
-    let page = page();
-    for folder in fs::read_dir("templates").unwrap() {
-        let folder = folder.unwrap();
-        // The pages of the dashboard lie beside the templates.
-        if !folder.path().join("template.yml").exists() {
-            continue;
-        }
-        let name = folder.file_name().into_string().unwrap();
-        assert!(page.contains(&format!("| `{name}` |")), "docs/templates.md does not list {name}");
-    }
-}

@@ -15,6 +15,7 @@ mod http;
 mod intake;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod library;
 mod portal;
 mod sandbox_github;
 mod secrets;
