@@ -20,11 +20,12 @@ pub(super) fn hints(files: &[SourceFile], templates: &Templates) -> Vec<Diagnost
             };
             let name = named.to_json();
             let name = name.as_str().unwrap_or_default();
-            let (own, shared) = (
+            let places = [
                 format!("{}/workflows/{name}", template.name),
+                format!("{}/files/.github/workflows/{name}", template.name),
                 format!("_shared/workflows/{name}"),
-            );
-            if !files.iter().any(|file| file.path == own || file.path == shared) {
+            ];
+            if !files.iter().any(|file| places.contains(&file.path)) {
                 let message = format!("`workflows/{name}` is not beside this template");
                 let hint = Diagnostic::at(&path, &text, named.place, message);
                 found.push(hint.help(

@@ -110,13 +110,12 @@ fn facts(template: &Template, files: &[SourceFile]) -> Vec<String> {
     let prefix = format!("{}/files/", template.name);
     let written = files.iter().filter_map(|file| file.path.strip_prefix(&prefix));
     let written: Vec<&str> = written.map(|file| file.trim_end_matches(".tera")).collect();
-    if let (Some(target), false) = (&template.target, written.is_empty()) {
-        facts.push(format!(
-            "Writes {} into `{}` of `{}`.",
-            quoted(written),
-            target.path,
-            target.repository
-        ));
+    if let Some(target) = template.target.as_ref().filter(|_| !written.is_empty()) {
+        let (written, repository) = (quoted(written), &target.repository);
+        facts.push(match target.new {
+            Some(_) => format!("Makes the repository `{repository}` with {written}."),
+            None => format!("Writes {written} into `{}` of `{repository}`.", target.path),
+        });
     }
     if let Some(entity) = &template.entity {
         let properties = entity["properties"].as_object().into_iter().flatten();
@@ -133,7 +132,14 @@ fn facts(template: &Template, files: &[SourceFile]) -> Vec<String> {
         facts.push(format!("Workflow [`{name}`](../templates/{path}), with {permissions}."));
     }
     let granted = template.actions.iter().flat_map(|action| needs(&action.kind));
-    let granted: BTreeSet<&str> = granted.copied().collect();
+    let mut granted: BTreeSet<&str> = granted.copied().collect();
+    if template.target.as_ref().is_some_and(|target| target.new.is_some()) {
+        granted.remove("pull_requests: write");
+        granted.insert("administration: write");
+    }
+    if files.iter().any(|file| file.path.starts_with(&format!("{prefix}.github/workflows/"))) {
+        granted.insert("workflows: write");
+    }
     facts.push(format!("The App needs {}.", quoted(granted)));
     facts
 }
@@ -160,8 +166,10 @@ fn workflows(template: &Template, files: &[SourceFile]) -> Vec<(String, String, 
     }));
     let found = names.into_iter().map(|name| {
         let own = format!("{}/workflows/{name}", template.name);
+        let made = format!("{}/files/.github/workflows/{name}", template.name);
         let shared = format!("_shared/workflows/{name}");
-        let mut found = files.iter().filter(|file| file.path == own || file.path == shared);
+        let paths = [&own, &shared, &made];
+        let mut found = files.iter().filter(|file| paths.contains(&&file.path));
         let file = found.next().unwrap_or_else(|| panic!("{own} is not shipped"));
         assert!(found.next().is_none(), "{own} is shipped twice");
         let text = std::str::from_utf8(&file.contents).unwrap();
@@ -214,7 +222,8 @@ fn what_the_library_writes_for_clusters_are_kubernetes_objects() {
         let golden::Outcome::Files(rendered) = golden::outcome(&templates, &test) else {
             continue;
         };
-        for (name, text) in rendered.iter().filter(|(name, _)| name.as_bytes().ends_with(b".yml")) {
+        let is_manifest = |name: &str| name.ends_with(".yml") && !name.starts_with(".github/");
+        for (name, text) in rendered.iter().filter(|(name, _)| is_manifest(name)) {
             let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
             for document in documents {
                 for key in ["apiVersion", "kind"] {
