@@ -222,7 +222,8 @@ fn what_the_library_writes_for_clusters_are_kubernetes_objects() {
         let golden::Outcome::Files(rendered) = golden::outcome(&templates, &test) else {
             continue;
         };
-        let is_manifest = |name: &str| name.ends_with(".yml") && !name.starts_with(".github/");
+        let is_manifest =
+            |name: &str| name.as_bytes().ends_with(b".yml") && !name.starts_with(".github/");
         for (name, text) in rendered.iter().filter(|(name, _)| is_manifest(name)) {
             let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
             for document in documents {
