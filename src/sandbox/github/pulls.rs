@@ -153,8 +153,8 @@ impl World {
         let git = self.git(repository)?;
         let commit = self.merged_commit(&git, &pull, method, message, actor)?;
         self.repositories[repository].verified.insert(commit.clone());
-        // The pull request is settled first: moving the base finds it merged already.
-        self.repositories[repository].pull_mut(number)?.state = PullState::Merged;
+        // First: moving the base finds it merged already.
+        self.settle_merge(repository, number, &commit, actor)?;
         let base = format!("refs/heads/{}", pull.base_ref);
         self.move_reference(repository, &base, &commit, Force::No, actor)?;
         self.record_merge(repository, number, &commit, actor)?;
@@ -202,6 +202,20 @@ impl World {
         commit: &str,
         actor: Id,
     ) -> Answered<()> {
+        self.settle_merge(repository, number, commit, actor)?;
+        self.emit_pull(repository, number, actor, json!({"action": "closed"}))?;
+        self.start_workflows_of_pull(repository, number, "closed", actor)
+    }
+
+    /// A pull request is merged as this commit, which nobody has been told yet: whoever looks, because
+    /// the base has moved, sees all of it.
+    fn settle_merge(
+        &mut self,
+        repository: usize,
+        number: u64,
+        commit: &str,
+        actor: Id,
+    ) -> Answered<()> {
         let now = self.now();
         let pull = self.repositories[repository].pull_mut(number)?;
         pull.state = PullState::Merged;
@@ -212,8 +226,7 @@ impl World {
         pull.merged_by = Some(actor);
         pull.queued = false;
         pull.auto_merge = None;
-        self.emit_pull(repository, number, actor, json!({"action": "closed"}))?;
-        self.start_workflows_of_pull(repository, number, "closed", actor)
+        Ok(())
     }
 
     pub(crate) fn close_pull(&mut self, repository: usize, number: u64, actor: Id) -> Answered<()> {
@@ -530,9 +543,8 @@ impl World {
         let group = git.reference(&head_ref).ok_or_else(Refusal::not_found)?;
         let base = format!("refs/heads/{}", pull.base_ref);
         git.delete_reference(&head_ref)?;
-        self.repositories[repository].pull_mut(number)?.state = PullState::Merged;
+        self.settle_merge(repository, number, &group, actor)?;
         self.move_reference(repository, &base, &group, Force::No, actor)?;
-        self.repositories[repository].pull_mut(number)?.queued = false;
         self.emit_pull(
             repository,
             number,

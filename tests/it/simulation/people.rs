@@ -17,7 +17,7 @@ use super::stage::{GLANCE, Stage, shop};
 
 /// Lines that a run's log has once.
 const ONCE: [&str; 5] =
-    ["Received", "is open", "was merged", "was applied", "written to the catalog"];
+    ["Received", "is open", "was merged by", "was applied", "written to the catalog"];
 
 /// What a person did, and what went wrong.
 pub(super) struct Person {

@@ -47,6 +47,8 @@ async fn a_step_that_ends_the_program_again_and_again_is_put_aside_and_replayed_
     assert!(!replay(&world, &[id]).0, "once");
     assert_eq!(replay(&world, &["--all"]), (true, String::new()));
 
+    // A second passes between two writes.
+    world.clock.advance(Duration::from_secs(2));
     world.worker().run_until_idle().await.unwrap();
     world.until_portal(&run, "IN_PROGRESS", "Waiting for review").await;
     assert!(
