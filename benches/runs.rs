@@ -89,10 +89,8 @@ fn templates() -> Templates {
         contents: text.as_bytes().to_vec(),
         executable: false,
     };
-    let files = [
-        file("database/template.yml", TEMPLATE),
-        file("database/files/main.tf.tera", MAIN),
-    ];
+    let files =
+        [file("database/template.yml", TEMPLATE), file("database/files/main.tf.tera", MAIN)];
     Templates::load(&files).unwrap_or_else(|found| panic!("{}", found[0]))
 }
 
