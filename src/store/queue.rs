@@ -186,13 +186,15 @@ impl Store {
         held(update.execute(&self.shared.write).await?.rows_affected())
     }
 
-    /// Puts a step back as if it had not been claimed: the process stops.
-    pub async fn release(&self, claimed: &ClaimedStep) -> Result<()> {
+    /// Puts a step back as if it had not been claimed, to be claimed from this moment on: the process
+    /// stops, or something else is done first.
+    pub async fn release(&self, claimed: &ClaimedStep, from: DateTime<Utc>) -> Result<()> {
         let update = sqlx::query(
             "UPDATE steps SET state = 'ready', due_at = $3
              WHERE id = $1 AND claims = $2 AND state = 'claimed'",
         );
-        let update = update.bind(claimed.id.0).bind(claimed.claim).bind(self.now());
+        let from = from.timestamp_millis();
+        let update = update.bind(claimed.id.0).bind(claimed.claim).bind(from);
         held(update.execute(&self.shared.write).await?.rows_affected())?;
         self.tell(&claimed.run.id);
         Ok(())
@@ -228,7 +230,8 @@ impl ClaimedStep {
     }
 }
 
-/// The next attempt is at this moment, and has the next number.
+/// The next attempt is at this moment, and has the next number. That this one came to an end clears
+/// the step of having ended the program; that an earlier one may have acted stays known.
 pub(super) async fn put_off(
     tx: &mut Tx,
     claimed: &ClaimedStep,
@@ -236,7 +239,8 @@ pub(super) async fn put_off(
     error: &str,
 ) -> Result<()> {
     let update = sqlx::query(
-        "UPDATE steps SET state = 'ready', due_at = $3, attempt = attempt + 1, last_error = $4
+        "UPDATE steps SET state = 'ready', due_at = $3, attempt = attempt + 1, last_error = $4,
+           interrupted = CASE WHEN interrupted > 1 THEN 1 ELSE interrupted END
          WHERE id = $1 AND claims = $2 AND state = 'claimed'",
     );
     let update = update.bind(claimed.id.0).bind(claimed.claim);

@@ -191,9 +191,7 @@ impl Worker {
         let is_suspect = claimed.interruptions >= SUSPECTED;
         let alone = is_suspect.then(|| self.suspects.try_acquire());
         if matches!(alone, Some(Err(_))) {
-            let reason = "another step that may have ended the program is tried first";
-            let until = self.clock.now() + SUSPECTS_WAIT;
-            return self.store.postpone(claimed, until, reason).await;
+            return self.store.release(claimed, self.clock.now() + SUSPECTS_WAIT).await;
         }
         tokio::select! {
             done = self.execute(claimed) => self.settle(claimed, done).await,

@@ -394,7 +394,7 @@ async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Databa
     let late = decision(&lost.run, vec![Step::Look], vec![pushed_link()]);
     assert!(matches!(store.settle(&lost, &late, None).await, Err(Error::LeaseLost)));
     assert!(matches!(store.park(&lost, "late").await, Err(Error::LeaseLost)));
-    assert!(matches!(store.release(&lost).await, Err(Error::LeaseLost)));
+    assert!(matches!(store.release(&lost, database.clock.now()).await, Err(Error::LeaseLost)));
     let put_off = store.postpone(&lost, database.clock.now(), "late").await;
     assert!(matches!(put_off, Err(Error::LeaseLost)));
     let seen = store.accept_observation(&delivery("d-1"), &pushed()).await.unwrap();
@@ -520,7 +520,7 @@ async fn a_postponed_step_comes_back_at_its_time_with_the_next_attempt(database:
 async fn a_released_step_comes_back_at_once_as_the_same_attempt(database: Database) {
     let (store, _) = store_with(&database, vec![Step::Dispatch], vec![]).await;
     let first = claim_one(&store, Lane::Work).await;
-    store.release(&first).await.unwrap();
+    store.release(&first, database.clock.now()).await.unwrap();
     let again = claim_one(&store, Lane::Work).await;
     assert_eq!((again.id, again.attempt), (first.id, 1));
 }

@@ -64,7 +64,7 @@ impl Seed {
             if claimed.run.id == *id {
                 own = Some(claimed);
             } else {
-                self.store.release(&claimed).await.unwrap();
+                self.store.release(&claimed, self.clock.now()).await.unwrap();
             }
         }
         let claimed = own.expect("the run has a step that is due");
@@ -80,7 +80,7 @@ impl Seed {
             if claimed.run.id == *id {
                 self.store.park(&claimed, error).await.unwrap();
             } else {
-                self.store.release(&claimed).await.unwrap();
+                self.store.release(&claimed, self.clock.now()).await.unwrap();
             }
         }
     }

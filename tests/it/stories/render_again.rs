@@ -55,7 +55,7 @@ async fn work_off(world: &World, until: Option<&str>) {
         let claimed = world.worker().claim(1).await.unwrap();
         for step in &claimed {
             if Some(step.step.kind()) == until {
-                world.store().release(step).await.unwrap();
+                world.store().release(step, world.clock.now()).await.unwrap();
                 return;
             }
             let done = world.worker().execute(step).await;
