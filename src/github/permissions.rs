@@ -94,7 +94,7 @@ const ANY: &[Use] = &[
 
 const CALLS: &[Call] = &[
     Call("GET /repos/{}", "metadata", Read, ANY),
-    Call("GET /repos/{}/rules/branches/{}", "metadata", Read, &[Files]),
+    Call("GET /repos/{}/rules/branches/{+}", "metadata", Read, &[Files]),
     // Workflows.
     Call("POST /repos/{}/actions/workflows/{}/dispatches", "actions", Write, &[Dispatch]),
     Call("GET /repos/{}/actions/workflows/{}/runs", "actions", Read, &[Dispatch, Workflows]),
@@ -105,16 +105,16 @@ const CALLS: &[Call] = &[
     Call("GET /repos/{}/actions/artifacts/{}/zip", "actions", Read, &[Workflows]),
     Call("GET /repos/{}/actions/jobs/{}/logs", "actions", Read, &[Workflows]),
     // What stands in a repository, and what is proposed.
-    Call("GET /repos/{}/git/ref/heads/{}", "contents", Read, &[Files]),
+    Call("GET /repos/{}/git/ref/heads/{+}", "contents", Read, &[Files]),
     Call("GET /repos/{}/git/trees/{}", "contents", Read, &[Files]),
     Call("GET /repos/{}/git/blobs/{}", "contents", Read, &[Files]),
     Call("GET /repos/{}/git/commits/{}", "contents", Read, &[Files]),
-    Call("GET /repos/{}/compare/{}", "contents", Read, &[Files]),
+    Call("GET /repos/{}/compare/{+}", "contents", Read, &[Files]),
     Call("POST /repos/{}/git/blobs", "contents", Write, &[Files]),
     Call("POST /repos/{}/git/trees", "contents", Write, &[Files]),
     Call("POST /repos/{}/git/commits", "contents", Write, &[Files]),
     Call("POST /repos/{}/git/refs", "contents", Write, &[Files]),
-    Call("PATCH /repos/{}/git/refs/heads/{}", "contents", Write, &[Files]),
+    Call("PATCH /repos/{}/git/refs/heads/{+}", "contents", Write, &[Files]),
     Call("updateRefs", "contents", Write, &[Files]),
     Call("createRef", "contents", Write, &[Files]),
     Call("createCommitOnBranch", "contents", Write, &[Files]),
@@ -193,16 +193,13 @@ pub(super) fn is_known_field(field: &str) -> bool {
     CALLS.iter().any(|Call(call, ..)| *call == field)
 }
 
-/// Whether a path is of this form. A `{}` is a part of it; at `/repos/` two, at the end any number.
+/// Whether a path is of this form. A `{}` is a part of it, at `/repos/` two; a `{+}` is all the rest.
 fn fits(template: &str, path: &str) -> bool {
     let template = template.replacen("/repos/{}", "/repos/{}/{}", 1);
     let (mut wanted, mut given) = (template.split('/'), path.split('/'));
     loop {
         match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some("{}"), Some(_)) if wanted.clone().next().is_none() => {
-                return !template.ends_with("/repos/{}/{}") || given.next().is_none();
-            }
+            (None, None) | (Some("{+}"), Some(_)) => return true,
             (Some("{}"), Some(_)) => {}
             (Some(wanted), Some(given)) if wanted == given => {}
             _ => return false,
@@ -237,10 +234,9 @@ mod tests {
             }
         }
         for Call(call, ..) in CALLS {
-            let pieces = call.split("/repos/{}").last().unwrap_or_default().split("{}");
-            for piece in pieces.filter(|piece| !piece.contains(' ')) {
-                let piece = piece.trim_end_matches('/');
-                assert!(sources.contains(piece), "{call}: nothing in src/github asks for {piece}");
+            let path = call.split_once(' ').map_or(*call, |(_, path)| path);
+            for part in path.split('/').filter(|part| !part.starts_with('{')) {
+                assert!(sources.contains(part), "{call}: nothing in src/github asks for {part}");
             }
         }
     }

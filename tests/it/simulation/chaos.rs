@@ -45,7 +45,7 @@ pub(super) fn begin(stage: &Arc<Stage>, simulation: Simulation) -> Chaos {
         tokio::spawn(trouble(of_trouble.0, of_trouble.1, of_trouble.2, simulation.has_long_waits)),
     ];
     let (own, until, luck) = of_killer;
-    let killer = tokio::spawn(kill(own, until, luck, simulation.kills_after));
+    let killer = tokio::spawn(kill(own, until, luck, simulation));
     Chaos { stage: Arc::clone(stage), stop, rest, killer }
 }
 
@@ -135,9 +135,9 @@ fn of_github(chance: &mut Rng, has_long_waits: bool) -> github::Fault {
         0 | 1 => github::Fault::LoseAnswer,
         2 => github::Fault::AnswerAfter(502),
         3 => github::Fault::AnswerBefore(503),
-        // GraphQL does not say how long it lasts: a minute.
+        // GraphQL does not say how long it lasts: a minute, in which nothing is begun.
         4 if has_long_waits => github::Fault::SecondaryLimit(limit),
-        4 | 5 => github::Fault::TooManyRequests(limit),
+        5 if has_long_waits => github::Fault::TooManyRequests(limit),
         _ => github::Fault::Delay(Duration::from_millis(chance.u64(100..1500))),
     }
 }
@@ -164,11 +164,12 @@ async fn kill(
     stage: Arc<Stage>,
     stop: CancellationToken,
     mut chance: Rng,
-    (least, most): (u64, u64),
+    simulation: Simulation,
 ) -> usize {
     let mut kills = 0;
+    let (least, most) = simulation.kills_after;
     let processes = stage.processes.lock().await.len();
-    loop {
+    while kills < simulation.kills {
         let wait = Duration::from_millis(chance.u64(least..most));
         if !passed(wait, &stop).await {
             return kills;
@@ -179,4 +180,5 @@ async fn kill(
         sleep(Duration::from_millis(chance.u64(..800))).await;
         stage.start(number, address).await;
     }
+    kills
 }

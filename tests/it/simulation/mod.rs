@@ -30,7 +30,9 @@ struct Simulation {
     runs_each: usize,
     /// How long it takes, at least and at most, until a process is killed: milliseconds.
     kills_after: (u64, u64),
-    /// Whether limits may last for a minute.
+    /// How many processes are killed at most.
+    kills: usize,
+    /// Whether limits are hit, which may last for a minute.
     has_long_waits: bool,
     /// How long a person waits for what must happen.
     patience: Duration,
@@ -44,6 +46,7 @@ impl Simulation {
             people: 6,
             runs_each: 2,
             kills_after: (3_000, 6_000),
+            kills: 6,
             has_long_waits: false,
             patience: Duration::from_mins(2),
         }
@@ -102,6 +105,7 @@ async fn the_long_simulation() {
             people,
             runs_each: (runs - played).min(RUNS_OF_A_WORLD).div_ceil(people),
             kills_after: (3_000, 15_000),
+            kills: usize::MAX,
             has_long_waits: true,
             patience: Duration::from_mins(15),
             ..Simulation::short(seed, memory)
