@@ -265,11 +265,7 @@ impl Writer<'_> {
                 format!("{text}!").into(),
                 !is_text,
             ),
-            7 => self.line(
-                &format!("true ? {{{{ inputs.v{v} }}}} : null"),
-                value.clone(),
-                false,
-            ),
+            7 => self.line(&format!("true ? {{{{ inputs.v{v} }}}} : null"), value.clone(), false),
             8 => of(
                 format!("k{at} \"{{{{ inputs.v{v} }}}}\" {{\n  a = 1\n}}"),
                 Some(json!({ text: { "a": 1 } })),
@@ -305,13 +301,12 @@ impl Writer<'_> {
             4 => self.line(&format!("a-{{{{ inputs.v{v} }}}}"), format!("a-{text}").into(), true),
             5 => self.line(&format!("{{{{ inputs.v{v} }}}}/b"), format!("{text}/b").into(), true),
             6 => of(
-                format!("k{at}:\n  - {{{{ inputs.v{v} }}}}\n  - a: {{{{ inputs.v{v} }}}}\n    b: 1"),
+                format!(
+                    "k{at}:\n  - {{{{ inputs.v{v} }}}}\n  - a: {{{{ inputs.v{v} }}}}\n    b: 1"
+                ),
                 Some(json!([value, {"a": value, "b": 1}])),
             ),
-            7 => of(
-                format!("k{at}:\n  {{{{ inputs.v{v} }}}}: 1"),
-                Some(json!({ text: 1 })),
-            ),
+            7 => of(format!("k{at}:\n  {{{{ inputs.v{v} }}}}: 1"), Some(json!({ text: 1 }))),
             8 => self.line(&format!("{{{{ inputs.v{v} }}}} # a comment"), value.clone(), false),
             _ => self.line(&format!("[a, {{{{ inputs.v{v} }}}}]"), json!(["a", value]), false),
         }

@@ -50,10 +50,13 @@ fn texts(value: &str) {
     for before in ["", "For "] {
         let text = render::markdown(&format!("{before}{{{{ v }}}}"), &context);
         let text = text.expect("a text stands in Markdown");
-        let read = reader::markdown(&text)
-            .unwrap_or_else(|event| panic!("{event}\n--- Markdown\n{text}"));
+        let read =
+            reader::markdown(&text).unwrap_or_else(|event| panic!("{event}\n--- Markdown\n{text}"));
         let shown = |text: &str| {
-            let text = text.replace(|c: char| c.is_control() || "\u{ad}\u{61c}\u{180e}\u{feff}".contains(c), " ");
+            let text = text.replace(
+                |c: char| c.is_control() || "\u{ad}\u{61c}\u{180e}\u{feff}".contains(c),
+                " ",
+            );
             text.split_whitespace().collect::<String>()
         };
         let visible: String = value.chars().filter(|c| !is_hidden(*c)).collect();
@@ -94,7 +97,10 @@ fn in_a_file(case: &Case, value: &str) {
     let expected: Vec<Value> = expected.iter().map(|it| replaced(it, value)).collect();
     let is_same = actual.len() == expected.len()
         && actual.iter().zip(&expected).all(|(a, b)| reader::same(a, b));
-    assert!(is_same, "read     {actual:?}\nexpected {expected:?}\n--- file\n{file}\n--- plain\n{plain}");
+    assert!(
+        is_same,
+        "read     {actual:?}\nexpected {expected:?}\n--- file\n{file}\n--- plain\n{plain}"
+    );
 }
 
 /// With the value where the word stands.

@@ -5,7 +5,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 use towpath_fuzz::source;
-use towpath_fuzz::template::{Templates, golden, hints, inputs, render};
+use towpath_fuzz::template::{check, inputs, render};
 use towpath_fuzz::value::Seed;
 
 #[derive(Arbitrary, Debug)]
@@ -17,6 +17,7 @@ struct Case {
     other: Seed,
     file: String,
     yaml: String,
+    shared: String,
 }
 
 const YAML: &str = "title: T\ninputs: {type: object, properties: {a: {}, b: {}}}\n\
@@ -32,9 +33,10 @@ fuzz_target!(|case: Case| {
         source(&format!("t/files/x.{ending}.tera"), &case.file),
         source("t/files/{{ inputs.a }}/{{ inputs.b }}.txt", "copied"),
         source("t/tests/x.yml", &case.yaml),
+        source("_shared/s.tera", &case.shared),
     ];
-    let Ok(templates) = Templates::load(&files) else { return };
-    let _ = hints(&files, &templates);
+    let Some(templates) = check::check(&files).templates else { return };
+    let _ = check::failed_tests(&files, &templates);
     let context = json!({
         "inputs": {"a": case.value.value(), "b": case.other.value()},
         "entity": {"identifier": case.value.value()},
@@ -57,8 +59,5 @@ fuzz_target!(|case: Case| {
             let inside = inside.unwrap_or_else(|| panic!("{} is outside {target}", file.path));
             assert!(inside.split('/').all(|part| !matches!(part, "" | "." | "..")), "{inside}");
         }
-    }
-    if let Ok(test) = golden::parse("t/tests/x.yml", &case.yaml) {
-        let _ = golden::run(&templates, &test);
     }
 });
