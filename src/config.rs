@@ -17,9 +17,11 @@ use secrecy::SecretString;
 use crate::domain::RegisteredApp;
 
 mod app_file;
+mod sign_in;
 
 pub use agent::{AgentSettings, RawAgentSettings};
 pub use app_file::AppFile;
+pub use sign_in::{RawSignIn, SignInSettings};
 
 /// The settings as they were written. Each is an environment variable and a flag.
 #[derive(Args, Clone)]
@@ -163,6 +165,10 @@ pub struct RawSettings {
     #[arg(long, env = "TOWPATH_API_TOKEN", hide_env_values = true, allow_hyphen_values = true)]
     pub api_token: Option<String>,
 
+    /// How people sign in to the dashboard.
+    #[command(flatten)]
+    pub sign_in: RawSignIn,
+
     /// How often runs that have been silent too long are looked at on GitHub, and GitHub's delivery
     /// log for what did not arrive (`60s`, `5m`).
     #[arg(long, env = "TOWPATH_RECONCILE_INTERVAL", default_value = "60s")]
@@ -234,6 +240,8 @@ pub struct Settings {
     pub events: Option<EventsSettings>,
     /// With what other machines may use the API.
     pub api_token: Option<SecretString>,
+    /// How people sign in to the dashboard; `None`: it answers on its own machine only.
+    pub sign_in: Option<SignInSettings>,
     /// How often silent runs are looked at.
     pub reconcile_interval: Duration,
     /// How long a run is kept after its end.
@@ -361,6 +369,7 @@ impl RawSettings {
         let mut webhook_secrets: Vec<SecretString> =
             split(self.github_webhook_secret.as_deref()).map(SecretString::from).collect();
         let mut github_app = self.github_app()?;
+        let mut kept_secret = None;
         if github_app.is_none()
             && let Some(kept) = kept_app(&app_file, &github_api_url)?
         {
@@ -368,11 +377,14 @@ impl RawSettings {
                 webhook_secrets.extend(kept.webhook_secret);
             }
             github_app = Some(GitHubApp { id: kept.client_id, private_key: kept.private_key });
+            kept_secret = Some(kept.client_secret);
         }
         let inputs_private_key = key_of(
             ("PORT_INPUTS_PRIVATE_KEY", self.port_inputs_private_key.as_ref()),
             ("PORT_INPUTS_PRIVATE_KEY_FILE", self.port_inputs_private_key_file.as_ref()),
         )?;
+        let app_id = github_app.as_ref().map(|app| app.id.as_str());
+        let sign_in = self.sign_in.check(app_id, kept_secret)?;
         Ok(Settings {
             listen: parse_listen(&self.listen)?,
             github_api_url,
@@ -396,6 +408,7 @@ impl RawSettings {
             port_org_id: given(self.port_org_id),
             intake,
             events,
+            sign_in,
             api_token: parse_api_token(self.api_token)?,
             log: self.log,
             otlp_endpoint: given(self.otel_exporter_otlp_endpoint),

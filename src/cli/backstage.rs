@@ -4,9 +4,11 @@ use futures_util::future::BoxFuture;
 
 use crate::config::Settings;
 use crate::doctor::{Patient, examine};
-use crate::domain::{ActionRun, Finding};
+use crate::domain::github_view::{Budget, JobView};
+use crate::domain::{ActionRun, Finding, Group, Person, RepositoryName, WorkflowRunId};
 use crate::effects::Effects;
-use crate::http::dashboard::{Awaited, Backstage};
+use crate::github::{self, Client, GitHub, Grant, sign_in_address};
+use crate::http::dashboard::{Awaited, Backstage, Identity, Proof};
 use crate::plan::Preview;
 
 /// What is behind the dashboard of a service.
@@ -38,6 +40,53 @@ impl Backstage for Behind {
             examine(&patient).await
         })
     }
+
+    fn jobs(&self, repository: &RepositoryName, run: WorkflowRunId) -> Awaited<Vec<JobView>> {
+        let (github, repository) = (self.effects.github.clone(), repository.clone());
+        Box::pin(async move {
+            let jobs = github.look_at_jobs(&repository, run).await;
+            jobs.map_err(|error| sentence(&error.sentence()))
+        })
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        self.effects.github.budgets()
+    }
+}
+
+/// Who people are, by GitHub.
+pub(crate) struct ByGitHub {
+    pub(crate) github: GitHub,
+    pub(crate) client: Client,
+    /// GitHub's address for people.
+    pub(crate) web: String,
+    /// Where GitHub sends them back.
+    pub(crate) redirect: String,
+}
+
+impl Identity for ByGitHub {
+    fn address(&self, state: &str, challenge: &str) -> String {
+        sign_in_address(&self.web, &self.client, &self.redirect, state, challenge)
+    }
+
+    fn person(&self, proof: Proof) -> Awaited<Person> {
+        let (github, client) = (self.github.clone(), self.client.clone());
+        let Proof { code, verifier } = proof;
+        let grant = Grant { code, verifier, redirect: self.redirect.clone() };
+        Box::pin(
+            async move { github.signed_in(&client, &grant).await.map_err(|error| told(&error)) },
+        )
+    }
+
+    fn belongs(&self, person: &Person, group: &Group) -> Awaited<bool> {
+        let (github, login, group) = (self.github.clone(), person.login.clone(), group.clone());
+        Box::pin(async move { github.belongs(&login, &group).await.map_err(|error| told(&error)) })
+    }
+}
+
+fn told(error: &github::Error) -> String {
+    tracing::warn!(%error, "a sign-in");
+    sentence(&error.sentence())
 }
 
 /// A reason as a sentence of its own.

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 
 use crate::agent::{self, Agent};
-use crate::cli::backstage::Behind;
+use crate::cli::backstage::{Behind, ByGitHub};
 #[cfg(feature = "kafka")]
 use crate::cli::kafka::consume;
 use crate::cli::polling::poll;
@@ -19,8 +19,8 @@ use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::domain::BlueprintId;
 use crate::effects::{Effects, RunPages, TemplatesInForce};
-use crate::github::{self, GitHub};
-use crate::http::dashboard::{CookieKey, DashboardState};
+use crate::github::{self, Client, GitHub};
+use crate::http::dashboard::{CookieKey, DashboardState, SignIn};
 use crate::http::{self, AppState};
 use crate::intake::Intake;
 use crate::intake::lost::LostDeliveries;
@@ -148,6 +148,7 @@ impl Service {
             intake,
             backstage: Arc::new(Behind { effects: effects.clone(), settings: settings.clone() }),
             cookie_key: CookieKey::derived_from(&lasting_secret(settings)),
+            sign_in: sign_in_of(settings, &effects.github, address),
             stop: lifecycle.token(),
         };
         let app = http::app(state, dashboard);
@@ -247,6 +248,18 @@ fn listener_of(settings: &Settings, clock: &Clock) -> anyhow::Result<Option<List
     listener.map(Some).context("TOWPATH_EVENTS_URL")
 }
 
+fn sign_in_of(settings: &Settings, github: &GitHub, address: SocketAddr) -> Option<SignIn> {
+    let given = settings.sign_in.as_ref()?;
+    let public_url = public_url(settings, address);
+    let identity = ByGitHub {
+        github: github.clone(),
+        client: Client { id: given.client_id.clone(), secret: given.client_secret.clone() },
+        web: github_pages(&settings.github_api_url),
+        redirect: format!("{public_url}/sign-in/back"),
+    };
+    Some(SignIn::new(Arc::new(identity), given.rules.clone(), public_url))
+}
+
 /// Secrets are sealed with the portal's client secret, as the portal does it; without one, or with
 /// one that is too short for a key, with a key made of the App's private key, or of that secret.
 fn sealing_key(settings: &Settings) -> anyhow::Result<SealingKey> {
@@ -300,11 +313,16 @@ fn blueprints(templates: &Templates) -> Vec<BlueprintId> {
     named.collect::<BTreeSet<BlueprintId>>().into_iter().collect()
 }
 
+/// The address at which browsers reach this service.
+fn public_url(settings: &Settings, address: SocketAddr) -> String {
+    settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"))
+}
+
 /// Where people see a run: in the portal, or on this service's own page.
 fn pages(settings: &Settings, address: SocketAddr) -> RunPages {
     // `https://api.port.io` belongs to `https://app.port.io`, `https://api.us.port.io` likewise.
     let web = settings.port.as_ref().map(|port| port.api_url.replacen("://api.", "://app.", 1));
-    let own = settings.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let own = public_url(settings, address);
     RunPages {
         portal: web.map(|web| format!("{web}/organization/run?runId=")),
         own: format!("{own}/runs/"),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::ids::{ActionId, EntityId, RunId};
+use super::entity::EntityRef;
+use super::ids::{ActionId, BlueprintId, EntityId, RunId};
 use super::repository::RepositoryName;
 
 /// What a person asked for by pressing a button in the portal. Secret inputs are in it only as the
@@ -39,6 +40,13 @@ impl ActionRun {
     pub fn entity_identifier(&self) -> Option<EntityId> {
         let identifier = self.entity.as_ref()?.get("identifier")?.as_str()?;
         EntityId::new(identifier).ok()
+    }
+
+    /// What the action ran on, where the message says of which blueprint it is.
+    pub fn entity_ref(&self) -> Option<EntityRef> {
+        let blueprint = self.entity.as_ref()?.get("blueprint")?.as_str()?;
+        let blueprint = BlueprintId::new(blueprint).ok()?;
+        Some(EntityRef { blueprint, identifier: self.entity_identifier()? })
     }
 
     /// The title that people read: the message's, else the identifier in title case.

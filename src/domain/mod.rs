@@ -8,6 +8,7 @@ pub mod app;
 pub mod check;
 pub mod entity;
 pub mod finding;
+pub mod github_view;
 pub mod ids;
 pub mod observation;
 pub mod person;

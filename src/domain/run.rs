@@ -10,6 +10,7 @@ use super::action_run::{ActionRun, Operation};
 use super::entity::EntityRef;
 use super::ids::{PullRequestNumber, RunId, TemplateName, WorkflowRunId};
 use super::observation::{Conclusion, PullRequestState, RunPhase};
+use super::report::PlanSummary;
 use super::repository::{BranchName, CommitSha, RepositoryName, Visibility};
 
 /// Everything that is known of a run.
@@ -329,6 +330,9 @@ pub struct PullRequestWork {
     pub pull_request: Option<PullRequestFacts>,
     /// The plan, once it was seen.
     pub planned: Option<WorkflowRunFacts>,
+    /// What the plan would change, where it says it. Of many resources only the first.
+    #[serde(default)]
+    pub plan_summary: Option<PlanSummary>,
     /// Every run or mark that may be the apply.
     #[serde(default)]
     pub applies: Vec<ApplyFacts>,

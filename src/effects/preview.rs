@@ -6,6 +6,7 @@ use crate::domain::{ActionRun, BranchName, CommitSha, RepositoryName, Run};
 use crate::plan::{self, Foreseen, Preview, Proposing, Ready};
 use crate::template::ActionOf;
 
+use super::propose::text_at;
 use super::{Effects, Result};
 
 impl Effects {
@@ -82,9 +83,7 @@ fn nothing_in(repository: RepositoryName) -> Standing {
 }
 
 fn change(ready: Ready, standing: &Standing) -> Preview {
-    let before = |path: &str| {
-        standing.files.iter().find(|file| file.path == path).and_then(|file| file.text.clone())
-    };
+    let before = |path: &str| text_at(standing, path);
     let patches = plan::patches(&ready.proposal.changes, before);
     Preview::Change { proposal: Box::new(ready.proposal), patches, notes: ready.notes }
 }

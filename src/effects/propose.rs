@@ -15,6 +15,9 @@ use crate::template::{ActionOf, manifest};
 
 use super::{Done, Effects, Result, StepError};
 
+/// Bytes of a change that are kept to be looked at.
+const MOST_KEPT: usize = 256 * 1024;
+
 impl Effects {
     pub(super) async fn propose(&self, run: Run) -> Result<Done> {
         let templates = self.templates.now();
@@ -85,6 +88,7 @@ impl Effects {
         if standing.own_pull_request.is_some() {
             return Ok(self.adopt(run, asked, standing, notes).into());
         }
+        self.keep_patches(&run, &proposal, standing).await?;
         let made = self.send(&proposal, standing).await?;
         let own_sha = made.commit.clone().or_else(|| standing.own_branch.clone());
         let (Some(seen), Some(own_sha)) = (&made.pull_request, own_sha) else {
@@ -93,6 +97,24 @@ impl Effects {
         let decorate = decoration(asked, standing, &made.labels, seen, &mut notes);
         let decision = plan::proposed(run, seen, &own_sha, decorate, &notes, self.clock.now());
         Ok(decision.into())
+    }
+
+    /// Keeps the change as it is proposed, for people to look at. What is too long is read on GitHub.
+    pub(super) async fn keep_patches(
+        &self,
+        run: &Run,
+        proposal: &Proposal,
+        standing: &Standing,
+    ) -> Result<()> {
+        let before = |path: &str| text_at(standing, path);
+        let mut room = MOST_KEPT;
+        let mut kept = Vec::new();
+        for patch in plan::patches(&proposal.changes, before) {
+            let Some(left) = room.checked_sub(patch.text.len()) else { continue };
+            room = left;
+            kept.push(patch.text);
+        }
+        Ok(self.store.keep_patches(&run.id, &kept).await?)
     }
 
     async fn send(&self, proposal: &Proposal, standing: &Standing) -> Result<Proposed> {
@@ -213,6 +235,11 @@ pub(super) fn question<'a>(asked: &'a Asked, path: &'a str) -> TargetQuestion<'a
         labels: &asked.labels,
         reviewers: &asked.reviewers,
     }
+}
+
+/// What stands at a path, where it is text.
+pub(super) fn text_at(standing: &Standing, path: &str) -> Option<String> {
+    standing.files.iter().find(|file| file.path == path).and_then(|file| file.text.clone())
 }
 
 fn is_there(standing: &Standing, path: &str, action: &ActionOf, entity: &EntityRef) -> bool {

@@ -46,6 +46,7 @@ impl Effects {
             }
             Err(refusal) => return Ok(plan::not_rendered_again(run, &refusal.0, now).into()),
         };
+        self.keep_patches(&run, &ready.proposal, &standing).await?;
         let commit = self.github.commit(&ready.proposal).await?;
         Ok(plan::move_to(ready, &seen, commit, reason, now).into())
     }

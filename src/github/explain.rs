@@ -49,7 +49,7 @@ impl GitHub {
             return Ok(Explanation::default());
         };
         let step = first_failed(&job.steps, |step| step.conclusion.as_deref());
-        let log = self.log_of(repository, job).await?.unwrap_or_default();
+        let log = self.log_of(repository, job.id).await?.unwrap_or_default();
         Ok(Explanation {
             job: Some(job.name.clone()),
             step: step.map(|step| step.name.clone()),
@@ -66,7 +66,7 @@ impl GitHub {
         attempt: u32,
     ) -> Result<Option<PlanSummary>, Error> {
         for job in self.jobs(repository, run, attempt).await?.iter().take(MOST_LOGS) {
-            let log = self.log_of(repository, job).await?;
+            let log = self.log_of(repository, job.id).await?;
             if let Some(plan) = log.as_deref().and_then(logs::plan) {
                 return Ok(Some(plan));
             }
@@ -87,13 +87,13 @@ impl GitHub {
     }
 
     /// The end of a job's log. `None` where there is none: not yet, not any more, or never.
-    async fn log_of(
+    pub(super) async fn log_of(
         &self,
         repository: &RepositoryName,
-        job: &Job,
+        job: u64,
     ) -> Result<Option<String>, Error> {
-        let doing = format!("reading the log of job {} in {repository}", job.id);
-        let path = below(repository, &format!("/actions/jobs/{}/logs", job.id));
+        let doing = format!("reading the log of job {job} in {repository}");
+        let path = below(repository, &format!("/actions/jobs/{job}/logs"));
         let call = Call::get(doing, path).reading(Reading::Tail(LOG_TAIL));
         match self.call(repository, &call).await {
             Ok(answer) => Ok(Some(String::from_utf8_lossy(&answer.body).into_owned())),

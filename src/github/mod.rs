@@ -16,6 +16,7 @@ mod explain;
 mod fake;
 mod folder;
 mod git_data;
+mod jobs;
 mod logs;
 mod look;
 mod move_branch;
@@ -26,6 +27,7 @@ mod registration;
 mod repositories;
 mod secrets;
 mod shapes;
+mod sign_in;
 #[cfg(test)]
 mod tests;
 mod trees;
@@ -52,9 +54,11 @@ pub use propose::ProposalState;
 pub use pulls::PullRequestLook;
 pub use registration::Registry;
 pub use repositories::RepositorySeen;
+pub use sign_in::{Client, Grant, sign_in_address};
 pub use workflows::{Dispatched, RunsOf};
 
 use crate::clock::Clock;
+use crate::domain::github_view::Budget;
 use crate::domain::{BranchName, RepositoryName};
 use connection::identity::Identity;
 use connection::installations::Installations;
@@ -120,6 +124,11 @@ impl GitHub {
     /// Forgets what is known of the App on an account: it was installed, removed or suspended.
     pub fn forget_installation(&self, owner: &str) {
         self.inner.installations.forget(owner);
+    }
+
+    /// What each account's installation may still ask of GitHub, as far as this process has heard.
+    pub fn budgets(&self) -> Vec<Budget> {
+        self.inner.installations.budgets()
     }
 
     /// Forgets what is known of every account.

@@ -43,6 +43,8 @@ impl Filter {
             status: self.status,
             action: self.action,
             repository: repository.map_err(|error| Failure::invalid(format!("{error}.")))?,
+            entity: None,
+            person: None,
             text: self.text.filter(|text| !text.is_empty()),
             before: self.before,
             limit,

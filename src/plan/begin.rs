@@ -193,6 +193,7 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
         entity: entity_plan(run, action)?,
         pull_request: None,
         planned: None,
+        plan_summary: None,
         applies: Vec::new(),
     };
     Ok(Begun {

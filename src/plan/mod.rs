@@ -98,7 +98,9 @@ pub fn answered(run: Run, answer: &Answer, now: DateTime<Utc>) -> Decision {
             Answer::Explained { explanation, then } => {
                 pull_request::explained(draft, work, explanation, *then);
             }
-            Answer::Planned(summary) => pull_request::plan_read(draft, summary.as_ref()),
+            Answer::Planned(summary) => {
+                pull_request::plan_read(draft, work, summary.as_ref());
+            }
             Answer::Outputs(outputs) => pull_request::outputs_read(draft, work, outputs),
             Answer::Catalog(told) => pull_request::catalog_answered(draft, work, told),
         })

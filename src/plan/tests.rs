@@ -121,6 +121,7 @@ fn change(apply: ApplySignal) -> Run {
         entity: Some(EntityPlan::Upsert { mapping }),
         pull_request: None,
         planned: None,
+        plan_summary: None,
         applies: Vec::new(),
     })));
     proposed(run, &pull_request(PullRequestState::Open), &sha('b'), None, &[], NOW).run

@@ -73,6 +73,11 @@ impl Store {
         run: &RunId,
         change: &EntityChange,
     ) -> Result<()> {
+        let concerned = match change {
+            EntityChange::Put { entity, .. } => &entity.entity,
+            EntityChange::Remove(entity) => entity,
+        };
+        self.concerns(tx, run, concerned).await?;
         match change {
             EntityChange::Put { entity, place } => {
                 self.put_entity(tx, run, entity, place.as_ref()).await

@@ -16,7 +16,8 @@ const MESSAGES_KEPT: TimeDelta = TimeDelta::days(30);
 /// How many runs are removed in one transaction: so few that nobody waits for long behind it.
 const RUNS_AT_ONCE: i64 = 200;
 /// What belongs to a run, and goes with it.
-const PARTS_OF_A_RUN: [&str; 5] = ["steps", "events", "links", "held", "folder_queues"];
+const PARTS_OF_A_RUN: [&str; 7] =
+    ["steps", "events", "links", "held", "folder_queues", "entity_runs", "patches"];
 
 impl Store {
     /// Removes what nobody can need any more, some of it at a time: also runs that ended longer ago

@@ -28,6 +28,7 @@ mod put_aside;
 mod queue;
 mod read;
 mod rows;
+mod seen;
 mod settle;
 mod turn;
 

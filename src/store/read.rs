@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::queue::StepId;
 use super::rows::{RUN_COLUMNS, from_json, from_word, number_from, run_from, time_from};
 use super::{Result, Store};
-use crate::domain::{ActionId, EventKind, RepositoryName, Run, RunId, Stage, Status};
+use crate::domain::{ActionId, EntityRef, EventKind, RepositoryName, Run, RunId, Stage, Status};
 use crate::plan::Step;
 
 /// Which runs.
@@ -20,6 +20,10 @@ pub struct RunFilter {
     pub action: Option<ActionId>,
     /// On this repository.
     pub repository: Option<RepositoryName>,
+    /// That ran on this entity, wrote it or removed it.
+    pub entity: Option<EntityRef>,
+    /// Asked for by somebody with this text in name, address or id, in any case.
+    pub person: Option<String>,
     /// With this text in the id, the action, the label or the repository, in any case.
     pub text: Option<String>,
     /// Older than this run: the last one of the page before.
@@ -99,25 +103,58 @@ impl Store {
 
     /// Runs, the newest first.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        // Only what is asked for stands in the statement: so the database takes the index that fits.
+        let mut conditions = String::from("TRUE");
+        let mut values = Vec::new();
+        let mut want = |condition: &str, wanted: Vec<String>| {
+            let mut condition = condition.to_owned();
+            for value in wanted {
+                values.push(value);
+                condition = condition.replacen('?', &format!("${}", values.len()), 1);
+            }
+            conditions = format!("{conditions} AND {condition}");
+        };
+        if let Some(status) = filter.status {
+            want("status = ?", vec![status.as_str().to_owned()]);
+        }
+        if let Some(action) = &filter.action {
+            want("action = ?", vec![action.to_string()]);
+        }
+        if let Some(repository) = &filter.repository {
+            want("repository = ?", vec![repository.key()]);
+        }
+        if let Some(EntityRef { blueprint, identifier }) = &filter.entity {
+            want(
+                "id IN (SELECT run_id FROM entity_runs WHERE blueprint = ? AND identifier = ?)",
+                vec![blueprint.to_string(), identifier.to_string()],
+            );
+        }
+        if let Some(person) = &filter.person {
+            // A quote within a value is written as \", so that no input can look like the user.
+            let pattern = format!("%\"user\":{{{}}},\"organization\"%", pattern(person));
+            want("LOWER(request) LIKE ? ESCAPE '!'", vec![pattern]);
+        }
+        if let Some(text) = &filter.text {
+            want(
+                "LOWER(id || ' ' || action || ' ' || label || ' ' || COALESCE(repository, ''))
+                 LIKE ? ESCAPE '!'",
+                vec![pattern(text)],
+            );
+        }
+        if let Some(before) = &filter.before {
+            want(
+                "(created_at, id) < (SELECT created_at, id FROM runs WHERE id = ?)",
+                vec![before.to_string()],
+            );
+        }
         let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM runs
-             WHERE ($1 IS NULL OR status = $1)
-               AND ($2 IS NULL OR action = $2)
-               AND ($3 IS NULL OR repository = $3)
-               AND ($4 IS NULL OR LOWER(id || ' ' || action || ' ' || label || ' '
-                                        || COALESCE(repository, '')) LIKE $4 ESCAPE '!')
-               AND ($5 IS NULL OR
-                    (created_at, id) < (SELECT created_at, id FROM runs WHERE id = $5))
-             ORDER BY created_at DESC, id DESC
-             LIMIT $6"
+            "SELECT {RUN_COLUMNS} FROM runs WHERE {conditions}
+             ORDER BY created_at DESC, id DESC LIMIT {}",
+            filter.limit
         );
-        let query = sqlx::query(AssertSqlSafe(sql))
-            .bind(filter.status.map(Status::as_str))
-            .bind(filter.action.as_ref().map(ActionId::as_str))
-            .bind(filter.repository.as_ref().map(RepositoryName::key))
-            .bind(filter.text.as_deref().map(pattern))
-            .bind(filter.before.as_ref().map(RunId::as_str))
-            .bind(i64::from(filter.limit));
+        let query = values
+            .iter()
+            .fold(sqlx::query(AssertSqlSafe(sql)), |query, value| query.bind(value.as_str()));
         query.fetch_all(&self.shared.read).await?.iter().map(run_from).collect()
     }
 

@@ -44,6 +44,9 @@ impl Store {
         if let Some(change) = entity {
             self.change_entity(&mut tx, run, change).await?;
         }
+        if let (Step::Begin, Some(entity)) = (&claimed.step, decision.run.request.entity_ref()) {
+            self.concerns(&mut tx, run, &entity).await?;
+        }
         let next = self.hand_folders_on(&mut tx, &claimed.run, &decision.run, &folders).await?;
         tx.commit().await?;
         self.tell(run);

@@ -53,6 +53,8 @@ let renewals = 0;
 async function renew() {
   const mine = ++renewals;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  // The session has ended: opened anew, the page asks for another.
+  if (answer.status === 401) return location.reload();
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (!answer.ok || mine !== renewals) return;
   for (const old of document.querySelectorAll("[data-live]")) {

@@ -88,6 +88,7 @@ impl Service {
             intake: intake(&store),
             backstage: Arc::new(NoBackstage),
             cookie_key: CookieKey::derived_from(&SECRET.into()),
+            sign_in: None,
             stop: CancellationToken::new(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

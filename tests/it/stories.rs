@@ -19,5 +19,6 @@ mod queue;
 mod render_again;
 mod repositories;
 mod restarts;
+mod sign_in;
 mod templates;
 mod workflows;

@@ -180,6 +180,7 @@ fn settings(
         agent: AgentSettings::default(),
         events: None,
         api_token: None,
+        sign_in: None,
         reconcile_interval: Duration::from_mins(1),
         keep_runs: Duration::from_hours(365 * 24),
         log: arguments.log.clone(),

@@ -26,6 +26,8 @@ pub(super) enum Place {
     Rest(String),
     /// The one of GraphQL.
     Graphql,
+    /// A path of GitHub's pages for people: where they sign in.
+    Web(String),
 }
 
 /// Whether a lost answer leaves a question open.
@@ -73,6 +75,17 @@ impl Call {
     pub(super) fn harmless(mut self) -> Self {
         self.effect = Effect::Read;
         self
+    }
+
+    /// A call where GitHub has people sign in. It may be sent again: what it makes, nobody has seen.
+    pub(in crate::github) fn web(
+        method: Method,
+        doing: impl Into<String>,
+        path: impl Into<String>,
+        body: Value,
+    ) -> Self {
+        let place = Place::Web(path.into());
+        Self { method, place, body: Some(body), ..Self::get(doing, "") }
     }
 
     /// A GraphQL document, which is a POST even when it only reads.

@@ -3,7 +3,7 @@
 //! One slot an account, behind a lock of its own: whoever comes while the first one asks GitHub
 //! waits for that answer instead of asking too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,6 +19,7 @@ use super::identity::Identity;
 use super::pace::Pace;
 use super::transport::Transport;
 use crate::clock::Clock;
+use crate::domain::github_view::Budget;
 use crate::github::Error;
 
 /// A token is renewed when less than this is left of its hour.
@@ -33,6 +34,8 @@ pub(in crate::github) struct Installations {
     /// By account, in lower case. The App itself is the one without a name.
     paces: Mutex<HashMap<String, Pace>>,
     app_page: OnceCell<String>,
+    /// What was heard last, by account and resource.
+    budgets: Mutex<BTreeMap<(String, String), Budget>>,
 }
 
 #[derive(Default)]
@@ -49,14 +52,6 @@ struct Token {
     number: u64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a budget has at most five digits")]
-fn show_budget(owner: &str, answer: &Answer) {
-    let Some(told) = answer.budget() else { return };
-    let resource = told.resource.to_owned();
-    let labels = [("installation", owner.to_ascii_lowercase()), ("resource", resource)];
-    metrics::gauge!("towpath_github_budget_remaining", &labels).set(told.left as f64);
-}
-
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
@@ -71,8 +66,15 @@ struct Minted {
 
 impl Installations {
     pub(in crate::github) fn new(transport: Transport, identity: Identity, clock: Clock) -> Self {
-        let (slots, paces) = (Mutex::default(), Mutex::default());
-        Self { transport, identity, clock, slots, paces, app_page: OnceCell::new() }
+        Self {
+            transport,
+            identity,
+            clock,
+            slots: Mutex::default(),
+            paces: Mutex::default(),
+            app_page: OnceCell::new(),
+            budgets: Mutex::default(),
+        }
     }
 
     /// A call as the App itself.
@@ -98,6 +100,15 @@ impl Installations {
         self.transport.send_as_nobody(call).await
     }
 
+    /// A call as somebody else: with their token, or with what its body proves.
+    pub(in crate::github) async fn call_with(
+        &self,
+        call: &Call,
+        token: Option<&SecretString>,
+    ) -> Result<Answer, Error> {
+        self.transport.send(call, token, &Pace::default()).await
+    }
+
     /// A call as the installation on `owner`. A token that is refused is replaced and the call
     /// repeated, once: a call that was refused has done nothing.
     pub(in crate::github) async fn call(&self, owner: &str, call: &Call) -> Result<Answer, Error> {
@@ -109,7 +120,32 @@ impl Installations {
             }
             answer => answer,
         };
-        answer.inspect(|answer| show_budget(owner, answer)).map_err(|error| suspended(owner, error))
+        answer
+            .inspect(|answer| self.show_budget(owner, answer))
+            .map_err(|error| suspended(owner, error))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a budget has at most five digits")]
+    fn show_budget(&self, owner: &str, answer: &Answer) {
+        let Some(told) = answer.budget() else { return };
+        let budget = Budget {
+            owner: owner.to_ascii_lowercase(),
+            resource: told.resource.to_owned(),
+            left: told.left,
+            of: told.limit,
+            resets_at: told.resets_at,
+        };
+        let labels =
+            [("installation", budget.owner.clone()), ("resource", budget.resource.clone())];
+        metrics::gauge!("towpath_github_budget_remaining", &labels).set(budget.left as f64);
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.insert((budget.owner.clone(), budget.resource.clone()), budget);
+    }
+
+    /// What each account's installation may still ask, as far as this process has heard.
+    pub(in crate::github) fn budgets(&self) -> Vec<Budget> {
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.values().cloned().collect()
     }
 
     /// Forgets what is known of an account: the App was installed, removed, suspended there.

@@ -121,7 +121,7 @@ impl State {
 impl Api {
     fn of(place: &Place) -> Self {
         match place {
-            Place::Rest(_) => Self::Rest,
+            Place::Rest(_) | Place::Web(_) => Self::Rest,
             Place::Graphql => Self::Graphql,
         }
     }

@@ -40,6 +40,7 @@ pub(in crate::github) struct Transport {
     /// Without `/` at its end.
     rest: String,
     graphql: String,
+    web: String,
     clock: Clock,
 }
 
@@ -53,7 +54,13 @@ impl Transport {
         if !with_scheme || uri.host().is_none() || uri.query().is_some() {
             return Err(bad());
         }
-        Ok(Self { octocrab: stack()?, graphql: graphql_address(&rest), rest, clock })
+        Ok(Self {
+            octocrab: stack()?,
+            graphql: graphql_address(&rest),
+            web: web_address(&rest),
+            rest,
+            clock,
+        })
     }
 
     /// Sends a request of nobody's once: without proof of identity, and beside all limits.
@@ -93,11 +100,16 @@ impl Transport {
         let url = match &call.place {
             Place::Rest(path) => format!("{}{path}", self.rest),
             Place::Graphql => self.graphql.clone(),
+            Place::Web(path) => format!("{}{path}", self.web),
+        };
+        let accept = match &call.place {
+            Place::Web(_) => "application/json",
+            Place::Rest(_) | Place::Graphql => "application/vnd.github+json",
         };
         let mut request = Request::builder()
             .method(&call.method)
             .uri(url)
-            .header(ACCEPT, "application/vnd.github+json")
+            .header(ACCEPT, accept)
             .header("x-github-api-version", API_VERSION)
             .header(USER_AGENT, concat!("towpath/", env!("CARGO_PKG_VERSION")));
         if let Some(token) = authorization {
@@ -217,6 +229,16 @@ fn graphql_address(rest: &str) -> String {
     }
 }
 
+/// GitHub's address for people, by that of its REST API; without a slash at its end.
+pub(in crate::github) fn web_address(rest: &str) -> String {
+    let host = rest.trim_end_matches('/');
+    let host = host.strip_suffix("/api/v3").unwrap_or(host);
+    match host.strip_prefix("https://api.") {
+        Some(host) => format!("https://{host}"),
+        None => host.to_owned(),
+    }
+}
+
 type Cause<'a> = &'a (dyn std::error::Error + 'static);
 
 /// An error and what caused it, outermost first.
@@ -251,6 +273,18 @@ mod tests {
             ("http://127.0.0.1:7000", "http://127.0.0.1:7000/graphql"),
         ] {
             assert_eq!(graphql_address(rest), graphql);
+        }
+    }
+
+    #[test]
+    fn people_sign_in_where_each_kind_of_host_has_it() {
+        for (rest, web) in [
+            ("https://api.github.com", "https://github.com"),
+            ("https://api.acme.ghe.com/", "https://acme.ghe.com"),
+            ("https://git.acme.example/api/v3", "https://git.acme.example"),
+            ("http://127.0.0.1:7000", "http://127.0.0.1:7000"),
+        ] {
+            assert_eq!(web_address(rest), web);
         }
     }
 

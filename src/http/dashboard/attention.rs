@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use super::DashboardState;
 use super::view::runs::Urgent;
 use crate::domain::{Run, Stage, Status};
-use crate::store::{Counts, Error, RecordedStep, RunFilter, StepState};
+use crate::store::{Counts, Error, ParkedStep, RunFilter};
 
 /// How many open runs are looked through.
 const MOST_OPEN: u64 = 200;
@@ -17,16 +17,20 @@ const MOST_OPEN: u64 = 200;
 const MOST_SHOWN: usize = 10;
 /// For how long a failure is news.
 const RECENT: TimeDelta = TimeDelta::days(3);
-/// In how many of the newest runs a parked step is looked for.
-const MOST_SEARCHED: usize = 100;
+/// How many parked steps are looked at.
+const MOST_PARKED: u32 = 50;
 
 /// The runs that need somebody, the most urgent kind first: parked, waiting, failed.
 pub(super) async fn runs(state: &DashboardState) -> Result<Vec<Urgent>, Error> {
     let counts = state.store.counts().await?;
     let open = open(state, &counts).await?;
     let failed = failed(state, &counts).await?;
-    let parked = parked(state, &counts).await?;
-    let parked: Vec<Run> = parked.into_iter().map(|(urgent, _)| urgent.run).collect();
+    let mut parked: Vec<Run> = Vec::new();
+    for (run, _) in self::parked(state).await? {
+        if !parked.iter().any(|known| known.id == run.id) {
+            parked.push(run);
+        }
+    }
 
     let is_waiting = |run: &&Run| {
         matches!(run.stage, Stage::Proposed | Stage::Waiting)
@@ -41,25 +45,12 @@ pub(super) async fn runs(state: &DashboardState) -> Result<Vec<Urgent>, Error> {
     Ok(urgent.chain(rest).collect())
 }
 
-/// Runs with parked steps among the newest runs, and all their steps.
-pub(super) async fn parked(
-    state: &DashboardState,
-    counts: &Counts,
-) -> Result<Vec<(Urgent, Vec<RecordedStep>)>, Error> {
-    if counts.steps_parked == 0 {
-        return Ok(Vec::new());
-    }
-    let limit = u32::try_from(MOST_SEARCHED).unwrap_or(u32::MAX);
-    let mut searched = open(state, counts).await?;
-    searched.truncate(MOST_SEARCHED);
-    let newest = state.store.runs(&RunFilter { limit, ..RunFilter::default() }).await?;
-    searched.extend(newest.into_iter().filter(|run| run.status.is_end()));
-
+/// Steps that were put aside, the newest first, each with its run.
+pub(super) async fn parked(state: &DashboardState) -> Result<Vec<(Run, ParkedStep)>, Error> {
     let mut parked = Vec::new();
-    for run in searched {
-        let steps = state.store.steps_of(&run.id).await?;
-        if steps.iter().any(|recorded| recorded.state == StepState::Parked) {
-            parked.push((Urgent { run, is_parked: true }, steps));
+    for step in state.store.parked_steps(None, MOST_PARKED).await? {
+        if let Some(run) = state.store.run(&step.run).await? {
+            parked.push((run, step));
         }
     }
     Ok(parked)

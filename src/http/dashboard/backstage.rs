@@ -4,7 +4,8 @@ use std::pin::Pin;
 
 use futures_util::future::BoxFuture;
 
-use crate::domain::{ActionRun, Finding};
+use crate::domain::github_view::{Budget, JobView};
+use crate::domain::{ActionRun, Finding, RepositoryName, WorkflowRunId};
 use crate::plan::Preview;
 
 /// An answer that takes its time; else, in a sentence, why there is none.
@@ -17,4 +18,10 @@ pub trait Backstage: Send + Sync {
 
     /// What is granted, reachable and configured, looked at anew.
     fn examine(&self) -> BoxFuture<'static, Vec<Finding>>;
+
+    /// The jobs of a workflow run as they stand, with the tails of their logs.
+    fn jobs(&self, repository: &RepositoryName, run: WorkflowRunId) -> Awaited<Vec<JobView>>;
+
+    /// What each installation may still ask of GitHub, as far as it was heard.
+    fn budgets(&self) -> Vec<Budget>;
 }

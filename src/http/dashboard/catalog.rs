@@ -12,7 +12,10 @@ use super::view::actions::on_entity;
 use super::view::catalog::{self as view, Shelf};
 use super::visitor::Visitor;
 use crate::domain::{BlueprintId, EntityId, EntityRef};
-use crate::store::Error;
+use crate::store::{Error, RunFilter};
+
+/// How many of its runs an entity's page lists.
+const RUNS: u32 = 20;
 
 /// All blueprints.
 pub(super) async fn overview(
@@ -62,12 +65,14 @@ pub(super) async fn entity(
         shelves.push((entity.blueprint.clone(), records));
     }
     let actions = on_entity(&(state.templates)(), &entity, &visitor);
+    let filter = RunFilter { entity: Some(entity), limit: RUNS, ..RunFilter::default() };
+    let runs = state.store.runs(&filter).await?;
     let title = record.entity.title.clone().unwrap_or_else(|| identifier.clone());
     let frame = Frame::new("entity.html", title, Section::Catalog).live("/live");
     Ok(frame.visited_by(&visitor).render(&view::entity(
         &record,
         &shelves,
-        actions,
+        view::Around { actions, runs: &runs },
         GitHub(&state.github_url),
     )))
 }

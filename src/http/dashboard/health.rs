@@ -15,7 +15,12 @@ pub(super) async fn page(
     visitor: Visitor,
 ) -> Result<Response, Problem> {
     let counts = state.store.counts().await?;
-    let parked = attention::parked(&state, &counts).await?;
+    let parked = attention::parked(&state).await?;
     let frame = Frame::new("health.html", "Health", Section::Health).live("/live");
-    Ok(frame.visited_by(&visitor).render(&view(&counts, &parked, state.clock.now())))
+    Ok(frame.visited_by(&visitor).render(&view(
+        &counts,
+        &parked,
+        state.backstage.budgets(),
+        state.clock.now(),
+    )))
 }

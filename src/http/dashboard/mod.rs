@@ -17,11 +17,16 @@ mod cookie;
 mod doctor;
 mod form;
 mod health;
+mod identity;
+mod jobs;
 mod live;
 mod page;
 mod problem;
+mod replay;
+mod rights;
 mod run;
 mod runs;
+mod sign_in;
 mod submitted;
 mod view;
 mod visitor;
@@ -31,13 +36,15 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
 
 pub use self::backstage::{Awaited, Backstage};
 pub use self::cookie::CookieKey;
+pub use self::identity::{Identity, Proof};
 use self::problem::{NotFound, Problem};
+pub use self::rights::SignIn;
 use crate::clock::Clock;
 use crate::domain::BlueprintId;
 use crate::intake::Intake;
@@ -66,6 +73,9 @@ pub struct DashboardState {
     pub backstage: Arc<dyn Backstage>,
     /// Signs cookies and forms.
     pub cookie_key: CookieKey,
+    /// How people sign in; `None`: whoever sits at this machine may do everything, and nobody else
+    /// is let in.
+    pub sign_in: Option<SignIn>,
     /// Cancelled when the program is to stop: live pages are let go, so that nobody waits for them.
     pub stop: CancellationToken,
 }
@@ -95,6 +105,7 @@ pub fn router(state: DashboardState) -> Router {
     let pages = Router::new()
         .route("/", get(runs::page))
         .route("/runs/{id}", get(run::page))
+        .route("/runs/{id}/jobs", get(jobs::page))
         .route("/actions", get(actions::list))
         .route("/actions/{action}", get(actions::page).post(actions::submit))
         .route("/catalog", get(catalog::overview))
@@ -103,9 +114,14 @@ pub fn router(state: DashboardState) -> Router {
         .route("/health", get(health::page))
         .route("/doctor", get(doctor::page))
         .route("/live", get(live::changes))
+        .route("/steps/{id}/again", post(replay::again))
+        .route("/sign-out", post(sign_in::out))
         .route_layer(middleware::from_fn_with_state(state.clone(), access::admit))
         .layer(DefaultBodyLimit::max(submitted::LARGEST));
     pages
+        .route("/sign-in", get(sign_in::go))
+        .route("/sign-in/back", get(sign_in::back))
+        .route("/signed-out", get(sign_in::signed_out))
         // The page that refuses somebody needs its looks too.
         .route("/assets/{name}", get(asset::serve))
         .layer(middleware::map_response(with_headers))

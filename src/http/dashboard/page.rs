@@ -18,6 +18,7 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("run.html", include_str!("../../../templates/dashboard/run.html")),
     ("actions.html", include_str!("../../../templates/dashboard/actions.html")),
     ("action.html", include_str!("../../../templates/dashboard/action.html")),
+    ("jobs.html", include_str!("../../../templates/dashboard/jobs.html")),
     ("catalog.html", include_str!("../../../templates/dashboard/catalog.html")),
     ("blueprint.html", include_str!("../../../templates/dashboard/blueprint.html")),
     ("entity.html", include_str!("../../../templates/dashboard/entity.html")),

@@ -20,6 +20,8 @@ pub(super) struct Problem {
     advice: &'static str,
     /// Whether the rest of the dashboard can be gone to.
     is_inside: bool,
+    /// Whether signing in, perhaps as somebody else, is the way out.
+    can_sign_in: bool,
 }
 
 /// Nothing has this address.
@@ -27,18 +29,27 @@ pub(super) struct NotFound;
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, message: String, advice: &'static str) -> Self {
-        Self { status, code: status.as_u16(), title, message, advice, is_inside: true }
+        Self {
+            status,
+            code: status.as_u16(),
+            title,
+            message,
+            advice,
+            is_inside: true,
+            can_sign_in: false,
+        }
     }
 
     /// Whoever asks is not let in.
     pub(super) fn forbidden() -> Self {
         let message = "Your request came from another machine, through a proxy, or for another \
-                       host name. This dashboard has no sign-in yet and opens only on its own \
+                       host name. This dashboard has no sign-in and opens only on its own \
                        machine, at localhost or 127.0.0.1."
             .to_owned();
         let advice = "On that machine, open it by the address that Towpath printed when it started. \
                       From elsewhere, forward a port: ssh -L 8080:localhost:8080 <machine>, then \
-                      open http://localhost:8080.";
+                      open http://localhost:8080. With GITHUB_APP_CLIENT_SECRET and \
+                      TOWPATH_VIEWERS set, people sign in by GitHub.";
         let title = "Only for people at this machine";
         Self { is_inside: false, ..Self::new(StatusCode::FORBIDDEN, title, message, advice) }
     }
@@ -72,7 +83,61 @@ impl Problem {
         let advice = "Who may do what is in the service's settings: TOWPATH_VIEWERS, \
                       TOWPATH_RUNNERS and TOWPATH_ADMINS. Ask whoever runs it.";
         let title = "Not allowed";
-        Self::new(StatusCode::FORBIDDEN, title, message.to_owned(), advice)
+        let problem = Self::new(StatusCode::FORBIDDEN, title, message.to_owned(), advice);
+        // Who may not even look has nowhere to go from here.
+        let is_inside = right != Right::View;
+        Self { is_inside, can_sign_in: !is_inside, ..problem }
+    }
+
+    /// Outside, with the way in.
+    fn outside(
+        status: StatusCode,
+        title: &'static str,
+        message: impl Into<String>,
+        advice: &'static str,
+    ) -> Self {
+        let problem = Self::new(status, title, message.into(), advice);
+        Self { is_inside: false, can_sign_in: true, ..problem }
+    }
+
+    /// Somebody came back from GitHub who was not sent there from here, or long ago.
+    pub(super) fn lost_way() -> Self {
+        let message = "This sign-in was not begun in this browser, or it took too long.";
+        let advice = "Begin it again. Cookies of this site must be allowed.";
+        Self::outside(StatusCode::BAD_REQUEST, "The sign-in was lost", message, advice)
+    }
+
+    /// GitHub does not say who somebody is, or what they may do.
+    pub(super) fn not_signed_in(reason: String) -> Self {
+        let title = "GitHub did not take the sign-in";
+        Self::outside(
+            StatusCode::BAD_GATEWAY,
+            title,
+            reason,
+            "Try again; the service's log may say more.",
+        )
+    }
+
+    /// What somebody may do cannot be told, so they may not.
+    pub(super) fn rights_unknown(reason: String) -> Self {
+        let title = "Your rights cannot be looked up";
+        let advice = "Nothing is wrong with your session. Try again shortly.";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, title, reason, advice);
+        Self { is_inside: false, ..problem }
+    }
+
+    /// Nobody is signed in who could do this.
+    pub(super) fn session_ended() -> Self {
+        let message = "You are not signed in, or your session has ended. Nothing was done.";
+        let advice = "Sign in, and do it once more.";
+        Self::outside(StatusCode::UNAUTHORIZED, "Sign in first", message, advice)
+    }
+
+    /// Somebody has gone.
+    pub(super) fn signed_out() -> Self {
+        let message = "This browser has forgotten who you are.";
+        let advice = "On GitHub you are still signed in.";
+        Self::outside(StatusCode::OK, "You are signed out", message, advice)
     }
 
     /// A form that was not sent from a page of this session.

@@ -8,9 +8,9 @@ use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
 use super::view::GitHub;
-use super::view::run::{entity_ref, view};
+use super::view::run::view;
 use super::visitor::Visitor;
-use crate::domain::RunId;
+use crate::domain::{Right, RunId};
 
 /// The page of a run.
 pub(super) async fn page(
@@ -22,14 +22,19 @@ pub(super) async fn page(
     let missing = || Problem::missing("run", &name);
     let id = RunId::new(name.as_str()).map_err(|_| missing())?;
     let run = state.store.run(&id).await?.ok_or_else(missing)?;
-    let (events, steps) =
-        futures_util::try_join!(state.store.events(&id, 0), state.store.steps_of(&id))?;
+    let (events, steps, patches) = futures_util::try_join!(
+        state.store.events(&id, 0),
+        state.store.steps_of(&id),
+        state.store.patches_of(&id)
+    )?;
     let frame = Frame::new("run.html", run.request.title(), Section::Runs);
     let frame = frame.live(format!("/live?run={id}"));
-    let entity = match entity_ref(&run.request) {
+    let entity = match run.request.entity_ref() {
         Some(entity) => state.store.entity(&entity).await?.map(|record| record.entity.entity),
         None => None,
     };
     let github = GitHub(&state.github_url);
-    Ok(frame.visited_by(&visitor).render(&view(&run, &events, &steps, entity.as_ref(), github)))
+    let mut view = view(&run, &events, &steps, &patches, entity.as_ref(), github);
+    view.may_replay = visitor.may(Right::Administer);
+    Ok(frame.visited_by(&visitor).render(&view))
 }

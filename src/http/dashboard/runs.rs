@@ -26,6 +26,7 @@ pub(super) struct Form {
     state: String,
     action: String,
     repository: String,
+    person: String,
     q: String,
     before: String,
 }
@@ -67,6 +68,7 @@ fn asked(form: Form) -> Asked {
         state: tidy(form.state),
         action: tidy(form.action),
         repository: tidy(form.repository),
+        person: tidy(form.person),
         q: tidy(form.q),
         before: tidy(form.before),
     }
@@ -93,7 +95,9 @@ fn filter(asked: &Asked) -> Result<RunFilter, String> {
     let before = given(&asked.before).map(RunId::new).transpose();
     let before = before.map_err(|_| format!("“{}” is no run.", asked.before))?;
     let limit = u32::try_from(PAGE + 1).unwrap_or(u32::MAX);
-    Ok(RunFilter { status, action, repository, text: given(&asked.q), before, limit })
+    let (text, person) = (given(&asked.q), given(&asked.person));
+    let rest = RunFilter::default();
+    Ok(RunFilter { status, action, repository, person, text, before, limit, ..rest })
 }
 
 #[cfg(test)]

@@ -44,7 +44,15 @@ pub(super) fn run_seen(draft: &mut Draft, work: &mut PullRequestWork, seen: &Wor
 }
 
 /// What the plan would change is known now.
-pub(crate) fn plan_read(draft: &mut Draft, summary: Option<&PlanSummary>) {
+pub(crate) fn plan_read(
+    draft: &mut Draft,
+    work: &mut PullRequestWork,
+    summary: Option<&PlanSummary>,
+) {
+    work.plan_summary = summary.cloned();
+    if let Some(kept) = &mut work.plan_summary {
+        kept.resources.truncate(KEPT);
+    }
     let label = if let Some(summary) = summary {
         draft.say(Event::progress(plan_line(summary)));
         format!("Planned {}", words::counts(summary))
@@ -73,6 +81,9 @@ fn is_plan(work: &PullRequestWork, seen: &WorkflowRunSeen) -> bool {
     let on_head = work.pull_request.as_ref().is_some_and(|facts| facts.head_sha == seen.head_sha);
     on_head && work.plan.as_deref() == Some(seen.file.as_str())
 }
+
+/// As many resources as are kept with the run, to be shown on its page.
+const KEPT: usize = 100;
 
 /// As many resources as a person reads in a log line.
 const SHOWN: usize = 20;

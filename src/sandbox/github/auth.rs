@@ -25,6 +25,10 @@ const TOKEN_LIFE: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 pub(crate) enum Caller {
     Nobody,
     App,
+    /// Somebody with a token of their own.
+    User {
+        id: Id,
+    },
     Installation {
         id: Id,
         permissions: BTreeMap<String, String>,
@@ -37,6 +41,8 @@ pub(crate) enum Caller {
 pub(crate) enum Access {
     Anybody,
     App,
+    /// The token of a person.
+    User,
     /// Any installation token.
     Token,
     /// An installation token with one of these permissions, as `name:level`.
@@ -51,6 +57,10 @@ impl World {
         let (scheme, credential) = header.split_once(' ').ok_or_else(Refusal::bad_credentials)?;
         if !scheme.eq_ignore_ascii_case("bearer") && !scheme.eq_ignore_ascii_case("token") {
             return Err(Refusal::bad_credentials());
+        }
+        if credential.starts_with("ghu_") {
+            let id = self.sign_ins.tokens.get(credential).copied();
+            return id.map(|id| Caller::User { id }).ok_or_else(Refusal::bad_credentials);
         }
         if !credential.starts_with("ghs_") {
             return self.verify_jwt(credential).map(|()| Caller::App);
@@ -102,9 +112,11 @@ impl World {
         match (access, caller) {
             (Access::Anybody, _)
             | (Access::App, Caller::App)
+            | (Access::User, Caller::User { .. })
             | (Access::Token, Caller::Installation { .. }) => Ok(()),
             (Access::App, _) => Err(Refusal::unauthorized("A JSON web token could not be decoded")),
             (_, Caller::Nobody) => Err(Refusal::unauthorized("Requires authentication")),
+            (_, Caller::User { .. }) | (Access::User, _) => Err(Refusal::not_accessible()),
             (_, Caller::App) => Err(Refusal::unauthorized("Bad credentials")),
             (Access::Needs(any), Caller::Installation { .. }) => {
                 let allowed = any.iter().any(|permission| caller.may(permission));

@@ -22,6 +22,7 @@ mod rest;
 mod run_control;
 mod runner;
 mod server;
+mod sign_in;
 mod state;
 mod webhooks;
 mod workflows;
@@ -46,9 +47,11 @@ pub use pulls::MergeMethod;
 pub use requests::RecordedRequest;
 pub use run_control::{HeldWebhook, SandboxRun, WorkflowRun};
 pub use runner::{Report, RunReporter, WorkflowJobRequest, WorkflowRunner};
+pub use sign_in::SANDBOX_CLIENT_SECRET;
 
 use crate::clock::Clock;
 use faults::Faults;
+use sign_in::SignIns;
 use state::{AccountKind, App, World};
 use webhooks::Hooks;
 
@@ -209,6 +212,7 @@ fn new_world(config: SandboxConfig, base_url: &str) -> World {
         installations: Vec::new(),
         tokens: HashMap::new(),
         pending: HashMap::new(),
+        sign_ins: SignIns::default(),
         hooks: Hooks {
             url: config.webhook_url,
             secret: config.webhook_secret,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::limits::{Limits, Used};
 use super::refusal::{Answered, Refusal};
+use super::sign_in::SignIns;
 use super::webhooks::Hooks;
 use crate::clock::Clock;
 
@@ -29,6 +30,7 @@ pub(crate) struct World {
     pub(crate) tokens: HashMap<String, Token>,
     /// Apps that were agreed to, by the code that makes them.
     pub(crate) pending: HashMap<String, Pending>,
+    pub(crate) sign_ins: SignIns,
     pub(crate) hooks: Hooks,
     pub(crate) downloads: HashMap<String, Download>,
     /// Runs that a runner has still to pick up, as (repository, run).

@@ -220,6 +220,22 @@ async fn a_form_of_another_site_or_session_starts_nothing() {
     assert!(world.seed.store.runs(&everything()).await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn a_step_that_was_put_aside_is_done_again_from_its_page() {
+    let world = World::new().await;
+    let id = world.seed.receive("r_parked", json!({})).await;
+    world.seed.park(&id, "the template is gone").await;
+    let page = world.shown("/runs/r_parked").await;
+    let (_, rest) = page.split_once("action=\"/steps/").unwrap();
+    let step = rest.split_once('/').unwrap().0;
+    let address = format!("/steps/{step}/again");
+    let browser = Browser::at(&world, "/actions/add_thing").await;
+    let (status, place, _) = browser.send(&address, &[]).await;
+    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/runs/r_parked"));
+    assert!(world.shown("/runs/r_parked").await.contains("is done once more"));
+    assert_eq!(browser.send(&address, &[]).await.0, StatusCode::NOT_FOUND, "once");
+}
+
 fn everything() -> towpath::store::RunFilter {
     towpath::store::RunFilter { limit: 10, ..towpath::store::RunFilter::default() }
 }

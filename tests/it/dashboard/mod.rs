@@ -1,6 +1,7 @@
 //! The dashboard through its front door: who is let in, what is on the pages, what is not.
 
 mod actions;
+mod browser;
 mod seed;
 
 use std::net::SocketAddr;
@@ -18,8 +19,10 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use towpath::clock::Clock;
-use towpath::domain::{ActionRun, Finding};
-use towpath::domain::{BlueprintId, Event, Stage};
+use towpath::domain::github_view::{Budget, JobView};
+use towpath::domain::{
+    ActionRun, BlueprintId, Event, Finding, RepositoryName, Stage, WorkflowRunId,
+};
 use towpath::http::dashboard::{Awaited, Backstage, CookieKey, DashboardState, not_found, router};
 use towpath::intake::Intake;
 use towpath::plan::{Preview, Step};
@@ -48,6 +51,14 @@ impl Backstage for NoBackstage {
         let remedy = "Install it: https://github.com/apps/towpath/installations/new";
         let ill = Finding::bad("Installation", "The App is not installed on <acme>.", remedy);
         Box::pin(std::future::ready(vec![Finding::good("App", "GitHub knows it."), ill]))
+    }
+
+    fn jobs(&self, _: &RepositoryName, _: WorkflowRunId) -> Awaited<Vec<JobView>> {
+        Box::pin(std::future::ready(Err("GitHub does not answer.".to_owned())))
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        Vec::new()
     }
 }
 
@@ -88,6 +99,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(Arc::new(NoBackstage)).await
+    }
+
+    async fn with(backstage: Arc<dyn Backstage>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("towpath.db").display());
         let clock = Clock::system();
@@ -102,8 +117,9 @@ impl World {
             }),
             templates: Arc::new(templates),
             intake: intake(&store),
-            backstage: Arc::new(NoBackstage),
+            backstage,
             cookie_key: CookieKey::derived_from(&SECRET.into()),
+            sign_in: None,
             stop: stop.clone(),
         })
         .fallback(not_found);
@@ -285,6 +301,16 @@ async fn runs_are_filtered_and_paged() {
     assert!(older.contains(">Newest</a>") && !older.contains(">Older</a>"));
 
     assert!(world.shown("/?q=R_OTHER").await.contains("href=\"/runs/r_other\""));
+    world
+        .seed
+        .receive(
+            "r_olga",
+            json!({"user": {"id": null, "email": "olga@acme.example", "name": null}}),
+        )
+        .await;
+    let of_olga = world.shown("/?person=OLGA@acme").await;
+    assert_eq!(of_olga.matches("class=\"run\"").count(), 1, "{of_olga}");
+    assert!(of_olga.contains("href=\"/?person=olga%40acme.example\""), "{of_olga}");
     assert!(world.shown("/?repository=acme").await.contains("write owner/name"));
     assert!(world.shown("/?state=success").await.contains("No run fits."));
 }

@@ -30,6 +30,7 @@ fn work() -> Work {
         entity: None,
         pull_request: None,
         planned: None,
+        plan_summary: None,
         applies: Vec::new(),
     }))
 }

@@ -73,6 +73,8 @@ pub(crate) struct Kind {
     pub(crate) without_app: bool,
     /// Without a commercial portal.
     pub(crate) embedded_portal: bool,
+    /// People sign in by GitHub: members of acme look, its team devops runs, olga does everything.
+    pub(crate) sign_in: bool,
     /// The service receives, and does nothing: the story drives its worker.
     pub(crate) by_hand: bool,
     /// Files of the template, beside `template.yml`: name, text, whether it is executable.
@@ -94,6 +96,7 @@ impl Default for Kind {
             without_app: false,
             inputs_private_key: None,
             embedded_portal: false,
+            sign_in: false,
             by_hand: false,
             files: vec![("main.tf.tera".to_owned(), main, false)],
             template: TEMPLATE.to_owned(),
@@ -149,6 +152,10 @@ impl World {
             contracts,
             folder,
         };
+        if kind.sign_in {
+            // Where people sign in is no part of the API that the contracts describe.
+            world.settings.github_api_url = world.github.url();
+        }
         world.start_service().await;
         world
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use towpath::config::{
-    AppFile, GitHubApp, Intake, LogFormat, PollingSettings, PortSettings, Settings,
+    AppFile, GitHubApp, Intake, LogFormat, PollingSettings, PortSettings, Settings, SignInSettings,
 };
+use towpath::domain::Rules;
 use towpath::sandbox::github::{
-    SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, SandboxGitHub, SandboxRepository,
+    SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET, SandboxGitHub, SandboxRepository,
 };
 use towpath::sandbox::portal::SandboxPort;
 use towpath::template::{SourceFile, Templates};
@@ -85,6 +86,15 @@ pub(super) fn settings(
         agent: kind.agent.clone(),
         events: None,
         api_token: None,
+        sign_in: kind.sign_in.then(|| SignInSettings {
+            client_id: SANDBOX_CLIENT_ID.to_owned(),
+            client_secret: SANDBOX_CLIENT_SECRET.into(),
+            rules: Rules {
+                view: vec!["acme".parse().unwrap()],
+                run: vec!["acme/devops".parse().unwrap()],
+                administer: vec!["@olga".parse().unwrap()],
+            },
+        }),
         reconcile_interval: Duration::from_hours(1),
         keep_runs: Duration::from_hours(365 * 24),
         log: "warn".to_owned(),

@@ -26,6 +26,8 @@ pub fn manifest(addresses: Addresses<'_>) -> anyhow::Result<Value> {
     manifest["hook_attributes"] =
         json!({"url": format!("{public}/hooks/github"), "active": is_reachable});
     manifest["redirect_url"] = json!(redirect);
+    // Where people come back to who sign in to the dashboard.
+    manifest["callback_urls"] = json!([format!("{public}/sign-in/back")]);
     // Whoever has installed the App is shown what is still missing.
     manifest["setup_url"] = json!(format!("{public}/doctor"));
     manifest["setup_on_update"] = json!(true);

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::graph::{Drawing, Edge, Node, draw};
+use super::runs::{RunRow, row};
 use super::text::Pair;
 use super::{GitHub, Moment, Named, blueprint_href, entity_href, run_href};
-use crate::domain::{BlueprintId, EntityRef};
+use crate::domain::{BlueprintId, EntityRef, Run};
 use crate::store::EntityRecord;
 
 /// How many related entities are drawn together; more is a tangle.
@@ -72,6 +73,16 @@ pub(in super::super) struct EntityView {
     drawing: Option<Drawing>,
     /// What can be done with it.
     actions: Vec<Named>,
+    runs: Vec<RunRow>,
+}
+
+/// What else is known of an entity.
+#[derive(Default)]
+pub(in super::super) struct Around<'a> {
+    /// What can be done with it.
+    pub(in super::super) actions: Vec<Named>,
+    /// The runs that concern it, newest first.
+    pub(in super::super) runs: &'a [Run],
 }
 
 #[derive(Debug, Serialize)]
@@ -120,7 +131,7 @@ fn listed((blueprint, records): &Shelf, most: usize, github: GitHub<'_>) -> Blue
 pub(in super::super) fn entity(
     record: &EntityRecord,
     shelves: &[Shelf],
-    actions: Vec<Named>,
+    around: Around<'_>,
     github: GitHub<'_>,
 ) -> EntityView {
     let all = all(shelves);
@@ -146,7 +157,8 @@ pub(in super::super) fn entity(
         run: run(record),
         at: record.updated_at.into(),
         drawing: neighbourhood(record, &all),
-        actions,
+        actions: around.actions,
+        runs: around.runs.iter().map(|run| row(run, false)).collect(),
     }
 }
 
@@ -313,7 +325,8 @@ mod tests {
     #[test]
     fn of_two_entities_with_one_identifier_the_relations_name_decides() {
         let shelves = shelves();
-        let shown = entity(&shelves[0].1[0], &shelves, Vec::new(), GitHub("https://github.com"));
+        let shown =
+            entity(&shelves[0].1[0], &shelves, Around::default(), GitHub("https://github.com"));
         let relations: Vec<_> = shown
             .relations
             .iter()
@@ -326,7 +339,8 @@ mod tests {
     #[test]
     fn an_entity_knows_who_is_related_to_it() {
         let shelves = shelves();
-        let shown = entity(&shelves[1].1[0], &shelves, Vec::new(), GitHub("https://github.com"));
+        let shown =
+            entity(&shelves[1].1[0], &shelves, Around::default(), GitHub("https://github.com"));
         let names: Vec<_> =
             shown.related_by.iter().map(|relation| relation.name.as_str()).collect();
         assert_eq!(names, ["service"]);

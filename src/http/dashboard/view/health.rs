@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::runs::Urgent;
 use super::{Badge, Moment, Tone, duration, run_href};
-use crate::domain::Stage;
-use crate::store::{Counts, RecordedStep, StepState};
+use crate::domain::github_view::Budget;
+use crate::domain::{Run, Stage};
+use crate::store::{Counts, ParkedStep};
 
 /// From when on the longest due step tells that the workers do not keep up. Steps are done within
 /// seconds; a lease is longer than this only while a step runs.
@@ -39,8 +39,22 @@ pub(in super::super) struct HealthView {
     stages: Vec<StageRow>,
     runs: u64,
     parked: Vec<ParkedRow>,
-    /// Parked steps of runs too old to be among those that were looked through.
+    /// Parked steps that are not shown.
     parked_elsewhere: u64,
+    budgets: Vec<BudgetRow>,
+}
+
+/// What an installation may still ask of GitHub.
+#[derive(Debug, Serialize)]
+struct BudgetRow {
+    owner: String,
+    resource: String,
+    left: i64,
+    of: i64,
+    /// Of the whole, 0 to 100.
+    percent: i64,
+    tone: Tone,
+    resets: Moment,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,20 +71,21 @@ struct ParkedRow {
     run_href: String,
     title: String,
     step: String,
-    error: Option<String>,
+    error: String,
     attempt: u32,
-    at: Option<Moment>,
+    at: Moment,
 }
 
 /// The state of the service as it is shown.
 pub(in super::super) fn view(
     counts: &Counts,
-    parked: &[(Urgent, Vec<RecordedStep>)],
+    parked: &[(Run, ParkedStep)],
+    budgets: Vec<Budget>,
     now: DateTime<Utc>,
 ) -> HealthView {
     let age = counts.oldest_due.map(|due| now - due);
     let (verdict, sentence) = verdict(counts, age);
-    let parked: Vec<_> = parked.iter().flat_map(|(urgent, steps)| rows(urgent, steps)).collect();
+    let parked: Vec<_> = parked.iter().map(|(run, step)| row(run, step)).collect();
     let shown = u64::try_from(parked.len()).unwrap_or(u64::MAX);
     HealthView {
         verdict,
@@ -82,6 +97,7 @@ pub(in super::super) fn view(
         stages: stages(counts),
         runs: counts.runs.iter().map(|(_, runs)| runs).sum(),
         parked,
+        budgets: budgets.into_iter().map(budget).collect(),
         parked_elsewhere: counts.steps_parked.saturating_sub(shown),
     }
 }
@@ -114,18 +130,29 @@ fn stages(counts: &Counts) -> Vec<StageRow> {
     STAGES.into_iter().map(row).collect()
 }
 
-fn rows(urgent: &Urgent, steps: &[RecordedStep]) -> Vec<ParkedRow> {
-    let parked = steps.iter().filter(|recorded| recorded.state == StepState::Parked);
-    let row = |recorded: &RecordedStep| ParkedRow {
-        run: urgent.run.id.to_string(),
-        run_href: run_href(&urgent.run.id),
-        title: urgent.run.request.title(),
-        step: recorded.step.kind().replace('_', " "),
-        error: recorded.last_error.clone(),
-        attempt: recorded.attempt,
-        at: recorded.settled_at.map(Moment::from),
-    };
-    parked.map(row).collect()
+fn budget(budget: Budget) -> BudgetRow {
+    let percent = budget.left * 100 / budget.of.max(1);
+    BudgetRow {
+        owner: budget.owner,
+        resource: budget.resource,
+        left: budget.left,
+        of: budget.of,
+        percent: percent.clamp(0, 100),
+        tone: if percent < 10 { Tone::Bad } else { Tone::Good },
+        resets: budget.resets_at.into(),
+    }
+}
+
+fn row(run: &Run, step: &ParkedStep) -> ParkedRow {
+    ParkedRow {
+        run: run.id.to_string(),
+        run_href: run_href(&run.id),
+        title: run.request.title(),
+        step: step.kind.replace('_', " "),
+        error: step.reason.clone(),
+        attempt: step.attempt,
+        at: step.parked_at.into(),
+    }
 }
 
 #[cfg(test)]
@@ -139,11 +166,11 @@ mod tests {
     #[test]
     fn a_step_that_waits_too_long_is_worse_than_one_that_is_parked() {
         let mut counts = Counts { steps_parked: 1, ..Counts::default() };
-        assert_eq!(view(&counts, &[], now()).verdict.word, "Needs a look");
+        assert_eq!(view(&counts, &[], Vec::new(), now()).verdict.word, "Needs a look");
         counts.oldest_due = Some(now() - TimeDelta::seconds(59));
-        assert_eq!(view(&counts, &[], now()).verdict.word, "Needs a look");
+        assert_eq!(view(&counts, &[], Vec::new(), now()).verdict.word, "Needs a look");
         counts.oldest_due = Some(now() - TimeDelta::seconds(61));
-        let shown = view(&counts, &[], now());
+        let shown = view(&counts, &[], Vec::new(), now());
         assert_eq!((shown.verdict.word, shown.queue_age.as_deref()), ("Behind", Some("1 min 1 s")));
         assert_eq!(shown.parked_elsewhere, 1);
     }
@@ -151,7 +178,7 @@ mod tests {
     #[test]
     fn one_run_among_many_is_still_seen() {
         let runs = vec![(Stage::Done, 99_999), (Stage::Failed, 1)];
-        let shown = view(&Counts { runs, ..Counts::default() }, &[], now());
+        let shown = view(&Counts { runs, ..Counts::default() }, &[], Vec::new(), now());
         let percents = shown.stages.iter().map(|row| row.percent).filter(|percent| *percent > 0);
         assert_eq!(percents.collect::<Vec<_>>(), [100, 1]);
         assert_eq!(shown.runs, 100_000);

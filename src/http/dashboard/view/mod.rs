@@ -9,6 +9,7 @@ pub(super) mod diff;
 pub(super) mod doctor;
 pub(super) mod graph;
 pub(super) mod health;
+pub(super) mod jobs;
 pub(super) mod line;
 pub(super) mod run;
 pub(super) mod runs;

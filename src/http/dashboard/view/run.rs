@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::diff::{PatchView, patches};
+use super::jobs::workflow_runs;
 use super::line::{Stop, line};
 use super::text::{Pair, Part, parts};
 use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, entity_href};
@@ -9,9 +11,7 @@ use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict
 use crate::domain::run::{
     ApplyFacts, ApplySignal, Attempt, PullRequestFacts, PullRequestWork, Work, WorkflowWork,
 };
-use crate::domain::{
-    ActionRun, BlueprintId, BranchName, EntityRef, EventKind, RepositoryName, Run,
-};
+use crate::domain::{ActionRun, BranchName, EntityRef, EventKind, RepositoryName, Run};
 use crate::plan::step::Lane;
 use crate::store::{RecordedEvent, RecordedStep, StepState};
 
@@ -39,11 +39,16 @@ pub(in super::super) struct RunView {
     links: Vec<Named>,
     change: Option<ChangeView>,
     workflow: Option<WorkflowView>,
-    plan: Option<PlanCounts>,
+    has_jobs: bool,
+    plan: Option<PlanView>,
+    /// The change as it was proposed last.
+    patches: Vec<PatchView>,
     inputs: Vec<Pair>,
     steps: Vec<StepRow>,
     steps_parked: usize,
     steps_waiting: usize,
+    /// Whether the visitor may have parked steps done again.
+    pub(in super::super) may_replay: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,15 +116,26 @@ struct WorkflowView {
 }
 
 /// What a plan would do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-struct PlanCounts {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct PlanView {
     add: u64,
     change: u64,
     destroy: u64,
+    resources: Vec<ResourceView>,
+    /// How many resources are not named.
+    left_out: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ResourceView {
+    name: String,
+    action: String,
 }
 
 #[derive(Debug, Serialize)]
 struct StepRow {
+    id: String,
+    is_parked: bool,
     kind: String,
     lane: &'static str,
     badge: Badge,
@@ -135,6 +151,7 @@ pub(in super::super) fn view(
     run: &Run,
     events: &[RecordedEvent],
     steps: &[RecordedStep],
+    proposed: &[String],
     known_entity: Option<&EntityRef>,
     github: GitHub<'_>,
 ) -> RunView {
@@ -166,19 +183,15 @@ pub(in super::super) fn view(
         links: run.links.iter().map(|link| Named::outside(without_scheme(link), link)).collect(),
         change,
         workflow,
-        plan: plan_counts(run, events),
+        has_jobs: !workflow_runs(run).is_empty(),
+        plan: plan_view(run),
+        patches: patches(proposed.iter().map(String::as_str)),
         inputs: inputs(&run.request),
         steps: steps.iter().map(step).collect(),
         steps_parked: count(|state| state == StepState::Parked),
         steps_waiting: count(|state| matches!(state, StepState::Ready | StepState::Claimed)),
+        may_replay: false,
     }
-}
-
-/// What the action ran on, where the message says of which blueprint it is.
-pub(in super::super) fn entity_ref(request: &ActionRun) -> Option<EntityRef> {
-    let blueprint = request.entity.as_ref()?.get("blueprint")?.as_str()?;
-    let blueprint = BlueprintId::new(blueprint).ok()?;
-    Some(EntityRef { blueprint, identifier: request.entity_identifier()? })
 }
 
 /// What the action ran on; with its page, where there is one.
@@ -299,7 +312,8 @@ fn attempt(name: &str, page: Option<&str>, latest: Attempt) -> AttemptView {
     AttemptView { page, attempt: latest.attempt, badge: progress(latest) }
 }
 
-fn progress(latest: Attempt) -> Badge {
+/// How something stands that GitHub runs.
+pub(super) fn progress(latest: Attempt) -> Badge {
     match (latest.conclusion, latest.phase) {
         (Some(Conclusion::Success), _) => Badge::new(Tone::Good, "succeeded"),
         (Some(Conclusion::Neutral), _) => Badge::new(Tone::Good, "ended neutral"),
@@ -333,38 +347,30 @@ fn workflow(work: &WorkflowWork, github: GitHub<'_>) -> WorkflowView {
     }
 }
 
-/// The counts of the last plan, from the label or the latest line that tells them: what is known of
-/// a plan besides is only whether it passed.
-fn plan_counts(run: &Run, events: &[RecordedEvent]) -> Option<PlanCounts> {
-    if !matches!(run.work, Some(Work::PullRequest(_))) {
-        return None;
-    }
-    let told = events.iter().rev().map(|event| event.message.as_str());
-    std::iter::once(run.label.as_str()).chain(told).find_map(counts_in)
-}
-
-/// Reads `Planned +2 ~1 -0` and `The plan would add 2, change 1 and destroy 0.`
-fn counts_in(text: &str) -> Option<PlanCounts> {
-    let first_line = text.lines().next()?;
-    let count = |sign: &str, word: &str| {
-        let (_, after) = first_line.split_once(sign).or_else(|| first_line.split_once(word))?;
-        let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-        after[..end].parse().ok()
-    };
-    let tells = first_line.starts_with("Planned ") || first_line.starts_with("The plan would ");
-    let counts = || {
-        Some(PlanCounts {
-            add: count(" +", " add ")?,
-            change: count(" ~", " change ")?,
-            destroy: count(" -", " destroy ")?,
-        })
-    };
-    tells.then(counts).flatten()
+/// What the last plan would change.
+fn plan_view(run: &Run) -> Option<PlanView> {
+    let Some(Work::PullRequest(work)) = &run.work else { return None };
+    let summary = work.plan_summary.as_ref()?;
+    let told = u64::try_from(summary.resources.len()).unwrap_or(u64::MAX);
+    Some(PlanView {
+        add: summary.add,
+        change: summary.change,
+        destroy: summary.destroy,
+        resources: summary
+            .resources
+            .iter()
+            .map(|(name, action)| ResourceView { name: name.clone(), action: action.clone() })
+            .collect(),
+        left_out: (summary.add + summary.change + summary.destroy).saturating_sub(told)
+            * u64::from(told > 0),
+    })
 }
 
 fn step(recorded: &RecordedStep) -> StepRow {
     let is_waiting = matches!(recorded.state, StepState::Ready | StepState::Claimed);
     StepRow {
+        id: recorded.id.to_string(),
+        is_parked: recorded.state == StepState::Parked,
         kind: recorded.step.kind().replace('_', " "),
         lane: match recorded.step.lane() {
             Lane::Work => "work",
@@ -394,17 +400,6 @@ fn without_scheme(address: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_counts_of_a_plan_are_read_from_a_sentence() {
-        let counts = |text| counts_in(text).map(|c| (c.add, c.change, c.destroy));
-        assert_eq!(counts("Planned +2 ~0 -13"), Some((2, 0, 13)));
-        let told = "The plan would add 1, change 2 and destroy 3.\n  create aws_docdb_cluster.this";
-        assert_eq!(counts(told), Some((1, 2, 3)));
-        for other in ["Planned", "Planned +1 -2", "Please add 1, change 2 and destroy 3", ""] {
-            assert_eq!(counts(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_re_run_is_told_by_its_latest_attempt() {

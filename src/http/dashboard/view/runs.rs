@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Badge, Moment, Named, Tone, encoded, run_href};
 use crate::domain::run::Work;
-use crate::domain::{Run, Status};
+use crate::domain::{Run, Status, User};
 
 /// What the list was asked for, as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -12,6 +12,7 @@ pub(in super::super) struct Asked {
     pub(in super::super) state: String,
     pub(in super::super) action: String,
     pub(in super::super) repository: String,
+    pub(in super::super) person: String,
     pub(in super::super) q: String,
     pub(in super::super) before: String,
 }
@@ -19,7 +20,9 @@ pub(in super::super) struct Asked {
 impl Asked {
     /// Whether only some runs are wanted.
     pub(in super::super) fn is_filtered(&self) -> bool {
-        [&self.state, &self.action, &self.repository, &self.q].iter().any(|text| !text.is_empty())
+        [&self.state, &self.action, &self.repository, &self.person, &self.q]
+            .iter()
+            .any(|text| !text.is_empty())
     }
 
     /// The address of this list from another run on.
@@ -28,6 +31,7 @@ impl Asked {
             ("state", self.state.as_str()),
             ("action", &self.action),
             ("repository", &self.repository),
+            ("person", &self.person),
             ("q", &self.q),
             ("before", before),
         ];
@@ -75,7 +79,7 @@ pub(in super::super) struct RunRow {
     entity: Option<String>,
     pull_request: Option<Named>,
     repository: Option<Named>,
-    who: String,
+    who: Named,
     at: Moment,
 }
 
@@ -125,7 +129,8 @@ fn names(names: impl Iterator<Item = String>) -> Vec<String> {
     names
 }
 
-fn row(run: &Run, is_parked: bool) -> RunRow {
+/// A run as a list shows it.
+pub(in super::super) fn row(run: &Run, is_parked: bool) -> RunRow {
     let badge = if is_parked { Badge::new(Tone::Bad, "Parked") } else { Badge::of(run) };
     RunRow {
         id: run.id.to_string(),
@@ -139,8 +144,17 @@ fn row(run: &Run, is_parked: bool) -> RunRow {
             let name = name.to_string();
             Named::new(name.as_str(), format!("/?repository={}", encoded(&name)))
         }),
-        who: run.request.user.shown().to_owned(),
+        who: person(&run.request.user),
         at: run.created_at.into(),
+    }
+}
+
+/// Who asked; with their runs, where it is known who it was.
+fn person(user: &User) -> Named {
+    let known = user.email.as_deref().or(user.name.as_deref()).or(user.id.as_deref());
+    match known {
+        Some(known) => Named::new(user.shown(), format!("/?person={}", encoded(known))),
+        None => Named::plain(user.shown()),
     }
 }
 

@@ -11,6 +11,7 @@ mod new_repositories;
 mod pulls;
 mod registration;
 mod repositories;
+mod sign_in;
 
 use std::collections::HashMap;
 
@@ -73,6 +74,7 @@ fn routes() -> &'static [Route] {
             pulls::routes(),
             actions::routes(),
             checks::routes(),
+            sign_in::routes(),
         ];
         groups.into_iter().flatten().collect()
     })

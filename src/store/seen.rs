@@ -1,0 +1,45 @@
+//! What people look at beside a run itself: the change as it was proposed last, and which runs
+//! concern an entity.
+
+use sqlx::Row as _;
+
+use super::rows::{from_json, to_json};
+use super::{Result, Store, Tx};
+use crate::domain::{EntityRef, RunId};
+
+impl Store {
+    /// Keeps the change of a run, as a unified diff for each file, in place of what was kept before.
+    pub async fn keep_patches(&self, run: &RunId, patches: &[String]) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT INTO patches (run_id, patches) VALUES ($1, $2)
+             ON CONFLICT (run_id) DO UPDATE SET patches = excluded.patches",
+        );
+        let insert = insert.bind(run.as_str()).bind(to_json("patches", &patches)?);
+        insert.execute(&self.shared.write).await?;
+        Ok(())
+    }
+
+    /// The change of a run as it was proposed last; empty where it has proposed none.
+    pub async fn patches_of(&self, run: &RunId) -> Result<Vec<String>> {
+        let find = sqlx::query("SELECT patches FROM patches WHERE run_id = $1");
+        let row = find.bind(run.as_str()).fetch_optional(&self.shared.read).await?;
+        let Some(row) = row else { return Ok(Vec::new()) };
+        from_json("patches", row.try_get("patches")?)
+    }
+
+    /// Remembers that a run concerns an entity.
+    pub(super) async fn concerns(
+        &self,
+        tx: &mut Tx,
+        run: &RunId,
+        entity: &EntityRef,
+    ) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT INTO entity_runs (blueprint, identifier, run_id) VALUES ($1, $2, $3)
+             ON CONFLICT (blueprint, identifier, run_id) DO NOTHING",
+        );
+        let insert = insert.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
+        insert.bind(run.as_str()).execute(&mut **tx).await?;
+        Ok(())
+    }
+}
