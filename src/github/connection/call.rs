@@ -109,11 +109,11 @@ impl Call {
         &self.method
     }
 
-    /// The path of the REST API, without its query. `None` for GraphQL.
+    /// The path of the REST API, without its query. `None` for GraphQL, and where people sign in.
     pub(in crate::github) fn rest_path(&self) -> Option<&str> {
         match &self.place {
             Place::Rest(path) => path.split('?').next(),
-            Place::Graphql => None,
+            Place::Graphql | Place::Web(_) => None,
         }
     }
 

@@ -11,7 +11,7 @@ use super::asset;
 use super::visitor::Visitor;
 
 /// The pages by name. The suffix `.html` is what makes Tera escape.
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("layout.html", include_str!("../../../templates/dashboard/layout.html")),
     ("parts.html", include_str!("../../../templates/dashboard/parts.html")),
     ("runs.html", include_str!("../../../templates/dashboard/runs.html")),

@@ -78,7 +78,7 @@ pub(in super::super) fn workflow_runs(run: &Run) -> Vec<WorkflowRunOf> {
                 page: Some(facts.html_url.clone()),
             }));
         }
-        None => {}
+        Some(Work::Delivery(_)) | None => {}
     }
     found
 }
