@@ -215,6 +215,10 @@ pub(crate) fn change_work(id: &RunId, number: u64) -> Value {
             "id": 17_204_911, "html_url": "https://github.com/acme/infrastructure/actions/runs/17204911",
             "attempt": 1, "phase": "completed", "conclusion": "success",
         },
+        "plan_summary": {
+            "add": 2, "change": 1, "destroy": 0,
+            "resources": [["aws_docdb_cluster.this", "create"], ["aws_iam_role.this", "update"]],
+        },
     })
 }
 

@@ -16,7 +16,9 @@ struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     fn new(world: &'a World) -> Self {
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none());
+        // GitHub answers nobody without a name.
+        let client = client.user_agent("a browser").build().unwrap();
         Self { world, client, cookies: Vec::new() }
     }
 

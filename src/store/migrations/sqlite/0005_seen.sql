@@ -9,10 +9,6 @@ CREATE TABLE entity_runs (
 );
 -- What goes with a run.
 CREATE INDEX entity_runs_of_run ON entity_runs (run_id);
--- What is known of them so far: who wrote each last.
-INSERT INTO entity_runs (blueprint, identifier, run_id)
-    SELECT blueprint, identifier, run_id FROM entities
-    WHERE EXISTS (SELECT 1 FROM runs WHERE runs.id = entities.run_id);
 
 CREATE TABLE patches (
     run_id  TEXT PRIMARY KEY REFERENCES runs (id),
