@@ -64,7 +64,7 @@ async fn create_story(trial: Trial) {
     newest_run(&world.infrastructure, "apply.yml").complete("success");
     work_off(&world, trial).await;
     assert_one_of_each(&world, &run).await;
-    world.end_with_violations(&["run-ended-twice"]).await;
+    world.end_with_violations(&["run-ended-twice", "run-exhausted"]).await;
 }
 
 async fn assert_one_of_each(world: &World, run: &RunId) {
@@ -95,7 +95,7 @@ async fn dispatch_story(trial: Trial) {
     world.until_portal(&run, "FAILURE", "Failed").await;
     assert_eq!(world.history(&run).await.matches("rollback.yml failed").count(), 1);
     assert_eq!(world.portal_log(&run).matches("rollback.yml failed").count(), 1);
-    world.end_with_violations(&["run-ended-twice"]).await;
+    world.end_with_violations(&["run-ended-twice", "run-exhausted"]).await;
 }
 
 async fn delete_story(trial: Trial) {
@@ -113,7 +113,7 @@ async fn delete_story(trial: Trial) {
     world.until_portal(&run, "SUCCESS", "Applied").await;
     assert_eq!(world.portal.entities("database").len(), 0);
     assert_eq!(world.infrastructure.pull_numbers(), [1, 2]);
-    world.end_with_violations(&["run-ended-twice"]).await;
+    world.end_with_violations(&["run-ended-twice", "run-exhausted"]).await;
 }
 
 #[tokio::test]
