@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Checked, RawSettings, given, split, wrong};
+use super::parse::{given, split};
+use super::{Checked, RawSettings, wrong};
 
 /// Where port-agent looks for its mapping file, and where its image has it.
 const MAPPING_FILE: &str = "control_the_payload_config.json";

@@ -4,7 +4,8 @@
 use clap::Args;
 use secrecy::SecretString;
 
-use super::{Checked, given, split, wrong};
+use super::parse::{given, split};
+use super::{Checked, wrong};
 use crate::domain::{Group, Rules};
 
 /// The settings as they were written.
