@@ -41,6 +41,10 @@ fn wrong<T>(text: impl Into<String>) -> Checked<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use clap::Parser;
     use secrecy::ExposeSecret;
 

@@ -1,15 +1,16 @@
 //! Accepting: a message becomes a row, once, before anybody is told that it was received.
 //!
-//! On SQLite, messages that arrive together share one transaction, and so one wait for the disk:
-//! whoever gets to write, writes for all that wait.
+//! On SQLite, messages that arrive together share one look-up, and one transaction with its wait for
+//! the disk: whoever gets to write, writes for all that wait.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Row as _};
-use tokio::sync::oneshot;
+use sqlx::{Any, AssertSqlSafe, Executor, Row as _};
 
 use super::dialect::Dialect;
 use super::rows::{id_from, placeholders, to_json};
+use super::together::{Asked, Next, Together};
 use super::{Result, Store, Tx};
 use crate::domain::observation::{Link, Observation};
 use crate::domain::{ActionRun, DeliveryId, Operation, Run, RunId};
@@ -45,7 +46,7 @@ pub enum Recorded {
 }
 
 /// Something to be written down.
-enum Fact {
+pub(super) enum Fact {
     Run(Box<ActionRun>),
     /// A run that may not begin before it is released.
     HeldRun(Box<ActionRun>),
@@ -60,30 +61,17 @@ struct Written {
 }
 
 /// Facts that wait for their turn to be written.
-#[derive(Default)]
-pub(super) struct Queue {
-    waiting: Mutex<Vec<Job>>,
-    turn: tokio::sync::Mutex<()>,
-}
+pub(super) type Facts = Together<Arc<Fact>, Result<Recorded>>;
 
-struct Job {
-    fact: Arc<Fact>,
-    answer: oneshot::Sender<Result<Recorded>>,
-}
+/// Links of which somebody wants to know whose they are.
+pub(super) type LookUps = Together<Arc<[Link]>, Result<Arc<Owners>>>;
 
-impl Queue {
-    fn push(&self, fact: &Arc<Fact>) -> oneshot::Receiver<Result<Recorded>> {
-        let (answer, answered) = oneshot::channel();
-        let job = Job { fact: Arc::clone(fact), answer };
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(job);
-        answered
-    }
+/// Whose links are, of those that are anybody's.
+type Owners = Vec<(String, RunId)>;
 
-    fn take(&self) -> Vec<Job> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.len().min(LARGEST_BATCH);
-        waiting.drain(..count).collect()
-    }
+/// How many facts wait at most for one write, and questions for one look-up.
+pub(super) fn queues() -> (Facts, LookUps) {
+    (Together::new(LARGEST_BATCH), Together::new(LARGEST_BATCH))
 }
 
 impl Store {
@@ -122,46 +110,39 @@ impl Store {
         if self.shared.dialect == Dialect::Postgres {
             return self.write_alone(&fact).await;
         }
-        let fact = Arc::new(fact);
-        let queue = &self.shared.accepting;
-        let mut answered = queue.push(&fact);
+        let mut put = self.shared.accepting.put(Arc::new(fact));
         loop {
-            let _turn = tokio::select! {
-                biased;
-                answer = &mut answered => {
-                    if let Ok(recorded) = answer {
-                        return recorded;
-                    }
-                    // Whoever wrote for us went away in the middle: all or nothing is written.
-                    answered = queue.push(&fact);
-                    continue;
-                }
-                turn = queue.turn.lock() => turn,
-            };
-            self.write_together(queue.take()).await;
+            match self.shared.accepting.next(&mut put).await {
+                Next::Answer(recorded) => return recorded,
+                Next::Turn(turn) => self.write_together(turn.asked).await,
+            }
         }
     }
 
     /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
-    async fn write_together(&self, jobs: Vec<Job>) {
-        if let Ok(recorded) = self.write_all(&jobs).await {
-            for (job, recorded) in jobs.into_iter().zip(recorded) {
-                let _asker_went_away = job.answer.send(Ok(recorded));
-            }
+    async fn write_together(&self, asked: Vec<Asked<Arc<Fact>, Result<Recorded>>>) {
+        if let Ok(recorded) = self.write_all(&asked).await {
+            asked
+                .into_iter()
+                .zip(recorded)
+                .for_each(|(asked, recorded)| asked.answer(Ok(recorded)));
             return;
         }
-        for job in jobs {
-            let recorded = self.write_alone(&job.fact).await;
-            let _asker_went_away = job.answer.send(recorded);
+        for asked in asked {
+            let recorded = self.write_alone(&asked.question).await;
+            asked.answer(recorded);
         }
     }
 
-    async fn write_all(&self, jobs: &[Job]) -> Result<Vec<Recorded>> {
+    async fn write_all(
+        &self,
+        asked: &[Asked<Arc<Fact>, Result<Recorded>>],
+    ) -> Result<Vec<Recorded>> {
         let mut tx = self.begin().await?;
-        let mut recorded = Vec::with_capacity(jobs.len());
+        let mut recorded = Vec::with_capacity(asked.len());
         let mut changed = Vec::new();
-        for job in jobs {
-            let written = self.write(&mut tx, &job.fact).await?;
+        for asked in asked {
+            let written = self.write(&mut tx, &asked.question).await?;
             recorded.push(written.recorded);
             changed.extend(written.changed);
         }
@@ -243,30 +224,50 @@ impl Store {
         let awaited = seen.may_yet_concern();
         let mut links = seen.links();
         links.extend(awaited.iter().cloned());
-        let sql = format!(
-            "SELECT link, run_id FROM links WHERE link IN ({}) ORDER BY run_id",
-            placeholders(1, links.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for link in &links {
-            query = query.bind(link.as_str());
-        }
-        let rows = match tx {
-            Some(tx) => query.fetch_all(&mut **tx).await?,
-            None => query.fetch_all(&self.shared.read).await?,
+        let owners = match tx {
+            Some(tx) => Arc::new(owners_of(&links, &mut **tx).await?),
+            None => self.look_up(&links).await?,
         };
 
         let mut concerned = Concerned { runs: Vec::new(), is_awaited: false };
-        for row in rows {
-            let link: String = row.try_get("link")?;
-            if awaited.iter().any(|awaited| awaited.as_str() == link) {
+        for (link, run) in owners.iter() {
+            let is_it = |other: &&Link| other.as_str() == link;
+            if awaited.iter().any(|other| is_it(&other)) {
                 concerned.is_awaited = true;
-                continue;
+            } else if links.iter().any(|other| is_it(&other)) {
+                concerned.runs.push(run.clone());
             }
-            concerned.runs.push(id_from(&row, "run_id")?);
         }
         concerned.runs.dedup();
         Ok(concerned)
+    }
+
+    /// Whose these links are, as far as it is committed; of some others too, where many ask.
+    async fn look_up(&self, links: &[Link]) -> Result<Arc<Owners>> {
+        if self.shared.dialect == Dialect::Postgres {
+            return Ok(Arc::new(owners_of(links, &self.shared.read).await?));
+        }
+        let mut put = self.shared.looking_up.put(links.into());
+        loop {
+            match self.shared.looking_up.next(&mut put).await {
+                Next::Answer(owners) => return owners,
+                Next::Turn(turn) => self.look_up_together(turn.asked).await,
+            }
+        }
+    }
+
+    /// One statement for all; if it fails, one for each.
+    async fn look_up_together(&self, asked: Vec<Asked<Arc<[Link]>, Result<Arc<Owners>>>>) {
+        let all: BTreeSet<&Link> = asked.iter().flat_map(|asked| asked.question.iter()).collect();
+        if let Ok(owners) = owners_of(all, &self.shared.read).await {
+            let owners = Arc::new(owners);
+            asked.into_iter().for_each(|asked| asked.answer(Ok(Arc::clone(&owners))));
+            return;
+        }
+        for asked in asked {
+            let owners = owners_of(asked.question.iter(), &self.shared.read).await;
+            asked.answer(owners.map(Arc::new));
+        }
     }
 
     async fn insert_delivery(&self, tx: &mut Tx, delivery: &DeliveryId) -> Result<bool> {
@@ -313,6 +314,29 @@ impl Concerned {
     fn is_nobody(&self) -> bool {
         self.runs.is_empty() && !self.is_awaited
     }
+}
+
+/// Whose these links are, by run.
+async fn owners_of<'a>(
+    links: impl IntoIterator<Item = &'a Link>,
+    executor: impl Executor<'_, Database = Any>,
+) -> Result<Owners> {
+    let mut links: Vec<&Link> = links.into_iter().collect();
+    // So that there are few statements to be prepared.
+    let count = links.len().next_power_of_two();
+    if let Some(last) = links.last().copied() {
+        links.resize(count, last);
+    }
+    let sql = format!(
+        "SELECT link, run_id FROM links WHERE link IN ({}) ORDER BY run_id",
+        placeholders(1, links.len())
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for link in links {
+        query = query.bind(link.as_str());
+    }
+    let rows = query.fetch_all(executor).await?;
+    rows.iter().map(|row| Ok((row.try_get("link")?, id_from(row, "run_id")?))).collect()
 }
 
 /// Whether the run was not there yet.

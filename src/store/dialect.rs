@@ -191,9 +191,11 @@ async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
         path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let options: AnyConnectOptions = format!("sqlite://{name}?mode=rw").parse()?;
 
-    // sqlx's own defaults are right for the rest: foreign_keys on, busy_timeout 5 s.
+    // sqlx's own defaults are right for the rest: foreign_keys on, busy_timeout 5 s. A connection to
+    // a file does not break while nobody uses it, and a test of it costs as much as a query.
     let write = AnyPoolOptions::new()
         .max_connections(1)
+        .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
@@ -218,6 +220,7 @@ async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
         .await?;
     let read = AnyPoolOptions::new()
         .max_connections(SQLITE_READERS)
+        .test_before_acquire(false)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| {
             Box::pin(async move {

@@ -30,6 +30,7 @@ mod read;
 mod rows;
 mod seen;
 mod settle;
+mod together;
 mod turn;
 
 use std::sync::Arc;
@@ -72,7 +73,8 @@ struct Shared {
     write: AnyPool,
     read: AnyPool,
     clock: Clock,
-    accepting: accept::Queue,
+    accepting: accept::Facts,
+    looking_up: accept::LookUps,
     changes: broadcast::Sender<RunId>,
     /// Of this process alone.
     own_changes: broadcast::Sender<RunId>,
@@ -102,12 +104,14 @@ impl Store {
     async fn connect(url: &str, clock: Clock) -> Result<Self> {
         let dialect = Dialect::of(url)?;
         let pools = dialect.connect(url).await?;
+        let (accepting, looking_up) = accept::queues();
         let shared = Shared {
             dialect,
             write: pools.write,
             read: pools.read,
             clock,
-            accepting: accept::Queue::default(),
+            accepting,
+            looking_up,
             changes: broadcast::Sender::new(CHANGES_KEPT),
             own_changes: broadcast::Sender::new(CHANGES_KEPT),
             name: format!("{:016x}", fastrand::u64(..)),
