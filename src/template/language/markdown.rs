@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::markdown_tree::{Place, places};
+use super::markdown_tree::{NOTHING, Place, places};
 use super::{Beside, Scanner, Spot, is_hidden};
 
 /// Knows where in the file each value stands.
@@ -147,7 +147,6 @@ fn in_html(text: &str) -> String {
 /// A value in running text. What GitHub would make a link, a mention or markup of is broken with an
 /// empty comment or a backslash.
 fn escaped(text: &str, before: Option<char>) -> String {
-    const NOTHING: &str = "<!-- -->";
     let mut out = String::with_capacity(text.len());
     let mut before = before.unwrap_or(' ');
     for c in text.chars() {

@@ -7,6 +7,9 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::node::{Node, slots_of};
 
+/// What an escape may need beside it: nothing, and yet something between two characters.
+pub(super) const NOTHING: &str = "<!-- -->";
+
 /// Where a value stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -63,7 +66,7 @@ pub(super) fn parse(text: &str) -> Node {
                 said.push_str(&part.said);
                 continue;
             }
-            Kind::Html if part.said == "<!-- -->" => continue,
+            Kind::Html if part.said == NOTHING => continue,
             Kind::Code | Kind::Block(_) => Node::Text(part.said),
             Kind::Html | Kind::Address | Kind::Other => Node::Word(part.said),
         };
@@ -118,9 +121,7 @@ fn parts(text: &str) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut block = None;
     let mut push = |kind: Kind, said: &str| match parts.last_mut() {
-        Some(last) if last.kind == kind && kind != Kind::Other && said != "<!-- -->" => {
-            last.said.push_str(said);
-        }
+        Some(last) if is_one(last, &kind, said) => last.said.push_str(said),
         _ => parts.push(Part { kind, said: said.to_owned() }),
     };
     for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
@@ -161,6 +162,12 @@ fn parts(text: &str) -> Vec<Part> {
         }
     }
     parts
+}
+
+/// Whether what is said goes on with what the last part said.
+fn is_one(last: &Part, kind: &Kind, said: &str) -> bool {
+    let is_nothing = said == NOTHING || last.said == NOTHING;
+    last.kind == *kind && *kind != Kind::Other && !is_nothing
 }
 
 /// What stands before each line of a block that begins here: what stands before its first, with
