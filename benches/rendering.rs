@@ -47,11 +47,16 @@ fn main() {
     println!("{} lines, {} inputs\n", text.lines().count(), inputs.len());
     let templates = loaded(&text);
     let own = measured(|| rendered(&templates, &inputs));
-    let tera = measured(plain_tera(&text, &inputs));
+    let (plain, context) = plain_tera(&text, &inputs);
+    let by_tera = || plain.render("main.tf", &context).expect("Tera renders it");
+    let tera = measured(|| drop(black_box(by_tera())));
     println!("Towpath: guardrails, rendering, proof   {own:>9.1?} a file");
     println!("plain Tera: rendering alone             {tera:>9.1?} a file");
     match nunjucks(&text, &inputs) {
-        Some(took) => println!("nunjucks: rendering alone               {took:>9.1?} a file"),
+        Some((took, written)) => {
+            assert_eq!(written, by_tera(), "nunjucks writes something else than Tera");
+            println!("nunjucks: rendering alone               {took:>9.1?} a file");
+        }
         None => println!("nunjucks: not measured, for want of node, npm or its package"),
     }
 }
@@ -101,13 +106,11 @@ fn rendered(templates: &Templates, given: &Map<String, Value>) {
     black_box(render::files(template, &context, "databases/orders").expect("it can be rendered"));
 }
 
-fn plain_tera(text: &str, inputs: &Map<String, Value>) -> impl FnMut() {
+fn plain_tera(text: &str, inputs: &Map<String, Value>) -> (tera::Tera, tera::Context) {
     let mut tera = tera::Tera::new();
     tera.add_raw_template("main.tf", text).expect("Tera reads it");
     let context = tera::Context::from_serialize(&json!({"inputs": inputs})).expect("a map");
-    move || {
-        black_box(tera.render("main.tf", &context).expect("Tera renders it"));
-    }
+    (tera, context)
 }
 
 /// The median of some rounds.
@@ -126,8 +129,9 @@ fn measured(mut work: impl FnMut()) -> Duration {
     rounds[ROUNDS / 2]
 }
 
-/// The same by nunjucks, in a process of its own that measures itself alike.
-fn nunjucks(text: &str, inputs: &Map<String, Value>) -> Option<Duration> {
+/// The same by nunjucks, in a process of its own that measures itself alike: how long it took, and
+/// what it wrote.
+fn nunjucks(text: &str, inputs: &Map<String, Value>) -> Option<(Duration, String)> {
     let folder = tempfile::tempdir().ok()?;
     run(folder.path(), "npm", &["install", "--silent", "--no-audit", NUNJUCKS])?;
     let script = format!(
@@ -137,14 +141,16 @@ fn nunjucks(text: &str, inputs: &Map<String, Value>) -> Option<Duration> {
          for (let round = 0; round <= {ROUNDS}; round++) {{\n  const begun = process.hrtime.bigint();\n\
          \x20 for (let i = 0; i < {TIMES}; i++) template.render(context);\n\
          \x20 rounds.push(Number(process.hrtime.bigint() - begun) / {TIMES});\n}}\n\
-         console.log(rounds.slice(1).sort((a, b) => a - b)[{}]);\n",
+         const took = rounds.slice(1).sort((a, b) => a - b)[{}];\n\
+         console.log(JSON.stringify([took, template.render(context)]));\n",
         json!(text),
         json!(inputs),
         ROUNDS / 2
     );
     std::fs::write(folder.path().join("bench.js"), script).ok()?;
     let said = run(folder.path(), "node", &["bench.js"])?;
-    Some(Duration::from_secs_f64(said.trim().parse::<f64>().ok()? / 1e9))
+    let (took, written): (f64, String) = serde_json::from_str(&said).ok()?;
+    Some((Duration::from_secs_f64(took / 1e9), written))
 }
 
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> Option<String> {

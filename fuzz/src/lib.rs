@@ -39,9 +39,5 @@ pub fn rendered(
 
 /// A file of a template.
 pub fn source(path: &str, text: &str) -> SourceFile {
-    SourceFile {
-        path: path.to_owned(),
-        contents: text.as_bytes().to_vec(),
-        executable: false,
-    }
+    SourceFile { path: path.to_owned(), contents: text.as_bytes().to_vec(), executable: false }
 }

@@ -1,7 +1,8 @@
 //! Reads what was rendered, with readers that the program itself does not prove with.
 
+use comrak::nodes::NodeValue;
+use comrak::{Arena, Options};
 use hcl::eval::{Context, Evaluate, FuncArgs, FuncDef, ParamType};
-use pulldown_cmark::{Event, Options, Parser, Tag};
 use serde_json::{Map, Value};
 
 /// What a Terraform file comes to. It may call `same(x)`, which answers x.
@@ -56,22 +57,67 @@ pub fn yaml(text: &str) -> Result<Vec<Value>, String> {
         .collect()
 }
 
-/// The plain text of a Markdown text that has nothing but plain text; comments say nothing. The
-/// error names what else is there.
-pub fn markdown(text: &str) -> Result<String, String> {
-    let mut out = String::new();
-    // All that GitHub knows and more; but for quotes that are made beautiful.
-    let options = Options::all().difference(Options::ENABLE_SMART_PUNCTUATION);
-    for event in Parser::new_ext(text, options) {
-        match event {
-            Event::Text(text) => out.push_str(&text),
-            Event::InlineHtml(html) if &*html == "<!-- -->" => {}
-            Event::SoftBreak => out.push(' '),
-            Event::Start(Tag::Paragraph) | Event::End(_) => {}
-            other => return Err(format!("{other:?}")),
+/// A part of what a Markdown text says: what it is, how deep, and its text.
+pub type Part = (String, usize, String);
+
+/// What a Markdown text says, as GitHub reads it; empty comments say nothing.
+pub fn markdown(text: &str) -> Vec<Part> {
+    let mut options = Options::default();
+    let knows = &mut options.extension;
+    (knows.table, knows.strikethrough, knows.tasklist) = (true, true, true);
+    (knows.autolink, knows.footnotes, knows.alerts, knows.math_dollars) = (true, true, true, true);
+    knows.front_matter_delimiter = Some("---".to_owned());
+    let arena = Arena::new();
+    let mut parts: Vec<Part> = Vec::new();
+    for node in comrak::parse_document(&arena, text, &options).descendants() {
+        let depth = node.ancestors().count();
+        let (kind, said) = match &node.data().value {
+            NodeValue::Text(text) => ("text".to_owned(), text.to_string()),
+            NodeValue::SoftBreak => ("text".to_owned(), " ".to_owned()),
+            NodeValue::HtmlInline(html) if html == "<!-- -->" => continue,
+            NodeValue::HtmlInline(html) => ("html".to_owned(), html.clone()),
+            NodeValue::HtmlBlock(html) => ("html block".to_owned(), html.literal.clone()),
+            NodeValue::Code(code) => ("code".to_owned(), code.literal.clone()),
+            NodeValue::CodeBlock(code) => (format!("code {}", code.info), code.literal.clone()),
+            NodeValue::Link(link) => (format!("link {}", link.title), link.url.clone()),
+            NodeValue::Image(link) => (format!("image {}", link.title), link.url.clone()),
+            NodeValue::Math(math) => ("math".to_owned(), math.literal.clone()),
+            NodeValue::FrontMatter(text) => ("front matter".to_owned(), text.clone()),
+            NodeValue::Table(table) => (format!("table {:?}", table.alignments), String::new()),
+            other => (format!("{other:?}"), String::new()),
+        };
+        match parts.last_mut() {
+            Some(last) if kind == "text" && (&last.0, last.1) == (&kind, depth) => {
+                last.2.push_str(&said);
+            }
+            _ => parts.push((kind, depth, said)),
         }
     }
-    Ok(out)
+    // An empty text is none.
+    parts.retain(|(kind, _, said)| kind != "text" || !said.trim().is_empty());
+    parts
+}
+
+/// With one `$` before each `{` in all texts: where there are more, the evaluator of HCL takes one
+/// away too many, and Terraform does not.
+pub fn single(value: &Value) -> Value {
+    match value {
+        Value::String(text) => single_in(text).into(),
+        Value::Array(items) => items.iter().map(single).collect(),
+        Value::Object(entries) => {
+            let entries = entries.iter().map(|(key, value)| (single_in(key), single(value)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        }
+        other => other.clone(),
+    }
+}
+
+fn single_in(text: &str) -> String {
+    let mut text = text.to_owned();
+    while text.contains("$${") || text.contains("%%{") {
+        text = text.replace("$${", "${").replace("%%{", "%{");
+    }
+    text
 }
 
 /// Whether two values are the same. Numbers are compared by what they are, not by how they are

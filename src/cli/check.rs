@@ -1,22 +1,22 @@
 //! `towpath check`: every mistake of the templates in one pass.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::folder;
+use super::places::{self, Place};
 use super::screen::{Screen, ScreenArguments, count};
 use crate::template::check::{Checked, check, is_golden_test};
-use crate::template::{Diagnostic, SourceFile};
+use crate::template::{self, Diagnostic};
 
 /// What is checked, and how it is told.
 #[derive(Args)]
 pub struct CheckArguments {
-    /// The folder with the templates.
-    #[arg(env = "TOWPATH_TEMPLATES", default_value = "templates")]
-    folder: PathBuf,
+    /// Where the templates are: a folder, or github:owner/repo[/path][@ref], which is read as the App.
+    /// Several with commas between them.
+    #[arg(env = "TOWPATH_TEMPLATES", value_name = "PLACES", default_value = "templates")]
+    templates: String,
 
     /// `github` writes workflow commands, which GitHub shows at the lines of a pull request.
     #[arg(long, value_enum, default_value = "text")]
@@ -35,16 +35,11 @@ enum Format {
 
 /// Checks, tells, and ends with 1 if there is a mistake.
 pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
-    let files = folder::read(&arguments.folder)?;
-    let mut found = check(&files);
-    let prefix = arguments.folder.display().to_string();
-    let prefix = prefix.trim_end_matches('/');
-    for diagnostic in found.errors.iter_mut().chain(&mut found.hints) {
-        diagnostic.file = format!("{prefix}/{}", diagnostic.file);
-    }
+    let places = places::read(&arguments.templates)?;
+    let found = all_of(&places);
     let screen = Screen::new(&arguments.screen);
     match arguments.format {
-        Format::Text => as_text(screen, &found, &files),
+        Format::Text => as_text(screen, &found, &places),
         Format::Json => screen.line(&as_json(&found)),
         Format::Github => {
             for (severity, diagnostic) in all(&found) {
@@ -55,19 +50,45 @@ pub fn run(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     Ok(if found.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What is found in each of the places, and whether they go together.
+fn all_of(places: &[Place]) -> Checked {
+    let mut all = Checked { errors: Vec::new(), hints: Vec::new(), templates: None };
+    let mut sets = Vec::new();
+    for place in places {
+        let found = check(&place.files);
+        let named = |mut it: Diagnostic| {
+            it.file = format!("{}/{}", place.name, it.file);
+            it
+        };
+        all.errors.extend(found.errors.into_iter().map(named));
+        all.hints.extend(found.hints.into_iter().map(named));
+        sets.extend(found.templates.map(|templates| (place, templates)));
+    }
+    match places::joined(sets) {
+        Ok(templates) => all.templates = Some(templates),
+        Err(clash) => {
+            let file = places.iter().map(|place| place.name.as_str()).collect::<Vec<_>>().join(",");
+            let start = template::Place::START;
+            all.errors.push(Diagnostic::at(&file, "", start, clash.to_string()));
+        }
+    }
+    all
+}
+
 fn all(checked: &Checked) -> impl Iterator<Item = (&'static str, &Diagnostic)> {
     let errors = checked.errors.iter().map(|error| ("error", error));
     errors.chain(checked.hints.iter().map(|hint| ("hint", hint)))
 }
 
-fn as_text(screen: Screen, found: &Checked, files: &[SourceFile]) {
+fn as_text(screen: Screen, found: &Checked, places: &[Place]) {
     for (severity, diagnostic) in all(found) {
         screen.diagnostic(diagnostic, severity);
         screen.line("");
     }
-    let ends_with = |ending: &str| files.iter().filter(|file| file.path.ends_with(ending)).count();
-    let templates = count(ends_with("/template.yml"), "template");
-    let tests = files.iter().filter(|file| is_golden_test(&file.path)).count();
+    let files = || places.iter().flat_map(|place| &place.files);
+    let templates = files().filter(|file| file.path.ends_with("/template.yml")).count();
+    let templates = count(templates, "template");
+    let tests = files().filter(|file| is_golden_test(&file.path)).count();
     let hints = count(found.hints.len(), "hint");
     let end = format!(
         "{templates}, {}: {}, {hints}",

@@ -33,7 +33,7 @@ pub fn shipped() -> Vec<SourceFile> {
 pub fn read(folder: &Path) -> anyhow::Result<Vec<SourceFile>> {
     if folder.to_string_lossy().starts_with("github:") {
         bail!(
-            "{} is a repository, which only `towpath serve` reads; name the folder of a checkout",
+            "{} is a repository, and a folder is needed here; name the folder of a checkout",
             folder.display()
         );
     }

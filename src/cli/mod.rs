@@ -12,6 +12,7 @@ pub mod folder;
 #[cfg(feature = "kafka")]
 mod kafka;
 pub mod new;
+mod places;
 pub mod playground;
 pub mod polling;
 pub mod portal;

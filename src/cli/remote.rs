@@ -2,32 +2,20 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context as _, ensure};
-use clap::Parser;
-use tokio::runtime::Runtime;
+use anyhow::Context as _;
 
-use super::service::github_of;
-use crate::clock::Clock;
-use crate::config::RawSettings;
+use super::places::AsApp;
 use crate::domain::standing::Standing;
 use crate::domain::{BranchName, RepositoryName};
-use crate::github::{self, GitHub, TargetQuestion};
+use crate::github::{self, TargetQuestion};
 use crate::plan::{self, Asked, Target};
 use crate::template::{ActionOf, manifest};
 
 /// `owner/name[@branch]`.
 pub(super) struct Remote {
-    github: GitHub,
+    app: AsApp,
     repository: RepositoryName,
     branch: Option<BranchName>,
-    runtime: Runtime,
-}
-
-/// The settings of the service, as far as the environment has them.
-#[derive(Parser)]
-struct Environment {
-    #[command(flatten)]
-    settings: RawSettings,
 }
 
 impl Remote {
@@ -40,19 +28,8 @@ impl Remote {
         let repository = name.parse().with_context(|| format!("--repository {named}"))?;
         let branch = branch.map(BranchName::new).transpose();
         let branch = branch.with_context(|| format!("--repository {named}"))?;
-        let settings = Environment::try_parse_from(["towpath"])?.settings.check()?;
-        ensure!(
-            settings.github_app.is_some(),
-            "--repository {named} is read as the App: set GITHUB_APP_ID and \
-             GITHUB_APP_PRIVATE_KEY, or use --checkout"
-        );
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.context("starting the runtime")?;
-        let github = {
-            let _inside = runtime.enter();
-            github_of(&settings, &Clock::system())?
-        };
-        Ok(Self { github, repository, branch, runtime })
+        let app = AsApp::new(&format!("--repository {named}"), "or use --checkout")?;
+        Ok(Self { app, repository, branch })
     }
 
     /// The target folder and what stands there, as the service finds them. `None`: no folder belongs
@@ -62,12 +39,12 @@ impl Remote {
         asked: &Asked,
         action: &ActionOf,
     ) -> anyhow::Result<Option<(String, Standing)>> {
-        self.runtime.block_on(self.found(asked, action)).map_err(told)
+        self.app.runtime.block_on(self.found(asked, action)).map_err(told)
     }
 
     /// The texts of blobs. What is not there any more is left out.
     pub(super) fn texts(&self, blobs: &[String]) -> anyhow::Result<HashMap<String, String>> {
-        let read = self.runtime.block_on(self.github.read_blobs(&self.repository, blobs));
+        let read = self.app.runtime.block_on(self.app.github.read_blobs(&self.repository, blobs));
         Ok(read.map_err(told)?.into_iter().collect())
     }
 
@@ -81,8 +58,8 @@ impl Remote {
             Target::Entity(entity) => entity,
         };
         let base_sha = self.look(asked, manifest::FILE_NAME).await?.base_sha;
-        let paths = self.github.find_manifests(&self.repository, &base_sha).await?;
-        let texts = self.github.read_texts(&self.repository, &base_sha, &paths).await?;
+        let paths = self.app.github.find_manifests(&self.repository, &base_sha).await?;
+        let texts = self.app.github.read_texts(&self.repository, &base_sha, &paths).await?;
         let mut folders = texts.iter().filter_map(|(path, text)| {
             let is_ours = plan::is_folder_of(path, text, &action.template, entity);
             path.rsplit_once('/').filter(|_| is_ours)
@@ -100,7 +77,7 @@ impl Remote {
             labels: &[],
             reviewers: &[],
         };
-        self.github.look_at_target(question).await
+        self.app.github.look_at_target(question).await
     }
 }
 

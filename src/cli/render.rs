@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::checkout::Checkout;
-use super::folder;
+use super::places;
 use super::remote::Remote;
 use super::screen::{Screen, ScreenArguments};
 use crate::clock::Clock;
@@ -57,9 +57,10 @@ pub struct RenderArguments {
     #[arg(long, value_name = "OWNER/NAME[@BRANCH]", conflicts_with = "checkout")]
     repository: Option<String>,
 
-    /// The folder with the templates.
-    #[arg(long, env = "TOWPATH_TEMPLATES", default_value = "templates")]
-    templates: PathBuf,
+    /// Where the templates are: a folder, or github:owner/repo[/path][@ref], which is read as the App.
+    /// Several with commas between them.
+    #[arg(long, env = "TOWPATH_TEMPLATES", value_name = "PLACES", default_value = "templates")]
+    templates: String,
 
     /// End with 2 where there is a change: 0 nothing, 1 refused, 2 a change.
     #[arg(long)]
@@ -103,7 +104,7 @@ const PAGE: &str = "https://portal.example/runs/r_preview";
 
 /// Renders and shows it.
 pub fn run(arguments: &RenderArguments) -> anyhow::Result<ExitCode> {
-    let templates = folder::load(&folder::read(&arguments.templates)?)?;
+    let templates = places::load(&arguments.templates)?;
     let action = action(arguments, &templates)?;
     let request = request(arguments, action)?;
     let place = Place::of(arguments)?;

@@ -1,13 +1,12 @@
 //! `towpath test`: the templates' own golden tests.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::folder;
+use super::places::{self, Place};
 use super::screen::{Screen, ScreenArguments, count};
 use super::terraform::{self, Verdict};
 use crate::template::check::is_golden_test;
@@ -17,9 +16,10 @@ use crate::template::{SourceFile, Templates, updated};
 /// What is tested.
 #[derive(Args)]
 pub struct TestArguments {
-    /// The folder with the templates.
-    #[arg(env = "TOWPATH_TEMPLATES", default_value = "templates")]
-    folder: PathBuf,
+    /// Where the templates are: a folder, or github:owner/repo[/path][@ref], which is read as the App.
+    /// Several with commas between them.
+    #[arg(env = "TOWPATH_TEMPLATES", value_name = "PLACES", default_value = "templates")]
+    templates: String,
 
     /// Write what comes of each test into its file, as what is expected from now on.
     #[arg(long)]
@@ -39,15 +39,24 @@ struct Tests<'a> {
 
 /// Runs them, and ends with 1 if one fails.
 pub fn run(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
-    let files = folder::read(&arguments.folder)?;
-    let templates = folder::load(&files)?;
+    let places = places::read(&arguments.templates)?;
+    let sets = places.iter().map(|place| Ok((place, place.load()?)));
+    let templates = places::joined(sets.collect::<anyhow::Result<Vec<_>>>()?)?;
+    let read_only = places.iter().find(|place| arguments.update && place.folder.is_none());
+    if let Some(place) = read_only {
+        bail!(
+            "--update writes files, and {} is only read; name the folder of a checkout",
+            place.name
+        );
+    }
     let screen = Screen::new(&arguments.screen);
     let mut tests = Tests { arguments, templates, screen, failed: 0, written: 0 };
     let mut rendered = Vec::new();
     let mut run = 0;
-    for file in files.iter().filter(|file| is_golden_test(&file.path)) {
+    let all = places.iter().flat_map(|place| place.files.iter().map(move |file| (place, file)));
+    for (place, file) in all.filter(|(_, file)| is_golden_test(&file.path)) {
         run += 1;
-        if let Some(Outcome::Files(made)) = tests.one(file)? {
+        if let Some(Outcome::Files(made)) = tests.one(place, file)? {
             let folder = file.path.replace("/tests/", "/");
             rendered.push((folder, made));
         }
@@ -81,7 +90,7 @@ pub fn run(arguments: &TestArguments) -> anyhow::Result<ExitCode> {
 
 impl Tests<'_> {
     /// Runs one test, and gives what came of it.
-    fn one(&mut self, file: &SourceFile) -> anyhow::Result<Option<Outcome>> {
+    fn one(&mut self, place: &Place, file: &SourceFile) -> anyhow::Result<Option<Outcome>> {
         let text = String::from_utf8_lossy(&file.contents);
         let golden: GoldenTest = match golden::parse(&file.path, &text) {
             Ok(golden) => golden,
@@ -95,7 +104,8 @@ impl Tests<'_> {
         match golden::run(&self.templates, &golden) {
             Ok(()) => self.screen.line(&format!("ok      {}", file.path)),
             Err(_) if self.arguments.update => {
-                let path = self.arguments.folder.join(&file.path);
+                let folder = place.folder.as_deref().context("a repository is only read")?;
+                let path = folder.join(&file.path);
                 fs::write(&path, updated(&text, &outcome))
                     .with_context(|| format!("writing {}", path.display()))?;
                 self.written += 1;

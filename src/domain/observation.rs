@@ -27,6 +27,8 @@ pub enum Observation {
     Push(PushSeen),
     /// Somebody asks that a pull request be rendered again.
     RenderAgain(RenderAgainAsked),
+    /// Somebody asks that what was said on a commit be found out again.
+    CheckAgain(CheckAgainAsked),
 }
 
 /// A workflow run at one moment.
@@ -301,6 +303,19 @@ pub struct RenderAgainAsked {
     pub by: String,
 }
 
+/// That somebody asks for a check of a commit to be made again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckAgainAsked {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which commit.
+    pub commit: CommitSha,
+    /// The `external_id` of the check run; `None` asks for all of them.
+    pub check: Option<String>,
+    /// What tells this asking from every other.
+    pub asking: String,
+}
+
 /// What a delivery and a run have in common: one indexed look-up by it decides whether a delivery
 /// concerns a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -391,6 +406,8 @@ impl Observation {
                 std::iter::once(branch).chain(push.folders.iter().map(of)).collect()
             }
             Self::RenderAgain(asked) => vec![Link::pull_request(&asked.repository, asked.number)],
+            // What this program says on a commit by itself belongs to no run.
+            Self::CheckAgain(_) => Vec::new(),
         }
     }
 

@@ -9,7 +9,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::github_signal::{CheckRunEvent, Deployment, DeploymentStatusEvent, StatusEvent};
+use super::github_signal::{
+    CheckRunEvent, CheckSuiteEvent, Deployment, DeploymentStatusEvent, StatusEvent,
+};
 use crate::domain::observation::{
     Conclusion, PullRequestSeen, PullRequestState, PushSeen, ReviewSeen, RunPhase, Verdict,
     WorkflowJobSeen, WorkflowRunSeen,
@@ -48,6 +50,7 @@ pub fn parse_github_event(event: &str, body: &[u8]) -> Result<Option<GitHubFact>
         "push" => read::<PushEvent>(event, body)?.seen(),
         "status" => Some(read::<StatusEvent>(event, body)?.seen()),
         "check_run" => read::<CheckRunEvent>(event, body)?.seen(),
+        "check_suite" => read::<CheckSuiteEvent>(event, body)?.seen(),
         "deployment_status" => read::<DeploymentStatusEvent>(event, body)?.seen(),
         "installation" | "installation_repositories" => {
             read::<serde::de::IgnoredAny>(event, body)?;
@@ -515,6 +518,30 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_a_check_again_is_heard_unless_the_commit_is_a_fork_s() {
+        let mut run = check_run();
+        run["action"] = json!("rerequested");
+        run["check_run"]["external_id"] = json!("templates:portal");
+        let asked = |event: &str, body: &Value| match seen(event, body)? {
+            Observation::CheckAgain(asked) => Some((asked.check, asked.asking)),
+            other => panic!("{other:?}"),
+        };
+        let one = Some((Some("templates:portal".to_owned()), "4".to_owned()));
+        assert_eq!(asked("check_run", &run), one);
+        run["check_run"]["check_suite"] = json!({"head_branch": null});
+        assert_eq!(asked("check_run", &run), None);
+
+        let suite = |action: &str, branch: Option<&str>| {
+            json!({"action": action, "repository": repository(), "check_suite": {"id": 7,
+                "head_sha": SHA, "head_branch": branch, "updated_at": "2026-01-02T03:04:05Z"}})
+        };
+        let all = Some((None, "7:2026-01-02T03:04:05Z".to_owned()));
+        assert_eq!(asked("check_suite", &suite("rerequested", Some("main"))), all);
+        assert_eq!(asked("check_suite", &suite("rerequested", None)), None);
+        assert_eq!(asked("check_suite", &suite("requested", Some("main"))), None);
+    }
+
+    #[test]
     fn marks_on_a_commit_are_one_kind_of_thing() {
         let status = |state: &str| {
             json!({"id": 4, "sha": SHA, "context": "atlantis/apply", "state": state,
@@ -581,6 +608,7 @@ mod tests {
             "push",
             "status",
             "check_run",
+            "check_suite",
             "deployment_status",
             "installation",
         ] {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::github_event::Repository;
-use crate::domain::observation::{Conclusion, SignalKind, SignalSeen};
+use crate::domain::observation::{CheckAgainAsked, Conclusion, SignalKind, SignalSeen};
 use crate::domain::{CommitSha, Observation};
 
 #[derive(Deserialize)]
@@ -47,6 +47,7 @@ struct CheckRun {
     id: u64,
     name: String,
     head_sha: CommitSha,
+    external_id: Option<String>,
     status: String,
     conclusion: Option<String>,
     html_url: Option<String>,
@@ -85,9 +86,21 @@ impl From<Option<serde::de::IgnoredAny>> for HeadBranch {
 impl CheckRunEvent {
     pub(super) fn seen(self) -> Option<Observation> {
         let check = self.check_run;
-        let telling = matches!(self.action.as_str(), "created" | "completed");
-        if !telling || check.check_suite.head_branch == HeadBranch::None {
+        if check.check_suite.head_branch == HeadBranch::None {
             return None;
+        }
+        match self.action.as_str() {
+            "created" | "completed" => {}
+            // GitHub tells it to the App that the check run is of.
+            "rerequested" => {
+                return Some(Observation::CheckAgain(CheckAgainAsked {
+                    repository: self.repository.full_name,
+                    commit: check.head_sha,
+                    check: Some(check.external_id.unwrap_or_default()),
+                    asking: check.id.to_string(),
+                }));
+            }
+            _ => return None,
         }
         let conclusion = check.conclusion.as_deref().filter(|_| check.status == "completed");
         Some(Observation::Signal(SignalSeen {
@@ -99,6 +112,39 @@ impl CheckRunEvent {
             url: check.html_url,
             description: check.output.and_then(|output| output.title),
             id: check.id,
+        }))
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct CheckSuiteEvent {
+    action: String,
+    repository: Repository,
+    check_suite: WholeSuite,
+}
+
+/// All check runs of one App on one commit.
+#[derive(Deserialize)]
+struct WholeSuite {
+    id: u64,
+    head_sha: CommitSha,
+    #[serde(default)]
+    head_branch: HeadBranch,
+    updated_at: String,
+}
+
+impl CheckSuiteEvent {
+    pub(super) fn seen(self) -> Option<Observation> {
+        let suite = self.check_suite;
+        if self.action != "rerequested" || suite.head_branch == HeadBranch::None {
+            return None;
+        }
+        Some(Observation::CheckAgain(CheckAgainAsked {
+            repository: self.repository.full_name,
+            commit: suite.head_sha,
+            check: None,
+            // The suite stays the same one.
+            asking: format!("{}:{}", suite.id, suite.updated_at),
         }))
     }
 }

@@ -62,6 +62,7 @@ pub fn outcome(run: Run, seen: &Observation, now: DateTime<Utc>) -> Decision {
             Observation::Signal(seen) => pull_request::signal_seen(draft, work, seen),
             Observation::Push(seen) => pull_request::pushed(draft, work, seen),
             Observation::RenderAgain(seen) => pull_request::asked_for(draft, work, seen),
+            Observation::CheckAgain(_) => {}
         })
         .finish(now)
 }

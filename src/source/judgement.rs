@@ -11,6 +11,18 @@ use crate::template::{Diagnostic, Templates};
 /// What the check run is called.
 const NAME: &str = "Towpath templates";
 
+/// By what a check run is known to be of these templates, and the answer to this asking.
+fn external_id(address: &Address, asking: Option<&str>) -> String {
+    let again = asking.map(|asking| format!(":again:{asking}")).unwrap_or_default();
+    format!("templates:{}{again}", address.path)
+}
+
+/// Whether a check run of this id is of these templates.
+pub(super) fn is_of(address: &Address, check: &str) -> bool {
+    let first = external_id(address, None);
+    check.strip_prefix(&first).is_some_and(|rest| rest.is_empty() || rest.starts_with(":again:"))
+}
+
 /// What is thought of the templates at a commit.
 pub(super) struct Judgement {
     commit: CommitSha,
@@ -53,8 +65,9 @@ impl Judgement {
         errors.chain(self.clash.clone()).collect::<Vec<_>>().join("\n")
     }
 
-    /// The same as a check run.
-    pub(super) fn check(&self, address: &Address) -> Check {
+    /// The same as a check run. Remarks on lines stay for ever on the one that they were written on:
+    /// who asks again is answered by another.
+    pub(super) fn check(&self, address: &Address, asking: Option<&str>) -> Check {
         let annotate = |level: AnnotationLevel| {
             move |found: &Diagnostic| {
                 let help = found.help.as_ref().map(|help| format!("\n{help}"));
@@ -73,7 +86,7 @@ impl Judgement {
         Check {
             name: NAME.to_owned(),
             commit: self.commit.clone(),
-            external_id: format!("templates:{}", address.path),
+            external_id: external_id(address, asking),
             conclusion: Some(if is_good { Conclusion::Success } else { Conclusion::Failure }),
             title: self.title(),
             summary: self.summary(),

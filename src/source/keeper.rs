@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Address;
+use super::judgement::is_of;
 use super::look::Source;
 use crate::domain::observation::PullRequestState;
 use crate::domain::{CommitSha, Observation};
@@ -70,6 +71,8 @@ pub(super) struct Inner {
 enum News {
     Pushed(usize),
     Proposed(usize, CommitSha),
+    /// Somebody asks for a commit to be judged again; the text tells one asking from another.
+    AskedAgain(usize, CommitSha, String),
 }
 
 impl Keeper {
@@ -121,6 +124,13 @@ impl Keeper {
                 {
                     heard.push(News::Proposed(number, seen.head_sha.clone()));
                 }
+                Observation::CheckAgain(asked)
+                    if asked.repository == source.address.repository
+                        && asked.check.as_ref().is_none_or(|it| is_of(&source.address, it)) =>
+                {
+                    let (commit, asking) = (asked.commit.clone(), asked.asking.clone());
+                    heard.push(News::AskedAgain(number, commit, asking));
+                }
                 _ => {}
             }
         }
@@ -165,6 +175,9 @@ impl Keeper {
                 News::Pushed(number) => self.0.look(&self.0.sources[*number]).await.map(drop),
                 News::Proposed(number, commit) => {
                     self.0.look_at_proposal(&self.0.sources[*number], commit).await
+                }
+                News::AskedAgain(number, commit, asking) => {
+                    self.0.look_again(&self.0.sources[*number], commit, asking).await
                 }
             };
             if let Err(trouble) = looked {

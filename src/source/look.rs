@@ -124,6 +124,16 @@ impl Inner {
         if source.is_decided(&commit) && source.is_said(&commit) {
             return Ok(None);
         }
+        self.decide(source, commit, None).await
+    }
+
+    /// Judges what a source holds now, and puts it in force or does not.
+    async fn decide(
+        &self,
+        source: &Source,
+        commit: CommitSha,
+        asking: Option<&str>,
+    ) -> Result<Option<String>, Trouble> {
         let (judgement, snapshot) = self.judge(source, &commit).await?;
         let mut complaint = None;
         if let (Some(templates), Some(snapshot)) = (judgement.accepted(), snapshot) {
@@ -135,8 +145,32 @@ impl Inner {
             source.refuse(commit.clone());
             complaint = Some(wrong);
         }
-        self.say(source, &commit, &judgement).await?;
+        self.say(source, &commit, &judgement, asking).await?;
         Ok(complaint)
+    }
+
+    /// Looks once more at a commit, because somebody asks for it on GitHub: what stood in its way,
+    /// such as the templates of another place, may be gone.
+    pub(super) async fn look_again(
+        &self,
+        source: &Source,
+        commit: &CommitSha,
+        asking: &str,
+    ) -> Result<(), Trouble> {
+        let Address { repository, reference, .. } = &source.address;
+        match self.github.commit_of(repository, Some(commit.as_str())).await {
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {
+                tracing::warn!(templates = %source.address, %commit, "asked to judge a commit that is not there");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if self.github.commit_of(repository, reference.as_deref()).await? == *commit {
+            return self.decide(source, commit.clone(), Some(asking)).await.map(drop);
+        }
+        let (judgement, _) = self.judge(source, commit).await?;
+        self.say(source, commit, &judgement, Some(asking)).await
     }
 
     /// Looks at what a pull request would bring.
@@ -149,7 +183,7 @@ impl Inner {
             return Ok(());
         }
         let (judgement, _) = self.judge(source, head).await?;
-        self.say(source, head, &judgement).await
+        self.say(source, head, &judgement, None).await
     }
 
     /// Takes over what other processes have put in force.
@@ -204,8 +238,9 @@ impl Inner {
         source: &Source,
         commit: &CommitSha,
         judgement: &Judgement,
+        asking: Option<&str>,
     ) -> Result<(), Trouble> {
-        let check = judgement.check(&source.address);
+        let check = judgement.check(&source.address, asking);
         match self.github.set_check(&source.address.repository, &check).await {
             Ok(_) => {}
             Err(error @ github::Error::Forbidden { .. }) => {

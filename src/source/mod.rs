@@ -13,3 +13,4 @@ mod snapshot;
 
 pub use address::{Address, Origin, origins};
 pub use keeper::{Error, Given, Keeper};
+pub use snapshot::read;

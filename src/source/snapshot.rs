@@ -47,6 +47,14 @@ pub(super) enum Unreadable {
     Files(String),
 }
 
+/// The files of a place as it stands now. The error is a sentence.
+pub async fn read(github: &GitHub, address: &Address) -> Result<Vec<SourceFile>, String> {
+    let commit = github.commit_of(&address.repository, address.reference.as_deref()).await;
+    let commit = commit.map_err(|error| error.sentence())?;
+    let snapshot = Snapshot::read(github, address, commit).await;
+    Ok(snapshot.map_err(|error| error.to_string())?.files)
+}
+
 impl Snapshot {
     /// Reads a folder at a commit.
     pub(super) async fn read(

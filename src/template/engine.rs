@@ -1,5 +1,6 @@
 //! Runs prepared texts through Tera, within bounds, and takes the values out again, still typed.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
@@ -37,10 +38,10 @@ pub(super) enum Piece {
 
 impl Piece {
     /// As plain text.
-    pub(super) fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> Cow<'_, str> {
         match self {
-            Self::Text(text) | Self::Value { value: Value::String(text), .. } => text.clone(),
-            Self::Value { value, .. } => value.to_string(),
+            Self::Text(text) | Self::Value { value: Value::String(text), .. } => text.into(),
+            Self::Value { value, .. } => value.to_string().into(),
         }
     }
 }

@@ -98,9 +98,11 @@ pub fn text(expression: &str, context: &Value) -> Result<String, RenderError> {
     joined(expression, context, |text, _| Ok(text))
 }
 
-/// Renders Markdown: values stand in it as the text that they are, without mentions, links or HTML.
+/// Renders Markdown: values stand in it as the text that they are, without mentions, links or HTML,
+/// and exactly in code.
 pub fn markdown(expression: &str, context: &Value) -> Result<String, RenderError> {
-    joined(expression, context, |text, _| Ok(language::markdown_text(&text)))
+    let (compiled, pieces) = pieces(expression, context)?;
+    written(FileKind::Markdown, &compiled, &pieces)
 }
 
 /// Renders a title: one line, without control characters.
@@ -257,20 +259,24 @@ fn one(file: &TemplateFile, context: &Value, target: &str) -> Result<RenderedFil
 
 fn contents(compiled: &Compiled, path: &str, context: &Value) -> Result<String, RenderError> {
     let pieces = compiled.render(context).map_err(RenderError::of)?;
-    let written = language::write(FileKind::of(path), &pieces);
-    let written = written.map_err(|fault| match (fault.output, fault.line) {
-        (Some(output), _) => RenderError::of_expression(compiled, output, fault.message),
-        (None, Some(line)) => {
-            RenderError::new(format!("{} (line {line} of what was rendered)", fault.message))
-        }
-        (None, None) => RenderError::new(fault.message),
-    })?;
+    let written = written(FileKind::of(path), compiled, &pieces)?;
     let is_workflow = path.contains(".github/");
     if is_workflow && let Some(output) = expression_of_actions(&pieces) {
         let message = "`${{` in a value would be run by GitHub Actions".to_owned();
         return Err(RenderError::of_expression(compiled, output, message));
     }
     Ok(written)
+}
+
+/// The pieces as a file of this kind.
+fn written(kind: FileKind, compiled: &Compiled, pieces: &[Piece]) -> Result<String, RenderError> {
+    language::write(kind, pieces).map_err(|fault| match (fault.output, fault.line) {
+        (Some(output), _) => RenderError::of_expression(compiled, output, fault.message),
+        (None, Some(line)) => {
+            RenderError::new(format!("{} (line {line} of what was rendered)", fault.message))
+        }
+        (None, None) => RenderError::new(fault.message),
+    })
 }
 
 /// The first value that has, or with its neighbours makes, an expression of GitHub Actions.

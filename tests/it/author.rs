@@ -302,6 +302,76 @@ async fn render_shows_what_would_change_in_a_repository_on_github() {
     assert!(code == 1 && shown.contains("is read as the App: set GITHUB_APP_ID"), "{shown}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn templates_of_a_repository_are_checked_rendered_and_tested_as_those_of_a_folder() {
+    let place = Place::new();
+    let config = SandboxConfig::new(place.path("github"), Clock::system());
+    let github = Sandbox::start(config).await.unwrap();
+    let other = TEMPLATE.replace("_note", "_memo").replace("notes/", "memos/");
+    let wrong = FILE.replace("size }}", "sise }}");
+    let repository = github.create_repository(
+        "acme/platform",
+        &[
+            ("README.md", "# Platform"),
+            ("portal/memo/template.yml", &other),
+            ("portal/memo/files/memo.yml.tera", FILE),
+            ("portal/memo/tests/add.yml", &TEST.replace("note", "memo")),
+        ],
+    );
+    repository.push("ada", "wrong", &[("portal/memo/files/memo.yml.tera", Some(&wrong))], "Change");
+    let run = |arguments: &[&str]| {
+        let output = command(place.0.path())
+            .env("GITHUB_API_URL", github.url())
+            .env("GITHUB_APP_ID", SANDBOX_CLIENT_ID)
+            .env("GITHUB_APP_PRIVATE_KEY", SANDBOX_APP_KEY)
+            .args(arguments)
+            .output();
+        told(&output.unwrap())
+    };
+    let good = "github:acme/platform/portal";
+    let both = format!("templates,{good}");
+    let (code, shown) = run(&["check", good]);
+    assert!(code == 0 && shown.contains("1 template, 1 golden test: 0 errors"), "{shown}");
+    let (code, shown) = run(&["check", &both]);
+    assert!(code == 0 && shown.contains("2 templates, 2 golden tests: 0 errors"), "{shown}");
+    let (code, shown) = run(&["check", &format!("{good}@wrong")]);
+    let told =
+        "github:acme/platform/portal/memo/files/memo.yml.tera:1:10: error: there is no input";
+    assert!(code == 1 && shown.contains(told), "{shown}");
+
+    let (code, shown) = run(&["test", &both]);
+    assert!(code == 0 && shown.ends_with("2 golden tests: 0 failed\n"), "{shown}");
+    let (code, shown) = run(&["test", good, "--update"]);
+    assert!(code == 1 && shown.contains("name the folder of a checkout"), "{shown}");
+
+    let add = ["render", "memo", "add_memo", "--input", "name=a", "--templates"];
+    let (code, shown) = run(&[&add[..], &[&both]].concat());
+    assert!(code == 0 && shown.contains("+++ b/memos/a/memo.yml"), "{shown}");
+    let export = ["portal", "export", "--url", "https://towpath.example/hooks/port", "--templates"];
+    let (code, shown) = run(&[&export[..], &[&both]].concat());
+    assert!(code == 0 && shown.contains("add_memo") && shown.contains("add_note"), "{shown}");
+
+    let (code, shown) = run(&["check", &format!("{good}@nowhere")]);
+    assert!(code == 1 && shown.contains("github:acme/platform/portal@nowhere: "), "{shown}");
+    let (code, shown) = run(&["check", "github:acme/platform/nothing"]);
+    assert!(code == 1 && shown.contains("the folder `nothing` of acme/platform"), "{shown}");
+    let (code, shown) = run(&["check", "github:acme"]);
+    assert!(code == 1 && shown.contains("github:owner/repo[/path][@ref]"), "{shown}");
+    let (code, shown) = place.run(&["check", good]);
+    assert!(code == 1 && shown.contains("or name the folder of a checkout"), "{shown}");
+}
+
+#[test]
+fn places_that_do_not_go_together_are_told_by_check() {
+    let place = Place::new();
+    place.write("others/note/template.yml", TEMPLATE);
+    place.write("others/note/files/note.yml.tera", FILE);
+    let (code, shown) = place.run(&["check", "templates,others"]);
+    assert_eq!(code, 1, "{shown}");
+    let clash = "The template `note` is in templates and in others: rename one of them.";
+    assert!(shown.contains(clash), "{shown}");
+}
+
 #[test]
 fn test_shows_what_differs_and_update_accepts_it() {
     let place = Place::new();

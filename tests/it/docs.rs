@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use serde_json::Value;
 use towpath::template::{FILTERS, keys};
 
 /// The fenced blocks of a page: what stands behind the fence, and the text.
@@ -52,6 +53,43 @@ fn the_examples_of_the_reference_are_templates_and_its_commands_run() {
         let said = String::from_utf8_lossy(&output.stdout);
         let complained = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{line}\n{said}{complained}");
+    }
+}
+
+/// What the examples have at each place of a template. A place is a list of keys, in which `*` is any.
+fn values_at<'a>(templates: &'a [Value], place: &[&str]) -> Vec<&'a Value> {
+    let start: Vec<&Value> = templates.iter().collect();
+    place.iter().fold(start, |found, key| {
+        let maps = found.into_iter().filter_map(Value::as_object);
+        let inner = maps.flatten().filter(|(name, _)| *key == "*" || name == key);
+        inner.map(|(_, value)| value).collect()
+    })
+}
+
+#[test]
+fn the_examples_of_the_reference_use_every_key() {
+    let blocks = blocks(&page());
+    let templates = blocks.iter().filter(|(info, _)| info.ends_with("/template.yml"));
+    let templates: Vec<Value> =
+        templates.map(|(_, text)| serde_saphyr::from_str(text).unwrap()).collect();
+    let places: [(&[&str], &[&str]); 10] = [
+        (&[], &keys::TEMPLATE),
+        (&["actions", "*"], &keys::ACTION),
+        (&["actions", "*", "workflow"], &keys::WORKFLOW),
+        (&["actions", "*", "secret"], &keys::SECRET),
+        (&["target"], &keys::TARGET),
+        (&["target", "repository"], &keys::NEW_REPOSITORY),
+        (&["pull_request"], &keys::PULL_REQUEST),
+        (&["plan"], &keys::PLAN),
+        (&["apply"], &keys::APPLY),
+        (&["entity"], &keys::ENTITY),
+    ];
+    for (place, known) in places {
+        let found = values_at(&templates, place);
+        for key in known {
+            let is_used = found.iter().any(|value| value.get(key).is_some());
+            assert!(is_used, "no example of docs/templates.md has `{key}` in {place:?}");
+        }
     }
 }
 

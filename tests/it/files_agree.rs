@@ -65,7 +65,6 @@ fn the_app_hears_every_event_that_is_read_and_no_other() {
     }
     let others = [
         "branch_protection_rule",
-        "check_suite",
         "create",
         "delete",
         "deployment",

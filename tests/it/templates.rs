@@ -96,6 +96,10 @@ output "v{{ loop.index }}" {
 "#;
 
 fn rendered(values: &Value) -> Vec<u8> {
+    written("main.tf", FILE, values)
+}
+
+fn written(name: &str, text: &str, values: &Value) -> Vec<u8> {
     let yaml = "title: T\ninputs: {type: object, properties: {values: {type: array}}}\n\
                 actions: {a: {operation: create}}\ntarget: {repository: a/b, path: x}\n";
     let source = |path: &str, text: &str| SourceFile {
@@ -103,11 +107,70 @@ fn rendered(values: &Value) -> Vec<u8> {
         contents: text.as_bytes().to_vec(),
         executable: false,
     };
-    let files = [source("t/template.yml", yaml), source("t/files/main.tf.tera", FILE)];
+    let files = [source("t/template.yml", yaml), source(&format!("t/files/{name}.tera"), text)];
     let templates = Templates::load(&files).unwrap();
     let context = json!({ "inputs": { "values": values } });
     let template = templates.iter().next().unwrap();
     render::files(template, &context, "x").unwrap().remove(0).contents
+}
+
+/// Places without escapes, and neighbours that a value could join.
+const BESIDE: &str = r#"{% for v in inputs.values %}
+output "b{{ loop.index }}" {
+  value = [
+    "{{ v }}${1}", "{{ v }}{{ v }}%{ if true }t%{ endif }", "$${x}{{ v }}$$${y}", "{{ v }}{y}", "{{ v }}$",
+    <<EOT
+{{ v }}${1}
+EOT
+    , <<EOT
+a {{ v }}{{ v }}%{ if true }t%{ endif }$${x}{{ v }}{y}
+EOT
+  ]
+}
+{% endfor %}
+"#;
+const JSON: &str = r#"{"output": { {% for v in inputs.values %}
+"j{{ loop.index }}": {"value": ["{{ v }}${1}", "{{ v }}{{ v }}%{ if true }t%{ endif }$${x}{{ v }}{y}"]},
+{% endfor %} "end": {"value": 1}}}
+"#;
+
+#[test]
+fn terraform_reads_values_beside_code_of_the_author_as_they_were_put_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut apply) = terraform(folder.path()) else {
+        return;
+    };
+    let mut runner = TestRunner::deterministic();
+    let part = prop::sample::select(vec![
+        "$", "%", "{", "}", "${", "%{", "$${", "$$$", "%%{", "\"", "\\", "\n", "EOT", "a", "${1}",
+    ]);
+    let strategy = prop::collection::vec(part, 0..6).prop_map(|parts| parts.concat());
+    let drawn = (0..150).map(|_| strategy.new_tree(&mut runner).unwrap().current());
+    // A line of a heredoc that is its end ends it: refused. `"${1}"` alone is a number.
+    let is_writable = |it: &String| !it.is_empty() && !it.lines().any(|line| line == "EOT");
+    let values: Vec<String> = drawn.filter(is_writable).collect();
+    for (name, text) in [("main.tf", BESIDE), ("more.tf.json", JSON)] {
+        std::fs::write(folder.path().join(name), written(name, text, &json!(values))).unwrap();
+    }
+    let applied = apply.args(["apply", "-auto-approve", "-no-color"]).output().unwrap();
+    assert!(applied.status.success(), "{}", String::from_utf8_lossy(&applied.stderr));
+    let output = terraform(folder.path()).unwrap().args(["output", "-json"]).output().unwrap();
+    let outputs: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for (index, v) in values.iter().enumerate() {
+        let more = format!("{v}{v}t${{x}}{v}{{y}}");
+        let expected = json!([
+            format!("{v}1"),
+            format!("{v}{v}t"),
+            format!("${{x}}{v}$${{y}}"),
+            format!("{v}{{y}}"),
+            format!("{v}$"),
+            format!("{v}1\n"),
+            format!("a {more}\n"),
+        ]);
+        assert_eq!(outputs[format!("b{}", index + 1)]["value"], expected, "{v:?}");
+        let expected = json!([format!("{v}1"), more]);
+        assert_eq!(outputs[format!("j{}", index + 1)]["value"], expected, "{v:?}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::folder;
+use super::places;
 use super::screen::{Screen, ScreenArguments, count};
 use crate::clock::Clock;
 use crate::portal::Port;
@@ -34,9 +34,10 @@ pub enum PortalCommand {
 /// From which templates, and for which service.
 #[derive(Args)]
 pub struct From {
-    /// The folder with the templates.
-    #[arg(long, env = "TOWPATH_TEMPLATES", default_value = "templates")]
-    templates: PathBuf,
+    /// Where the templates are: a folder, or github:owner/repo[/path][@ref], which is read as the App.
+    /// Several with commas between them.
+    #[arg(long, env = "TOWPATH_TEMPLATES", value_name = "PLACES", default_value = "templates")]
+    templates: String,
 
     /// The service's address for the portal's messages: `https://HOST/hooks/port`.
     #[arg(long)]
@@ -92,8 +93,7 @@ pub fn run(command: &PortalCommand) -> anyhow::Result<ExitCode> {
 }
 
 fn defined(from: &From) -> anyhow::Result<Vec<Defined>> {
-    let templates = folder::load(&folder::read(&from.templates)?)?;
-    define(&templates, &from.url)
+    define(&places::load(&from.templates)?, &from.url)
 }
 
 fn export(arguments: &ExportArguments) -> anyhow::Result<ExitCode> {

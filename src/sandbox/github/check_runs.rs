@@ -53,6 +53,19 @@ impl SandboxRepository {
         });
     }
 
+    /// Presses *Re-run all checks* of a commit.
+    pub fn rerun_checks(&self, person: &str, sha: &str) {
+        self.with(|world, index| {
+            let person = world.account(person, AccountKind::User);
+            let checks = &world.repositories[index].check_runs;
+            let check = checks.iter().find(|it| it.sha == sha).ok_or_else(Refusal::not_found)?;
+            let suite = world.check_suite_full_body(index, check)?;
+            let fields = json!({"action": "rerequested", "check_suite": suite});
+            world.emit("check_suite", index, person, fields);
+            Ok(())
+        });
+    }
+
     /// Presses a button of a check run.
     pub fn press_check(&self, person: &str, id: u64, identifier: &str) {
         self.with(|world, index| {
@@ -142,9 +155,12 @@ impl World {
         self.git(repository)?
             .commit(sha)
             .map_err(|_| Refusal::unprocessable(format!("No commit found for SHA: {sha}")))?;
+        // All of an App's on one commit are one suite.
+        let known = self.repositories[repository].check_runs.iter().find(|it| it.sha == sha);
+        let suite = known.map(|it| it.suite).unwrap_or_else(|| self.fresh_id());
         let check = CheckRun {
             id: self.fresh_id(),
-            suite: self.fresh_id(),
+            suite,
             sha: sha.to_owned(),
             name: String::new(),
             status: "queued".to_owned(),
@@ -194,6 +210,7 @@ impl World {
             found.check_runs.iter().find(|it| it.id == id).ok_or_else(Refusal::not_found)?;
         let mut fields = fields.clone();
         fields["check_run"] = self.check_run_body(found, check);
+        fields["check_run"]["check_suite"] = self.check_suite_body(repository, check)?;
         self.emit("check_run", repository, sender, fields);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Scanner, Spot, in_line_comment, is_hidden, unicode_escape};
+use super::{Beside, Scanner, Spot, in_line_comment, is_hidden, unicode_escape};
 
 /// Follows HCL.
 pub(super) struct Hcl {
@@ -152,15 +152,9 @@ impl Scanner for Hcl {
         Ok(literal(value))
     }
 
-    fn text(
-        &self,
-        spot: Spot,
-        text: &str,
-        before: Option<char>,
-        after: Option<char>,
-    ) -> Result<String, String> {
+    fn text(&self, spot: Spot, text: &str, beside: Beside<'_>) -> Result<String, String> {
         match spot {
-            Spot::Block { indent } => in_heredoc(text, indent, before, after),
+            Spot::Block { indent } => in_heredoc(text, indent, beside),
             Spot::LineComment => in_line_comment(text),
             Spot::BlockComment
                 if text.contains("*/")
@@ -169,7 +163,7 @@ impl Scanner for Hcl {
                 Err("`*/` or a control character cannot stand in a comment".to_owned())
             }
             Spot::BlockComment => Ok(text.to_owned()),
-            _ => Ok(in_quotes(text, before, after)),
+            _ => joins(text, beside).map(|()| in_quotes(text, beside)),
         }
     }
 }
@@ -177,7 +171,7 @@ impl Scanner for Hcl {
 /// A value as `terraform fmt` writes it on one line.
 fn literal(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("\"{}\"", in_quotes(text, None, None)),
+        Value::String(text) => format!("\"{}\"", in_quotes(text, Beside::default())),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(literal).collect();
             format!("[{}]", items.join(", "))
@@ -187,7 +181,7 @@ fn literal(value: &Value) -> String {
             let entries = entries.iter();
             let entries: Vec<String> = entries
                 .map(|(key, value)| {
-                    format!("\"{}\" = {}", in_quotes(key, None, None), literal(value))
+                    format!("\"{}\" = {}", in_quotes(key, Beside::default()), literal(value))
                 })
                 .collect();
             format!("{{ {} }}", entries.join(", "))
@@ -198,34 +192,29 @@ fn literal(value: &Value) -> String {
 
 /// A text within double quotes. `$${` where that is plain to read; the escape that is safe beside
 /// any neighbour where it is not.
-pub(super) fn in_quotes(text: &str, before: Option<char>, after: Option<char>) -> String {
+pub(super) fn in_quotes(text: &str, beside: Beside<'_>) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(text.len() + 8);
     for (at, c) in chars.iter().copied().enumerate() {
-        let left = at.checked_sub(1).map(|left| chars[left]).or(before);
-        let right = chars.get(at + 1).copied().or(after);
-        let is_edge = at + 1 == chars.len();
+        let left = at.checked_sub(1).map(|left| chars[left]).or(beside.before);
+        let right = chars.get(at + 1).copied();
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '$' | '%' if is_edge && may_be(right, &['{', '$', '%']) => {
+            '$' | '%' if right == Some('{') && !is_one_of(left, &['$', '%', '\\']) => {
+                out.extend([c, c]);
+            }
+            '$' | '%'
+                if is_one_of(right, &['{', c])
+                    || right.is_none() && beside.would_open(c)
+                    || at == 0 && is_one_of(left, &['$', '%']) =>
+            {
                 out.push_str(&unicode_escape(c));
             }
-            '$' | '%' if !is_edge && right == Some('{') => {
-                if may_be(left, &['$', '%', '\\']) {
-                    out.push_str(&unicode_escape(c));
-                } else {
-                    out.push(c);
-                    out.push(c);
-                }
-            }
-            '$' | '%' if right == Some(c) || at == 0 && may_be(left, &['$', '%']) => {
-                out.push_str(&unicode_escape(c));
-            }
-            '{' if at == 0 && may_be(left, &['$', '%']) => out.push_str(&unicode_escape(c)),
+            '{' if at == 0 && is_one_of(left, &['$', '%']) => out.push_str(&unicode_escape(c)),
             c if is_hidden(c) => out.push_str(&unicode_escape(c)),
             c => out.push(c),
         }
@@ -233,45 +222,60 @@ pub(super) fn in_quotes(text: &str, before: Option<char>, after: Option<char>) -
     out
 }
 
-/// Whether a neighbour is, or being a value itself may be, one of these.
-fn may_be(neighbour: Option<char>, these: &[char]) -> bool {
-    neighbour.is_some_and(|c| c == super::MARK_OF_VALUE || these.contains(&c))
+impl Beside<'_> {
+    /// Whether a `$` or `%` right before what follows might be read together with it.
+    fn would_open(self, c: char) -> bool {
+        let run_ends_at = self.after.trim_start_matches(c);
+        run_ends_at.starts_with('{') || run_ends_at.is_empty() && !self.after.is_empty()
+    }
 }
 
-/// A text within a heredoc, or within a text of Terraform's JSON: there is only `$${`.
-pub(super) fn in_template(
-    text: &str,
-    before: Option<char>,
-    after: Option<char>,
-) -> Result<String, String> {
-    let chars: Vec<char> = text.chars().collect();
+fn is_one_of(neighbour: Option<char>, these: &[char]) -> bool {
+    neighbour.is_some_and(|c| these.contains(&c))
+}
+
+/// A text within a heredoc, or within a text of Terraform's JSON. There is no escape but `$${`:
+/// where a `$` at the end would join what follows, it is written as code that says `$`.
+pub(super) fn in_template(text: &str, beside: Beside<'_>) -> Result<String, String> {
+    let last = text.chars().last().filter(|c| matches!(c, '$' | '%') && beside.would_open(*c));
+    let plain = last.map_or(text, |c| text.trim_end_matches(c));
+    let joins_left = match last {
+        Some(c) if plain.is_empty() => beside.before == Some(c),
+        _ => plain.starts_with('{') && is_one_of(beside.before, &['$', '%']),
+    };
+    if joins_left {
+        return Err("with the `$` or `%` before it, the value would begin a Terraform template; \
+                    put a space between them, or the `$` or `%` into the value"
+            .to_owned());
+    }
     let mut out = String::with_capacity(text.len());
-    for (at, c) in chars.iter().copied().enumerate() {
-        let left = at.checked_sub(1).map(|left| chars[left]).or(before);
-        let right = chars.get(at + 1).copied().or(after);
-        let opens = matches!(c, '$' | '%') && right == Some('{');
-        let is_joined = (at == 0 && c == '{' && matches!(left, Some('$' | '%')))
-            || (opens && (at + 1 == chars.len() || matches!(left, Some('$' | '%'))));
-        if is_joined {
-            return Err(format!(
-                "`{c}` beside its neighbour would begin a Terraform template here; \
-                                write the value within quotes"
-            ));
-        }
-        if opens {
+    let mut rest = plain.chars().peekable();
+    while let Some(c) = rest.next() {
+        if matches!(c, '$' | '%') && rest.peek() == Some(&'{') {
             out.push(c);
         }
         out.push(c);
     }
+    if last.is_some() {
+        out.push_str(&format!("${{\"{}\"}}", &text[plain.len()..]));
+    }
     Ok(out)
 }
 
-fn in_heredoc(
-    text: &str,
-    indent: Option<usize>,
-    before: Option<char>,
-    after: Option<char>,
-) -> Result<String, String> {
+/// Looks at what comes side by side where a value is empty.
+pub(super) fn joins(text: &str, beside: Beside<'_>) -> Result<(), String> {
+    let before = beside.before.filter(|c| text.is_empty() && matches!(c, '$' | '%'));
+    match before.filter(|c| beside.would_open(*c)) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "the value is empty, and without it the `{c}` before it would change what follows; \
+             leave the `{c}` away where the value is empty"
+        )),
+    }
+}
+
+fn in_heredoc(text: &str, indent: Option<usize>, beside: Beside<'_>) -> Result<String, String> {
+    joins(text, beside)?;
     if indent.is_none() && text.contains('\n') {
         return Err(
             "a line break cannot stand in an indented heredoc (`<<-`); use `<<`, or quotes"
@@ -281,5 +285,5 @@ fn in_heredoc(
     if text.chars().any(|c| is_hidden(c) && !matches!(c, '\n' | '\t')) {
         return Err("a control character cannot stand in a heredoc; use quotes".to_owned());
     }
-    in_template(text, before, after)
+    in_template(text, beside)
 }

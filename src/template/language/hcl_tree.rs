@@ -2,7 +2,7 @@
 
 use hcl_edit::expr::{Expression, ObjectKey, TraversalOperator, UnaryOperator};
 use hcl_edit::structure::{BlockLabel, Body, Structure};
-use hcl_edit::template::{Directive, Element, Template};
+use hcl_edit::template::{Directive, Element, Interpolation, Strip, Template};
 use hcl_edit::{parser, structure::Block};
 use serde_json::Number;
 
@@ -163,6 +163,13 @@ fn template(template: &Template) -> Node {
         let code = match element {
             Element::Literal(literal) => {
                 text.push_str(literal.as_str());
+                continue;
+            }
+            // `${"$"}` is code that says a text and nothing else.
+            Element::Interpolation(Interpolation {
+                expr: Expression::String(said), strip, ..
+            }) if *strip == Strip::None => {
+                text.push_str(said.as_str());
                 continue;
             }
             Element::Interpolation(inner) => {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::node::Node;
-use super::{Scanner, Spot, Unreadable, hcl, hcl_tree, is_hidden};
+use super::{Beside, Scanner, Spot, Unreadable, hcl, hcl_tree, is_hidden};
 
 /// Follows JSON: inside quotes, or not.
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl Json {
 
     fn value(&self, value: &Value) -> Result<String, String> {
         Ok(match value {
-            Value::String(text) => format!("\"{}\"", self.escaped(text, None, None)?),
+            Value::String(text) => format!("\"{}\"", self.escaped(text, Beside::default())?),
             Value::Array(items) => {
                 let items: Result<Vec<_>, _> = items.iter().map(|item| self.value(item)).collect();
                 format!("[{}]", items?.join(", "))
@@ -34,7 +34,7 @@ impl Json {
                     .map(|(key, value)| {
                         Ok(format!(
                             "\"{}\": {}",
-                            self.escaped(key, None, None)?,
+                            self.escaped(key, Beside::default())?,
                             self.value(value)?
                         ))
                     })
@@ -45,14 +45,10 @@ impl Json {
         })
     }
 
-    fn escaped(
-        &self,
-        text: &str,
-        before: Option<char>,
-        after: Option<char>,
-    ) -> Result<String, String> {
+    fn escaped(&self, text: &str, beside: Beside<'_>) -> Result<String, String> {
         if self.is_terraform {
-            return Ok(escape(&hcl::in_template(text, before, after)?));
+            hcl::joins(text, beside)?;
+            return Ok(escape(&hcl::in_template(text, beside)?));
         }
         Ok(escape(text))
     }
@@ -82,14 +78,8 @@ impl Scanner for Json {
         self.value(value)
     }
 
-    fn text(
-        &self,
-        _: Spot,
-        text: &str,
-        before: Option<char>,
-        after: Option<char>,
-    ) -> Result<String, String> {
-        self.escaped(text, before, after)
+    fn text(&self, _: Spot, text: &str, beside: Beside<'_>) -> Result<String, String> {
+        self.escaped(text, beside)
     }
 }
 

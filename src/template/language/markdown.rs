@@ -1,79 +1,154 @@
-//! Markdown: values stand in it as the text that they are, without mentions, links, tables or HTML.
+//! Markdown: in running text a value is the text that it is, without mentions, links, tables or HTML;
+//! in code it is exact. Where a value stands is found by reading the file with words in its place.
+
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Scanner, Spot, is_hidden};
+use super::markdown_tree::{NOTHING, Place, places};
+use super::{Beside, Scanner, Spot, is_hidden};
 
-/// Follows Markdown: running text, code within a line, code over lines.
-#[derive(Default)]
+/// Knows where in the file each value stands.
 pub(super) struct Markdown {
-    is_fenced: bool,
-    is_code: bool,
-    line: String,
+    places: Vec<Place>,
+    at: usize,
+}
+
+impl Markdown {
+    /// For a file in which slots stand for its values, but for those that are empty.
+    pub(super) fn of(slotted: &str) -> Self {
+        Self { places: places(slotted), at: 0 }
+    }
+
+    /// Where the next value stands. An empty one stands nowhere.
+    fn place(&self) -> &Place {
+        self.places.get(self.at).unwrap_or(&Place::Nowhere)
+    }
 }
 
 impl Scanner for Markdown {
-    fn read(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '\n' => {
-                    let line = self.line.trim_start();
-                    if line.starts_with("```") || line.starts_with("~~~") {
-                        self.is_fenced = !self.is_fenced;
-                    }
-                    self.line.clear();
-                    self.is_code = false;
-                }
-                c => {
-                    self.is_code ^= c == '`';
-                    self.line.push(c);
-                }
-            }
-        }
-    }
+    fn read(&mut self, _: &str) {}
 
     fn spot(&self, _: Option<char>) -> Spot {
-        match () {
-            () if self.is_fenced => Spot::Block { indent: Some(0) },
-            () if self.is_code => Spot::SingleQuoted,
-            () => Spot::Unquoted,
-        }
+        Spot::Quoted
     }
 
     fn pass(&mut self, _: Spot) {
-        self.line.push('x');
+        self.at += 1;
     }
 
     fn literal(&self, value: &Value) -> Result<String, String> {
-        Ok(in_text(&value.to_string()))
+        Ok(escaped(&value.to_string(), None))
     }
 
-    fn text(
-        &self,
-        spot: Spot,
-        text: &str,
-        _: Option<char>,
-        _: Option<char>,
-    ) -> Result<String, String> {
-        match spot {
-            Spot::Block { .. } if text.contains("```") || text.contains("~~~") => {
-                Err("a fence cannot stand within fenced code".to_owned())
+    fn is_nothing(&self, text: &str) -> bool {
+        shown(text, Beside::default()).is_empty()
+    }
+
+    fn said(&self, text: String, beside: Beside<'_>) -> String {
+        match self.place() {
+            Place::Nowhere if self.is_nothing(&text) => String::new(),
+            Place::Text => shown(&text, beside),
+            Place::Address => in_address(&text),
+            Place::Html => in_html(&text),
+            _ => text,
+        }
+    }
+
+    fn text(&self, _: Spot, text: &str, beside: Beside<'_>) -> Result<String, String> {
+        let refused = |message: &str| Err(message.to_owned());
+        let is_hidden = |kept: &[char]| text.chars().any(|c| is_hidden(c) && !kept.contains(&c));
+        match self.place() {
+            Place::Text => Ok(escaped(text, beside.before)),
+            Place::Code if is_hidden(&[]) => {
+                refused("a line break or a control character cannot stand within `code`")
             }
-            Spot::SingleQuoted if text.contains('`') || text.chars().any(is_hidden) => {
-                Err("a backtick or a line break cannot stand within `code`".to_owned())
+            Place::Code if text.contains('`') => refused("a backtick cannot stand within `code`"),
+            Place::Indented if is_hidden(&['\t']) => refused(
+                "a line break or a control character cannot stand in indented code; use a fence \
+                 of ```",
+            ),
+            Place::Fenced { .. } if is_hidden(&['\n', '\t']) => {
+                refused("a control character cannot stand in fenced code")
             }
-            Spot::Block { .. } | Spot::SingleQuoted => Ok(text.to_owned()),
-            _ => Ok(in_text(text)),
+            Place::Fenced { margin } => Ok(text.replace('\n', &format!("\n{margin}"))),
+            Place::Html if text.contains(['@', '#', ':']) || text.contains("www.") => refused(
+                "`@`, `#` and `:` cannot stand in HTML, where GitHub would make links of them; \
+                 write the value in Markdown",
+            ),
+            Place::Comment if text.contains("--") || text.contains('>') || is_hidden(&[]) => {
+                refused("`--`, `>` or a line break cannot stand in a comment")
+            }
+            Place::Nowhere if !text.is_empty() && !is_word(text) => refused(
+                "a value cannot stand here; it can in running text, in code, and in the address \
+                 of a link",
+            ),
+            Place::Code
+            | Place::Indented
+            | Place::Address
+            | Place::Html
+            | Place::Comment
+            | Place::Nowhere => Ok(text.to_owned()),
         }
     }
 }
 
-/// A value in running text. What GitHub would make a link, a mention or markup of is broken with an
-/// empty comment or a backslash; line breaks become spaces.
-pub(in crate::template) fn in_text(text: &str) -> String {
-    const NOTHING: &str = "<!-- -->";
+fn is_word(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+/// What is to be seen of a value in running text: one line, each space one. A space at an end of it
+/// is only seen beside a letter.
+fn shown(text: &str, beside: Beside<'_>) -> String {
+    let is_space = |c: char| matches!(c, ' ' | '\n' | '\r' | '\t');
+    let visible: String = text.chars().filter(|c| is_space(*c) || !is_hidden(*c)).collect();
+    let words: Vec<&str> = visible.split(is_space).filter(|word| !word.is_empty()).collect();
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let starts = visible.starts_with(is_space) && is_letter(beside.before);
+    let ends = visible.ends_with(is_space) && is_letter(beside.after.chars().next());
+    let space = |is_there: bool| if is_there { " " } else { "" };
+    match &words[..] {
+        [] => space(starts && ends).to_owned(),
+        words => format!("{}{}{}", space(starts), words.join(" "), space(ends)),
+    }
+}
+
+/// A part of an address: whatever is not plain is percent-encoded.
+fn in_address(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    let mut before = ' ';
+    for byte in text.bytes() {
+        match byte {
+            b'-' | b'.' | b'_' => out.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            // Writing to a text cannot fail.
+            byte => drop(write!(out, "%{byte:02X}")),
+        }
+    }
+    out
+}
+
+fn in_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\r' | '\t' => out.push(' '),
+            c if is_hidden(c) => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A value in running text. What GitHub would make a link, a mention or markup of is broken with an
+/// empty comment or a backslash.
+fn escaped(text: &str, before: Option<char>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = before.unwrap_or(' ');
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -107,8 +182,6 @@ pub(in crate::template) fn in_text(text: &str) -> String {
                 out.push(c);
             }
             '.' if before.is_ascii_digit() => out.push_str("\\."),
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if is_hidden(c) => {}
             c => out.push(c),
         }
         before = c;
@@ -122,11 +195,13 @@ mod tests {
 
     #[test]
     fn nothing_that_is_typed_becomes_markup() {
+        let in_text = |text: &str| escaped(&shown(text, Beside::default()), None);
         assert_eq!(
             in_text("@acme/all <b>x</b> [a](b) | c\n# d"),
             "@<!-- -->acme/all &lt;b&gt;x&lt;/b&gt; \\[a\\]\\(b\\) \\| c \\#<!-- --> d"
         );
         assert_eq!(in_text("https://evil"), "https:<!-- -->//evil");
         assert_eq!(in_text("orders-db 2"), "orders-db 2");
+        assert_eq!(in_text("    code\n\n\n- b "), "code \\- b");
     }
 }

@@ -5,6 +5,7 @@ mod hcl;
 mod hcl_tree;
 mod json;
 mod markdown;
+mod markdown_tree;
 mod node;
 mod yaml;
 
@@ -12,7 +13,6 @@ use serde_json::Value;
 
 use super::engine::Piece;
 use super::expression::Form;
-pub(super) use markdown::in_text as markdown_text;
 use node::{Node, Slot};
 pub(super) use yaml::literal as yaml_literal;
 
@@ -48,13 +48,14 @@ impl FileKind {
         }
     }
 
-    fn scanner(self) -> Box<dyn Scanner> {
+    /// What follows the file; `slotted` is the file with slots in place of its values.
+    fn scanner(self, slotted: &str) -> Box<dyn Scanner> {
         match self {
             Self::Hcl => Box::new(hcl::Hcl::default()),
             Self::Json => Box::new(json::Json::default()),
             Self::TerraformJson => Box::new(json::Json::terraform()),
             Self::Yaml => Box::new(yaml::Yaml::default()),
-            Self::Markdown => Box::new(markdown::Markdown::default()),
+            Self::Markdown => Box::new(markdown::Markdown::of(slotted)),
             Self::Literal => Box::new(Plain),
         }
     }
@@ -65,7 +66,8 @@ impl FileKind {
             Self::Json => json::parse(text).map(Some),
             Self::TerraformJson => json::parse_terraform(text).map(Some),
             Self::Yaml => yaml::parse(text).map(Some),
-            Self::Markdown | Self::Literal => Ok(None),
+            Self::Markdown => Ok(Some(markdown_tree::parse(text))),
+            Self::Literal => Ok(None),
         }
     }
 }
@@ -100,14 +102,25 @@ trait Scanner {
     fn pass(&mut self, spot: Spot);
     /// Writes a literal that stands alone.
     fn literal(&self, value: &Value) -> Result<String, String>;
-    /// Writes a text into a spot that is not bare. `before` and `after` are its neighbours.
-    fn text(
-        &self,
-        spot: Spot,
-        text: &str,
-        before: Option<char>,
-        after: Option<char>,
-    ) -> Result<String, String>;
+    /// Whether a text leaves nothing of itself, and so no place to look for it.
+    fn is_nothing(&self, _: &str) -> bool {
+        false
+    }
+    /// What of a text is to be read back from a spot that is not bare: all of it, but in Markdown.
+    fn said(&self, text: String, _: Beside<'_>) -> String {
+        text
+    }
+    /// Writes it.
+    fn text(&self, spot: Spot, text: &str, beside: Beside<'_>) -> Result<String, String>;
+}
+
+/// What stands beside a value.
+#[derive(Debug, Clone, Copy, Default)]
+struct Beside<'a> {
+    /// The last character that was written.
+    before: Option<char>,
+    /// The next piece that is not empty.
+    after: &'a str,
 }
 
 /// A file of no known kind.
@@ -122,13 +135,7 @@ impl Scanner for Plain {
     fn literal(&self, value: &Value) -> Result<String, String> {
         plain_text(value, Form::Plain)
     }
-    fn text(
-        &self,
-        _: Spot,
-        text: &str,
-        _: Option<char>,
-        _: Option<char>,
-    ) -> Result<String, String> {
+    fn text(&self, _: Spot, text: &str, _: Beside<'_>) -> Result<String, String> {
         Ok(text.to_owned())
     }
 }
@@ -157,21 +164,22 @@ pub(super) struct Unreadable {
 /// each slot stands exactly its value: then no value has changed what the author wrote, and each
 /// is read back as it was put in.
 pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritable> {
-    let (written, slots) = fill(kind, pieces, Fill::Values)?;
+    let (slotted, _) = fill(kind, pieces, Fill::Slots)?;
+    let (written, slots) = fill(kind, pieces, Fill::Values { slotted: &slotted })?;
     let actual = kind.parse(&written).map_err(|error| unreadable(&error))?;
     if slots.is_empty() {
         return Ok(written);
     }
-    let (slotted, _) = fill(kind, pieces, Fill::Slots)?;
     let expected = kind.parse(&slotted).map_err(|error| unreadable(&error))?;
     let (Some(expected), Some(actual)) = (expected, actual) else {
         return Ok(written);
     };
     node::prove(&expected, &actual, &slots).map_err(|output| {
-        let message = "the value would not be read back as it was given: it must stand alone, or \
-                       within quotes"
-            .to_owned();
-        Unwritable { output, line: None, message }
+        let message = match kind {
+            FileKind::Markdown => "the value would change the text around it, or not be shown as it is",
+            _ => "the value would not be read back as it was given: it must stand alone, or within quotes",
+        };
+        Unwritable { output, line: None, message: message.to_owned() }
     })?;
     Ok(written)
 }
@@ -181,14 +189,24 @@ fn unreadable(error: &Unreadable) -> Unwritable {
     Unwritable { output: None, line: Some(error.line), message }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Fill {
-    Values,
+#[derive(Clone, Copy)]
+enum Fill<'a> {
     Slots,
+    /// After the slots: they show where the values will stand.
+    Values {
+        slotted: &'a str,
+    },
 }
 
-fn fill(kind: FileKind, pieces: &[Piece], fill: Fill) -> Result<(String, Vec<Slot>), Unwritable> {
-    let mut scanner = kind.scanner();
+fn fill(
+    kind: FileKind,
+    pieces: &[Piece],
+    fill: Fill<'_>,
+) -> Result<(String, Vec<Slot>), Unwritable> {
+    let mut scanner = match fill {
+        Fill::Slots => kind.scanner(""),
+        Fill::Values { slotted } => kind.scanner(slotted),
+    };
     let mut out = String::new();
     let mut slots = Vec::new();
     for (at, piece) in pieces.iter().enumerate() {
@@ -210,27 +228,27 @@ fn fill(kind: FileKind, pieces: &[Piece], fill: Fill) -> Result<(String, Vec<Slo
             None => None,
         };
         let spot = scanner.spot(next);
-        let before = match at.checked_sub(1).map(|before| &pieces[before]) {
-            Some(Piece::Text(text)) => text.chars().last(),
-            Some(Piece::Value { .. }) => Some(MARK_OF_VALUE),
-            None => None,
-        };
+        let after = pieces[at + 1..].iter().map(Piece::shown).find(|text| !text.is_empty());
+        let after = after.unwrap_or_default();
+        let beside = Beside { before: out.chars().last(), after: &after };
+        let text = plain_text(value, form).map(|text| scanner.said(text, beside));
         let written = match (fill, spot, form) {
             (Fill::Slots, Spot::Bare, Form::Plain | Form::Literal) => {
                 Ok(node::number_slot(slots.len()))
             }
-            (Fill::Slots, ..) => Ok(node::text_slot(slots.len())),
-            (Fill::Values, Spot::Bare, Form::Identifier) => identifier(value),
-            (Fill::Values, Spot::Bare, _) => scanner.literal(value),
-            (Fill::Values, ..) => {
-                plain_text(value, form).and_then(|text| scanner.text(spot, &text, before, next))
+            (Fill::Slots, ..) if text.as_deref().is_ok_and(|it| scanner.is_nothing(it)) => {
+                Ok(String::new())
             }
+            (Fill::Slots, ..) => Ok(node::text_slot(slots.len())),
+            (_, Spot::Bare, Form::Identifier) => identifier(value),
+            (_, Spot::Bare, _) => scanner.literal(value),
+            _ => text.clone().and_then(|text| scanner.text(spot, &text, beside)),
         };
         let written =
             written.map_err(|message| Unwritable { output: Some(output), line: None, message })?;
         out.push_str(&written);
         scanner.pass(spot);
-        let text = plain_text(value, form).unwrap_or_default();
+        let text = text.unwrap_or_default();
         let is_unquoted = spot == Spot::Unquoted;
         slots.push(Slot { output, value: value.clone(), text, is_unquoted });
     }

@@ -37,12 +37,20 @@ pub(super) fn text_slot(slot: usize) -> String {
     format!("{SLOT}{slot}z")
 }
 
+/// The stand-ins within a text, and where they begin.
+pub(super) fn slots_of(text: &str) -> impl Iterator<Item = (usize, usize)> {
+    text.match_indices(SLOT).filter_map(|(at, _)| {
+        let (number, _) = text[at + SLOT.len()..].split_once('z')?;
+        Some((number.parse().ok()?, at))
+    })
+}
+
 /// What stands behind a stand-in.
 pub(super) struct Slot {
     /// Which `{{ … }}` of the template.
     pub(super) output: usize,
     pub(super) value: Value,
-    /// The value as text.
+    /// The value as text, as it is to be read back.
     pub(super) text: String,
     /// Stands in a text that has no quotes to say that it is one.
     pub(super) is_unquoted: bool,

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
 use super::node::Node;
-use super::{Scanner, Spot, Unreadable, in_line_comment, is_hidden, json, unicode_escape};
+use super::{Beside, Scanner, Spot, Unreadable, in_line_comment, is_hidden, json, unicode_escape};
 
 /// Follows YAML.
 #[derive(Default)]
@@ -163,13 +163,7 @@ impl Scanner for Yaml {
         Ok(literal(value))
     }
 
-    fn text(
-        &self,
-        spot: Spot,
-        text: &str,
-        _: Option<char>,
-        _: Option<char>,
-    ) -> Result<String, String> {
+    fn text(&self, spot: Spot, text: &str, _: Beside<'_>) -> Result<String, String> {
         match spot {
             Spot::Quoted => Ok(in_quotes(text)),
             Spot::SingleQuoted if text.chars().any(is_hidden) => Err(

@@ -1,6 +1,8 @@
 //! Templates that come from a repository: pushed, proposed, broken, away.
 
 use serde_json::json;
+use towpath::domain::observation::CheckAgainAsked;
+use towpath::domain::{CommitSha, Observation};
 use towpath::github::{GitHub, Settings};
 use towpath::sandbox::github::{
     Fault, MergeMethod, SANDBOX_APP_KEY, SANDBOX_CLIENT_ID, SandboxCheck, SandboxRepository,
@@ -121,6 +123,91 @@ async fn a_golden_test_of_which_something_else_comes_is_a_mistake() {
     let told = "tests/add.yml:1: something else comes than this test expects";
     assert!(found.annotations.iter().any(|it| it.contains(told)), "{found:?}");
     world.end().await;
+}
+
+/// The check runs on a commit, once there are so many and all of them have ended.
+async fn checks(world: &World, sha: &str, count: usize) -> Vec<SandboxCheck> {
+    let repository = templates(world);
+    let ended = || {
+        let checks = repository.checks(sha);
+        checks.len() == count && checks.iter().all(|it| it.conclusion.is_some())
+    };
+    world.eventually("the check runs on the templates", ended).await;
+    repository.checks(sha)
+}
+
+#[tokio::test]
+async fn a_check_that_is_run_again_is_judged_again_and_answered_by_another() {
+    let world = start().await;
+    let sha = push(&world, "main", MAIN, "x = \"{{ inputs.nam }}\"\n");
+    let first = check(&world, &sha).await;
+    templates(&world).rerun_check("ada", first.id);
+    let again = checks(&world, &sha, 2).await.remove(1);
+    let told = |check: &SandboxCheck| (check.conclusion.clone(), check.annotations.clone());
+    assert_eq!(told(&again), told(&first), "nothing has changed, and nothing is told twice");
+    // Once more on the old one: it was answered.
+    templates(&world).rerun_check("ada", first.id);
+    templates(&world).rerun_check("ada", again.id);
+    checks(&world, &sha, 3).await;
+    templates(&world).rerun_checks("ada", &sha);
+    checks(&world, &sha, 4).await;
+
+    push(&world, "change", MAIN, "# Changed.\n");
+    let head = templates(&world).open_pull_request("ada", "change", "Change").now().head_sha;
+    let proposed = check(&world, &head).await;
+    templates(&world).rerun_check("ada", proposed.id);
+    assert_eq!(checks(&world, &head, 2).await[1].conclusion.as_deref(), Some("success"));
+    assert!(written(&world, "orders").await.starts_with("# Made for orders."), "only proposed");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_commit_that_is_not_there_is_not_judged_again() {
+    let world = start().await;
+    world.rest().await;
+    world.forget_requests();
+    world.keeper().hear(&Observation::CheckAgain(CheckAgainAsked {
+        repository: "acme/templates".parse().unwrap(),
+        commit: CommitSha::new("e".repeat(40)).unwrap(),
+        check: None,
+        asking: "1".to_owned(),
+    }));
+    world.eventually("it was looked for", || !world.asked_of_github().is_empty()).await;
+    assert!(world.keeper().once().await, "it is not tried again");
+    assert_eq!(world.asked_of_github(), ["graphql repository"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_stood_in_the_way_of_templates_is_gone_when_they_are_judged_again() {
+    let own = "github:acme/own";
+    let mut world = start().await;
+    let yaml = crate::world::TEMPLATE
+        .replace("_database:", "_queue:")
+        .replace("rollback_service", "purge_queue");
+    let files = [("queue/template.yml", yaml.as_str()), ("queue/files/a.txt", "own\n")];
+    let repository = world.github.create_repository("acme/own", &files);
+    world.stop().await;
+    world.set_templates(&format!("{SOURCE},{own}"));
+    world.start_service().await;
+
+    // The action moves from the one to the other, and comes before it has left.
+    let moved = yaml.replace("purge_queue", "rollback_service");
+    let sha = repository.push("ada", "main", &[("queue/template.yml", Some(&moved))], "Move");
+    let ended = |count: usize| repository.checks(&sha).len() == count;
+    world.eventually("the clash is told", || ended(1)).await;
+    let left = crate::world::TEMPLATE.replace("rollback_service", "restart_service");
+    let other = push(&world, "main", YAML, &left);
+    assert_eq!(check(&world, &other).await.conclusion.as_deref(), Some("success"));
+    repository.rerun_check("ada", repository.checks(&sha)[0].id);
+    world.eventually("it is judged again", || ended(2)).await;
+    assert_eq!(repository.checks(&sha)[1].conclusion.as_deref(), Some("success"));
+    let now = world.keeper().in_force().now();
+    assert_eq!(
+        now.action(&"rollback_service".parse().unwrap()).unwrap().template.name.as_str(),
+        "queue"
+    );
+    world.end_with_refusals().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{maybe_time, node_id, time, with};
+use crate::sandbox::github::refusal::Answered;
 use crate::sandbox::github::state::{
     CheckRun, Deployment, DeploymentStatus, Repository, Status, World,
 };
@@ -64,6 +65,52 @@ impl World {
             "app": app,
             "pull_requests": pulls,
         })
+    }
+
+    /// The suite of a check run, as it is once it was asked for again: nothing of it has ended.
+    pub(crate) fn check_suite_body(&self, repository: usize, check: &CheckRun) -> Answered<Value> {
+        let git = self.git(repository)?;
+        let repository = &self.repositories[repository];
+        let branches = git.references("refs/heads/");
+        let branch = branches.iter().find(|(_, sha)| *sha == check.sha);
+        let url = format!("{}/check-suites/{}", self.repository_url(repository), check.suite);
+        let mut app = self.app_body();
+        if let Some(fields) = app.as_object_mut() {
+            fields.remove("client_id");
+        }
+        Ok(json!({
+            "id": check.suite,
+            "node_id": node_id("CS", check.suite),
+            "head_branch": branch.map(|(name, _)| name.trim_start_matches("refs/heads/")),
+            "head_sha": check.sha,
+            "status": "queued",
+            "conclusion": null,
+            "url": url,
+            "before": null,
+            "after": check.sha,
+            "pull_requests": [],
+            "app": app,
+            "created_at": time(check.started_at),
+            "updated_at": time(self.now()),
+        }))
+    }
+
+    /// The same, as an event of its own has it.
+    pub(crate) fn check_suite_full_body(
+        &self,
+        repository: usize,
+        check: &CheckRun,
+    ) -> Answered<Value> {
+        let suite = self.check_suite_body(repository, check)?;
+        let all = self.repositories[repository].check_runs.iter();
+        let more = json!({
+            "rerequestable": true,
+            "runs_rerequestable": true,
+            "latest_check_runs_count": all.filter(|it| it.suite == check.suite).count(),
+            "check_runs_url": format!("{}/check-runs", suite["url"].as_str().unwrap_or_default()),
+            "head_commit": Self::head_commit_body(&self.git(repository)?, &check.sha)?,
+        });
+        Ok(with(suite, more))
     }
 
     pub(crate) fn deployment_body(

@@ -1,0 +1,150 @@
+//! In Markdown, what is seen with values is what is seen with words in their places.
+
+use comrak::Options;
+
+use super::*;
+
+/// No value is this.
+const WORD: &str = "towpathword";
+
+/// What GitHub shows of a text; empty comments show nothing.
+fn html(text: &str) -> String {
+    let mut options = Options::default();
+    let knows = &mut options.extension;
+    (knows.table, knows.strikethrough, knows.tasklist) = (true, true, true);
+    (knows.autolink, knows.footnotes, knows.alerts, knows.math_dollars) = (true, true, true, true);
+    options.render.r#unsafe = true;
+    comrak::markdown_to_html(text, &options).replace("<!-- -->", "")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// A value as it is seen in running text.
+fn line(text: &str) -> String {
+    let is_space = |c: char| matches!(c, ' ' | '\n' | '\r' | '\t');
+    let visible: String = text.chars().filter(|c| is_space(*c) || !is_hidden(*c)).collect();
+    let words = visible.split(is_space).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_value_in_running_text_is_seen_and_nothing_else(value in text()) {
+        for template in [
+            "{{ v }}\n",
+            "a ({{ v }}) b\n",
+            "# {{ v }}\n\ntext\n",
+            "- {{ v }}\n- b\n",
+            "1. {{ v }}\n",
+            "> {{ v }}\n",
+            "| a | b |\n|---|---|\n| {{ v }} | c |\n",
+            "a\n{{ v }}\nb\n",
+        ] {
+            let file = written(FileKind::Markdown, template, &json!(value));
+            let file = file.map_err(|refusal| TestCaseError::fail(format!("{refusal:?}")))?;
+            if line(&value).is_empty() {
+                continue;
+            }
+            let expected = html(&template.replace("{{ v }}", WORD));
+            let expected = expected.replace(WORD, &escaped(&line(&value)));
+            prop_assert_eq!(html(&file), expected, "{}", file);
+        }
+    }
+
+    #[test]
+    fn a_value_in_code_is_exact_or_refused(value in text()) {
+        for template in [
+            "a `{{ v }}` b\n",
+            "a `x {{ v }}` b\n",
+            "a\n\n    {{ v }}\n\nb\n",
+            "- a\n\n      b {{ v }}\n",
+            "```\n{{ v }}\n```\n",
+            "~~~~ sh\na {{ v }} b\n~~~~\nc\n",
+            "1. a\n   ```\n   {{ v }}\n   ```\n2. b\n",
+            "> ```\n> {{ v }}\n> ```\n",
+        ] {
+            let Ok(file) = written(FileKind::Markdown, template, &json!(value)) else { continue };
+            if line(&value).is_empty() {
+                continue;
+            }
+            let expected = html(&template.replace("{{ v }}", WORD));
+            prop_assert_eq!(html(&file), expected.replace(WORD, &escaped(&value)), "{}", file);
+        }
+    }
+
+    #[test]
+    fn wherever_else_a_value_stands_nothing_changes_but_it(value in text()) {
+        for template in [
+            "a **{{ v }}** b\n",
+            "_{{ v }}_\n",
+            "~~{{ v }}~~\n",
+            "[{{ v }}](https://example.com/a)\n",
+            "[a](https://example.com/{{ v }}/b?c={{ v }})\n",
+            "![{{ v }}](a.png)\n",
+            "a https://example.com/{{ v }} b\n",
+            "<details>\n<summary>{{ v }}</summary>\n\n{{ v }}\n\n</details>\n",
+            "<b title=\"{{ v }}\">a</b> c\n",
+            "<!-- {{ v }} -->\n\na\n",
+            "a {{ v }}{{ v }} b\n",
+            "[^1]: {{ v }}\n\na[^1]\n",
+        ] {
+            let Ok(file) = written(FileKind::Markdown, template, &json!(value)) else { continue };
+            if line(&value).is_empty() {
+                continue;
+            }
+            let tags = |html: &str| {
+                let (before, rest) = html.split_once("<!--").unwrap_or((html, "-->"));
+                let html = format!("{before}{}", rest.split_once("-->").unwrap().1);
+                let mut parts = html.split('<');
+                let first = parts.next().unwrap_or_default().len().min(1);
+                let names = parts.map(|part| {
+                    part.split([' ', '>', '\n']).next().unwrap_or_default().to_owned()
+                });
+                (first, names.collect::<Vec<_>>())
+            };
+            let expected = html(&template.replace("{{ v }}", WORD));
+            prop_assert_eq!(tags(&html(&file)), tags(&expected), "{}", file);
+        }
+    }
+}
+
+#[test]
+fn code_says_what_was_given() {
+    for (template, value, expected) in [
+        ("    cost: {{ v }}\n", "5$ *", "    cost: 5$ *\n"),
+        ("`{{ v }}`\n", "a_b <c>", "`a_b <c>`\n"),
+        ("```\n{{ v }}\n```\n", "a\n_b_ @c", "```\na\n_b_ @c\n```\n"),
+        ("- a\n  ```\n  {{ v }}\n  ```\n", "b\nc", "- a\n  ```\n  b\n  c\n  ```\n"),
+        ("> ```\n> {{ v }}\n> ```\n", "b\nc", "> ```\n> b\n> c\n> ```\n"),
+        ("````\n{{ v }}\n````\n", "```\na\n```", "````\n```\na\n```\n````\n"),
+        ("a {{ v }}.\n", "5$ *", "a 5\\$ \\*.\n"),
+        ("[a](https://b/{{ v }})\n", "c d_e", "[a](https://b/c%20d_e)\n"),
+        ("https://b/{{ v }}\n", "c_d", "https://b/c_d\n"),
+        ("<b>\n{{ v }}\n</b>\n", "c & d", "<b>\nc &amp; d\n</b>\n"),
+        ("a <b>{{ v }}</b>\n", "@c", "a <b>@<!-- -->c</b>\n"),
+        ("**Note** {{ v }}\n\nend\n", "", "**Note** \n\nend\n"),
+        ("{{ v }}\n\nend\n", "   ", "\n\nend\n"),
+    ] {
+        let file = written(FileKind::Markdown, template, &json!(value));
+        assert_eq!(file.as_deref(), Ok(expected), "{template}");
+    }
+}
+
+#[test]
+fn what_would_not_be_exact_is_refused_with_the_way_out() {
+    for (template, value, way_out) in [
+        ("`{{ v }}`\n", "a`b", "backtick"),
+        ("    {{ v }}\n", "a\nb", "use a fence"),
+        ("```\n{{ v }}\n```\n", "a\n```\n[b](c)", "change the text around it"),
+        ("<b title=\"{{ v }}\">\n", "@acme/all", "write the value in Markdown"),
+        ("<!-- {{ v }} -->\n", "--> a", "comment"),
+        ("---\ntitle: {{ v }}\n---\n", "a: b", "cannot stand here"),
+    ] {
+        let refusal = written(FileKind::Markdown, template, &json!(value)).unwrap_err();
+        assert!(refusal.message.contains(way_out), "{template} {}", refusal.message);
+    }
+}
