@@ -130,7 +130,7 @@ impl Service {
         }
         let state = AppState {
             store: store.clone(),
-            intake: intake.clone(),
+            intake: Arc::new(intake.clone()),
             metrics,
             api_token: settings.api_token.clone(),
             takes_webhooks: settings.intake.webhook,

@@ -14,6 +14,7 @@ mod parked;
 mod runs;
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -46,7 +47,7 @@ pub struct AppState {
     /// What is remembered.
     pub store: Store,
     /// Where messages go.
-    pub intake: Intake,
+    pub intake: Arc<Intake>,
     /// Renders `/metrics`.
     pub metrics: PrometheusHandle,
     /// With what other machines may use the API; without one, none may.

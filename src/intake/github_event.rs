@@ -67,6 +67,11 @@ pub fn is_read(event: &str) -> bool {
 }
 
 fn read<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, Malformed> {
+    serde_json::from_slice(body).or_else(|_| find_the_fault(event, body))
+}
+
+/// Reads once more, with a note of the place, which would slow down every reading.
+fn find_the_fault<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, Malformed> {
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let place = error.path().to_string();

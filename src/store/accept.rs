@@ -3,13 +3,11 @@
 //! On SQLite, messages that arrive together share one look-up, and one transaction with its wait for
 //! the disk: whoever gets to write, writes for all that wait.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::{Any, AssertSqlSafe, Executor, Row as _};
-
 use super::dialect::Dialect;
-use super::rows::{id_from, placeholders, to_json};
+use super::owners::owners_of;
+use super::rows::to_json;
 use super::together::{Asked, Next, Together};
 use super::{Result, Store, Tx};
 use crate::domain::observation::{Link, Observation};
@@ -63,15 +61,9 @@ struct Written {
 /// Facts that wait for their turn to be written.
 pub(super) type Facts = Together<Arc<Fact>, Result<Recorded>>;
 
-/// Links of which somebody wants to know whose they are.
-pub(super) type LookUps = Together<Arc<[Link]>, Result<Arc<Owners>>>;
-
-/// Whose links are, of those that are anybody's.
-type Owners = Vec<(String, RunId)>;
-
-/// How many facts wait at most for one write, and questions for one look-up.
-pub(super) fn queues() -> (Facts, LookUps) {
-    (Together::new(LARGEST_BATCH), Together::new(LARGEST_BATCH))
+/// A queue for facts.
+pub(super) fn queue() -> Facts {
+    Together::new(LARGEST_BATCH)
 }
 
 impl Store {
@@ -242,34 +234,6 @@ impl Store {
         Ok(concerned)
     }
 
-    /// Whose these links are, as far as it is committed; of some others too, where many ask.
-    async fn look_up(&self, links: &[Link]) -> Result<Arc<Owners>> {
-        if self.shared.dialect == Dialect::Postgres {
-            return Ok(Arc::new(owners_of(links, &self.shared.read).await?));
-        }
-        let mut put = self.shared.looking_up.put(links.into());
-        loop {
-            match self.shared.looking_up.next(&mut put).await {
-                Next::Answer(owners) => return owners,
-                Next::Turn(turn) => self.look_up_together(turn.asked).await,
-            }
-        }
-    }
-
-    /// One statement for all; if it fails, one for each.
-    async fn look_up_together(&self, asked: Vec<Asked<Arc<[Link]>, Result<Arc<Owners>>>>) {
-        let all: BTreeSet<&Link> = asked.iter().flat_map(|asked| asked.question.iter()).collect();
-        if let Ok(owners) = owners_of(all, &self.shared.read).await {
-            let owners = Arc::new(owners);
-            asked.into_iter().for_each(|asked| asked.answer(Ok(Arc::clone(&owners))));
-            return;
-        }
-        for asked in asked {
-            let owners = owners_of(asked.question.iter(), &self.shared.read).await;
-            asked.answer(owners.map(Arc::new));
-        }
-    }
-
     async fn insert_delivery(&self, tx: &mut Tx, delivery: &DeliveryId) -> Result<bool> {
         let insert = sqlx::query(
             "INSERT INTO deliveries (id, received_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
@@ -314,29 +278,6 @@ impl Concerned {
     fn is_nobody(&self) -> bool {
         self.runs.is_empty() && !self.is_awaited
     }
-}
-
-/// Whose these links are, by run.
-async fn owners_of<'a>(
-    links: impl IntoIterator<Item = &'a Link>,
-    executor: impl Executor<'_, Database = Any>,
-) -> Result<Owners> {
-    let mut links: Vec<&Link> = links.into_iter().collect();
-    // So that there are few statements to be prepared.
-    let count = links.len().next_power_of_two();
-    if let Some(last) = links.last().copied() {
-        links.resize(count, last);
-    }
-    let sql = format!(
-        "SELECT link, run_id FROM links WHERE link IN ({}) ORDER BY run_id",
-        placeholders(1, links.len())
-    );
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for link in links {
-        query = query.bind(link.as_str());
-    }
-    let rows = query.fetch_all(executor).await?;
-    rows.iter().map(|row| Ok((row.try_get("link")?, id_from(row, "run_id")?))).collect()
 }
 
 /// Whether the run was not there yet.

@@ -22,6 +22,7 @@ mod hold;
 mod house;
 mod look;
 mod others;
+mod owners;
 mod pace;
 mod parked;
 mod put_aside;
@@ -74,7 +75,7 @@ struct Shared {
     read: AnyPool,
     clock: Clock,
     accepting: accept::Facts,
-    looking_up: accept::LookUps,
+    look_ups: owners::LookUps,
     changes: broadcast::Sender<RunId>,
     /// Of this process alone.
     own_changes: broadcast::Sender<RunId>,
@@ -104,14 +105,13 @@ impl Store {
     async fn connect(url: &str, clock: Clock) -> Result<Self> {
         let dialect = Dialect::of(url)?;
         let pools = dialect.connect(url).await?;
-        let (accepting, looking_up) = accept::queues();
         let shared = Shared {
             dialect,
             write: pools.write,
             read: pools.read,
             clock,
-            accepting,
-            looking_up,
+            accepting: accept::queue(),
+            look_ups: owners::LookUps::new(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             own_changes: broadcast::Sender::new(CHANGES_KEPT),
             name: format!("{:016x}", fastrand::u64(..)),
@@ -123,6 +123,7 @@ impl Store {
 
     /// Lets go of the database, once what is under way has ended.
     pub async fn close(&self) {
+        self.shared.look_ups.close().await;
         self.shared.read.close().await;
         self.shared.write.close().await;
     }

@@ -69,6 +69,8 @@ impl<Q: Clone, A> Together<Q, A> {
                     Err(_) => put.answered = self.push(put.question.clone()),
                 },
                 turn = self.turn.lock() => {
+                    // Whoever is about to ask asks now.
+                    tokio::task::yield_now().await;
                     return Next::Turn(Turn { asked: self.take(), _turn: turn });
                 }
             }
@@ -119,7 +121,7 @@ mod tests {
         let asked = (1..=7).map(|n| double(&together, n, &turns));
         let answers = futures_util::future::join_all(asked).await;
         assert_eq!(answers, [2, 4, 6, 8, 10, 12, 14]);
-        assert_eq!(turns.into_inner(), [1, 3, 3]);
+        assert_eq!(turns.into_inner(), [3, 3, 1]);
     }
 
     #[tokio::test]

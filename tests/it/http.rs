@@ -73,7 +73,7 @@ impl Service {
         let store = Store::open(&url, Clock::system()).await.unwrap();
         let state = AppState {
             store: store.clone(),
-            intake: intake(&store),
+            intake: Arc::new(intake(&store)),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             api_token: Some(API_TOKEN.into()),
             takes_webhooks: true,

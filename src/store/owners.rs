@@ -1,0 +1,109 @@
+//! Whose links are: the one look-up that decides whether a delivery concerns a run. Most concern none,
+//! so that this is most of what deliveries cost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Executor, Row as _};
+use tokio::sync::Mutex;
+
+use super::dialect::Dialect;
+use super::rows::{id_from, placeholders};
+use super::together::{Asked, Next, Together};
+use super::{Result, Store};
+use crate::domain::RunId;
+use crate::domain::observation::Link;
+
+/// How many questions share a look-up.
+const LARGEST_BATCH: usize = 64;
+
+/// Links with the run that each belongs to, by run.
+pub(super) type Owners = Vec<(String, RunId)>;
+
+type Question = Asked<Arc<[Link]>, Result<Arc<Owners>>>;
+
+/// Where those wait who want to know whose links are.
+pub(super) struct LookUps {
+    asked: Together<Arc<[Link]>, Result<Arc<Owners>>>,
+    /// Kept: to be lent by a pool and taken back costs more than the look-up.
+    connection: Mutex<Option<AnyConnection>>,
+}
+
+impl LookUps {
+    pub(super) fn new() -> Self {
+        Self { asked: Together::new(LARGEST_BATCH), connection: Mutex::default() }
+    }
+
+    /// Lets go of the database.
+    pub(super) async fn close(&self) {
+        if let Some(connection) = self.connection.lock().await.take() {
+            let _closed_all_the_same = connection.close().await;
+        }
+    }
+}
+
+impl Store {
+    /// Whose these links are, as far as it is committed; of some others too, where many ask.
+    pub(super) async fn look_up(&self, links: &[Link]) -> Result<Arc<Owners>> {
+        if self.shared.dialect == Dialect::Postgres {
+            return Ok(Arc::new(owners_of(links, &self.shared.read).await?));
+        }
+        let look_ups = &self.shared.look_ups;
+        let mut put = look_ups.asked.put(links.into());
+        loop {
+            match look_ups.asked.next(&mut put).await {
+                Next::Answer(owners) => return owners,
+                Next::Turn(turn) => self.look_up_together(turn.asked).await,
+            }
+        }
+    }
+
+    /// One statement for all; if it fails, one for each.
+    async fn look_up_together(&self, asked: Vec<Question>) {
+        let all: BTreeSet<&Link> = asked.iter().flat_map(|asked| asked.question.iter()).collect();
+        if let Ok(owners) = self.owners_kept(all).await {
+            let owners = Arc::new(owners);
+            asked.into_iter().for_each(|asked| asked.answer(Ok(Arc::clone(&owners))));
+            return;
+        }
+        for asked in asked {
+            let owners = owners_of(asked.question.iter(), &self.shared.read).await;
+            asked.answer(owners.map(Arc::new));
+        }
+    }
+
+    /// By the connection that is kept.
+    async fn owners_kept(&self, links: BTreeSet<&Link>) -> Result<Owners> {
+        let mut kept = self.shared.look_ups.connection.lock().await;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.shared.read.acquire().await?.detach(),
+        };
+        let owners = owners_of(links, &mut connection).await?;
+        *kept = Some(connection);
+        Ok(owners)
+    }
+}
+
+/// Whose these links are.
+pub(super) async fn owners_of<'a>(
+    links: impl IntoIterator<Item = &'a Link>,
+    executor: impl Executor<'_, Database = Any>,
+) -> Result<Owners> {
+    let mut links: Vec<&Link> = links.into_iter().collect();
+    // So that there are few statements to be prepared.
+    let count = links.len().next_power_of_two();
+    if let Some(last) = links.last().copied() {
+        links.resize(count, last);
+    }
+    let sql = format!(
+        "SELECT link, run_id FROM links WHERE link IN ({}) ORDER BY run_id",
+        placeholders(1, links.len())
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for link in links {
+        query = query.bind(link.as_str());
+    }
+    let rows = query.fetch_all(executor).await?;
+    rows.iter().map(|row| Ok((row.try_get("link")?, id_from(row, "run_id")?))).collect()
+}
