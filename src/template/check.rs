@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::diagnostic::{Diagnostic, Place};
+use super::diagnostic::{Diagnostic, Place, did_you_mean};
 use super::golden::{self, GoldenTest, Outcome};
 use super::hints::hints;
 use super::load::{SourceFile, Templates};
@@ -64,7 +64,9 @@ fn wrong_test(
     let known = templates.action(&golden.action);
     if known.is_none_or(|of| of.template.name.as_str() != folder) {
         let message = format!("the template `{folder}` has no action `{}`", golden.action);
-        return Some(wrong(message));
+        let of_folder = templates.iter().filter(|it| it.name.as_str() == folder);
+        let known = of_folder.flat_map(|it| it.actions.iter().map(|action| action.id.as_str()));
+        return Some(wrong(message).maybe_help(did_you_mean(golden.action.as_str(), known)));
     }
     match golden::outcome(templates, golden) {
         Outcome::Refused(words) if golden.refused.is_none() => {

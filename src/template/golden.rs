@@ -16,8 +16,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::context::context;
+use super::diagnostic::{Diagnostic, did_you_mean};
 use super::inputs;
 use super::load::Templates;
+use super::located::Located;
 use super::render::{self, RenderedFile};
 use super::spec::{ActionKind, ActionSpec, Template};
 use crate::domain::action_run::RunKind;
@@ -77,11 +79,20 @@ pub enum Outcome {
     Refused(String),
 }
 
+/// What a golden test may have.
+const KEYS: [&str; 8] =
+    ["action", "inputs", "entity", "user", "before", "files", "workflow", "refused"];
+
 /// Reads a golden test.
-pub fn parse(path: &str, text: &str) -> Result<GoldenTest, super::Diagnostic> {
-    let located = super::located::Located::parse(path, text)?;
+pub fn parse(path: &str, text: &str) -> Result<GoldenTest, Diagnostic> {
+    let located = Located::parse(path, text)?;
+    let unknown = located.entries().iter().find(|(key, ..)| !KEYS.contains(&key.as_str()));
+    if let Some((key, place, _)) = unknown {
+        let found = Diagnostic::at(path, text, *place, format!("unknown key `{key}` in a test"));
+        return Err(found.maybe_help(did_you_mean(key, KEYS)));
+    }
     serde_json::from_value(located.to_json())
-        .map_err(|error| super::Diagnostic::at(path, text, located.place, error.to_string()))
+        .map_err(|error| Diagnostic::at(path, text, located.place, error.to_string()))
 }
 
 /// Runs a golden test. `Err` is what differs, as a diff from what was expected to what came.

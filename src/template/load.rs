@@ -136,12 +136,12 @@ impl<'a> Reader<'a> {
         Self { folder, file, text, all, shared, found: Vec::new() }
     }
 
-    fn at(&self, place: Place, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn at(&self, place: Place, message: impl Into<String>) -> Diagnostic {
         Diagnostic::at(&self.file.path, &self.text, place, message)
     }
 
     /// At the first line that has this key.
-    fn at_key(&self, key: &str, message: String) -> Diagnostic {
+    pub(super) fn at_key(&self, key: &str, message: String) -> Diagnostic {
         let at = self.text.find(&format!("{key}:")).unwrap_or(0);
         self.at(Place::of(&self.text, at), message)
     }
@@ -245,44 +245,6 @@ impl<'a> Reader<'a> {
             }
         }
         texts
-    }
-
-    fn schema(
-        &mut self,
-        inputs: &Value,
-        located: Option<&Located>,
-    ) -> Option<jsonschema::Validator> {
-        let place = located.map_or(Place::START, |located| located.place);
-        if inputs.get("type").is_some_and(|kind| kind != "object") {
-            self.say(place, "`inputs` must be a JSON Schema of `type: object`");
-        }
-        for (name, schema) in
-            inputs.get("properties").and_then(Value::as_object).into_iter().flatten()
-        {
-            let is_flag = schema.get("secret").is_none_or(Value::is_boolean);
-            if !is_flag {
-                let message = format!("`secret` of the input `{name}` must be true or false");
-                let diagnostic = self.at_key(name, message);
-                self.found.push(diagnostic);
-            }
-        }
-        let error = match jsonschema::options().build(inputs) {
-            Ok(schema) => return Some(schema),
-            Err(error) => error,
-        };
-        // The first is known; the language's own schema knows of the others.
-        let language = jsonschema::draft202012::meta::validator();
-        let mut errors: Vec<_> = language.iter_errors(inputs).collect();
-        if errors.is_empty() || inputs.get("$schema").is_some() {
-            errors = vec![error];
-        }
-        for error in errors {
-            let pointer = error.instance_path().to_string();
-            let message = format!("`inputs` is no valid JSON Schema at `{pointer}`: {error}");
-            let place = located.map_or(place, |at| place_at(at, &pointer));
-            self.say(place, message);
-        }
-        None
     }
 
     fn actions(&mut self, root: &Located, schema: &Value) -> Vec<ActionSpec> {
@@ -461,18 +423,4 @@ impl<'a> Reader<'a> {
         self.required_text(spec, "identifier", "entity");
         spec.to_json()
     }
-}
-
-/// The place of what a JSON pointer names, or of the nearest thing around it.
-fn place_at(root: &Located, pointer: &str) -> Place {
-    let mut at = root;
-    let mut place = root.place;
-    for key in pointer.split('/').skip(1) {
-        let entry = at.entries().iter().find(|(name, ..)| name == key);
-        let Some((_, key_place, value)) = entry else {
-            break;
-        };
-        (at, place) = (value, *key_place);
-    }
-    place
 }

@@ -20,6 +20,7 @@ mod language;
 mod lint;
 mod load;
 mod load_files;
+mod load_schema;
 mod load_target;
 mod located;
 pub mod manifest;

@@ -177,6 +177,10 @@ inputs:
   type: object
   properties:
     name: {type: strin}
+    zone: {type: string, pattern: "[a-"}
+    days: {type: integer, minimum: 1, default: 0}
+  required: [nane]
+  additionalProperties: false
     password: {type: string, secret: true}
 actions:
   add_db: {operation: crate}
@@ -196,7 +200,12 @@ entity: {blueprint: db, identifier: "{{ inputs.password }}", colour: red}
         "unknown key `titel`",
         "did you mean `title`?",
         "`template.yml` needs `title`",
-        "no valid JSON Schema",
+        "no valid JSON Schema at `/properties/name/type`: there is no type `strin`",
+        "did you mean `string`?",
+        "`[a-` is no regular expression",
+        "the default is not taken: 0 is less than the minimum of 1",
+        "`nane` is required, and there is no such input",
+        "did you mean `name`?",
         "unknown operation `crate`",
         "did you mean `create`?",
         "there is no input `sise`",

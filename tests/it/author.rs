@@ -113,7 +113,7 @@ fn check_shows_every_mistake_with_its_place_and_ends_with_one() {
     assert!(shown.contains(file), "{shown}");
     assert!(shown.contains("= did you mean `target`?"), "{shown}");
     assert!(
-        shown.contains("templates/note/tests/add.yml:2:1: error: unknown field `input`"),
+        shown.contains("templates/note/tests/add.yml:3:1: error: unknown key `input` in a test"),
         "{shown}"
     );
 

@@ -166,11 +166,11 @@ pub(super) struct Unreadable {
 pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritable> {
     let (slotted, _) = fill(kind, pieces, Fill::Slots)?;
     let (written, slots) = fill(kind, pieces, Fill::Values { slotted: &slotted })?;
-    let actual = kind.parse(&written).map_err(|error| unreadable(&error))?;
+    let actual = kind.parse(&written).map_err(|error| unreadable(&error, &written))?;
     if slots.is_empty() {
         return Ok(written);
     }
-    let expected = kind.parse(&slotted).map_err(|error| unreadable(&error))?;
+    let expected = kind.parse(&slotted).map_err(|error| unreadable(&error, &slotted))?;
     let (Some(expected), Some(actual)) = (expected, actual) else {
         return Ok(written);
     };
@@ -184,8 +184,12 @@ pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritab
     Ok(written)
 }
 
-fn unreadable(error: &Unreadable) -> Unwritable {
-    let message = format!("the rendered file is not valid: {}", error.message);
+/// Says it with the line as it was rendered: nobody else can see that.
+fn unreadable(error: &Unreadable, rendered: &str) -> Unwritable {
+    let line = rendered.lines().nth(error.line.saturating_sub(1)).unwrap_or_default().trim();
+    let line: String = line.chars().take(80).collect();
+    let shown = if line.is_empty() { line } else { format!(": `{line}`") };
+    let message = format!("the rendered file is not valid: {}{shown}", error.message);
     Unwritable { output: None, line: Some(error.line), message }
 }
 
