@@ -24,6 +24,7 @@ mod look;
 mod others;
 mod pace;
 mod parked;
+mod parts;
 mod put_aside;
 mod queue;
 mod read;
