@@ -28,7 +28,7 @@ pub fn rendered(
     let templates = Templates::load(&files)
         .map_err(|found| found.iter().map(ToString::to_string).collect::<String>())?;
     let template = templates.iter().next().expect("a template was loaded");
-    let files = render::files(template, context, "services/target");
+    let files = render::files(&template.targets[0], context, "services/target");
     Ok(files.map(|mut files| {
         assert_eq!(files.len(), 1);
         let file = files.remove(0);

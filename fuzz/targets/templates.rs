@@ -52,12 +52,13 @@ fuzz_target!(|case: Case| {
         if let Some(entity) = &template.entity {
             let _ = render::value(entity, &context);
         }
-        let Some(target) = &template.target else { continue };
-        let Ok(target) = render::path(&target.path, &context) else { continue };
-        for file in render::files(template, &context, &target).into_iter().flatten() {
-            let inside = file.path.strip_prefix(&format!("{target}/"));
-            let inside = inside.unwrap_or_else(|| panic!("{} is outside {target}", file.path));
-            assert!(inside.split('/').all(|part| !matches!(part, "" | "." | "..")), "{inside}");
+        for target in &template.targets {
+            let Ok(folder) = render::path(&target.path, &context) else { continue };
+            for file in render::files(target, &context, &folder).into_iter().flatten() {
+                let inside = file.path.strip_prefix(&format!("{folder}/"));
+                let inside = inside.unwrap_or_else(|| panic!("{} is outside {folder}", file.path));
+                assert!(inside.split('/').all(|part| !matches!(part, "" | "." | "..")), "{inside}");
+            }
         }
     }
 });

@@ -29,10 +29,10 @@ impl Checkout {
         let all = self.files()?;
         let path = match &asked.target {
             Target::Path(path) => Some(path.clone()),
-            Target::Entity(entity) => all.iter().find_map(|file| {
+            Target::Entity(_) => all.iter().find_map(|file| {
                 let (folder, name) = file.path.rsplit_once('/')?;
                 let text = file.text.as_deref().filter(|_| name == manifest::FILE_NAME)?;
-                let is_ours = plan::is_folder_of(&file.path, text, &action.template, entity);
+                let is_ours = plan::is_folder_of(&file.path, text, asked, &action.template);
                 is_ours.then(|| folder.to_owned())
             }),
         };

@@ -79,12 +79,14 @@ pub fn run(arguments: &NewArguments) -> anyhow::Result<ExitCode> {
 
 /// The plan and apply workflows that it names and nobody has yet, as they are shipped for all.
 fn workflows(template: &Template, shipped: &[SourceFile], all: &[SourceFile]) -> Vec<SourceFile> {
-    let apply = match &template.apply {
-        ApplySignal::Workflow(name) => Some(name),
-        _ => None,
-    };
     let shared = |name: &str| format!("_shared/workflows/{name}");
-    let named = template.plan.iter().chain(apply);
+    let named = template.targets.iter().flat_map(|target| {
+        let apply = match &target.apply {
+            ApplySignal::Workflow(name) => Some(name),
+            _ => None,
+        };
+        target.plan.iter().chain(apply)
+    });
     let missing = named.filter(|name| {
         let own = format!("{}/workflows/{name}", template.name);
         !all.iter().any(|file| file.path == own || file.path == shared(name))

@@ -53,15 +53,14 @@ impl Remote {
         asked: &Asked,
         action: &ActionOf,
     ) -> Result<Option<(String, Standing)>, github::Error> {
-        let entity = match &asked.target {
-            Target::Path(path) => return Ok(Some((path.clone(), self.look(asked, path).await?))),
-            Target::Entity(entity) => entity,
-        };
+        if let Target::Path(path) = &asked.target {
+            return Ok(Some((path.clone(), self.look(asked, path).await?)));
+        }
         let base_sha = self.look(asked, manifest::FILE_NAME).await?.base_sha;
         let paths = self.app.github.find_manifests(&self.repository, &base_sha).await?;
         let texts = self.app.github.read_texts(&self.repository, &base_sha, &paths).await?;
         let mut folders = texts.iter().filter_map(|(path, text)| {
-            let is_ours = plan::is_folder_of(path, text, &action.template, entity);
+            let is_ours = plan::is_folder_of(path, text, asked, &action.template);
             path.rsplit_once('/').filter(|_| is_ours)
         });
         let Some((path, _)) = folders.next() else { return Ok(None) };

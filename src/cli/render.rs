@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -18,9 +18,9 @@ use crate::clock::Clock;
 use crate::domain::action_run::RunKind;
 use crate::domain::run::WorkflowWork;
 use crate::domain::standing::{Proposal, Standing};
-use crate::domain::{ActionId, ActionRun, Invocation, TemplateName, User};
+use crate::domain::{ActionId, ActionRun, Invocation, Run, TargetName, TemplateName, User};
 use crate::plan::step::StoreSecret;
-use crate::plan::{self, Asked, Foreseen, Ground, Patch, Preview, Proposing};
+use crate::plan::{self, Asked, Beside, Foreseen, Ground, PartPreview, Patch, Preview, Proposing};
 use crate::template::{ActionOf, Templates};
 
 /// What is rendered.
@@ -48,14 +48,15 @@ pub struct RenderArguments {
     #[arg(long, value_name = "EMAIL")]
     user: Option<String>,
 
-    /// A checkout of the target repository. Without one, the repository is taken to be empty.
-    #[arg(long, value_name = "DIR")]
-    checkout: Option<PathBuf>,
+    /// A checkout of the target repository. Without one, the repository is taken to be empty. Of a
+    /// template with several targets, once for each: TARGET=DIR.
+    #[arg(long = "checkout", value_name = "[TARGET=]DIR")]
+    checkouts: Vec<String>,
 
     /// The repository to look at on GitHub instead, as the App that the service's environment
-    /// variables name.
-    #[arg(long, value_name = "OWNER/NAME[@BRANCH]", conflicts_with = "checkout")]
-    repository: Option<String>,
+    /// variables name. Of a template with several targets, once for each.
+    #[arg(long = "repository", value_name = "OWNER/NAME[@BRANCH]", conflicts_with = "checkouts")]
+    repositories: Vec<String>,
 
     /// Where the templates are: a folder, or github:owner/repo[/path][@ref], which is read as the App.
     /// Several with commas between them.
@@ -77,10 +78,31 @@ enum Place {
 }
 
 impl Place {
-    fn of(arguments: &RenderArguments) -> anyhow::Result<Self> {
-        match &arguments.repository {
+    /// The one that is named for the target of a run.
+    fn of(arguments: &RenderArguments, asked: &Asked) -> anyhow::Result<Self> {
+        let Some(target) = &asked.part else {
+            ensure!(
+                arguments.checkouts.len() <= 1 && arguments.repositories.len() <= 1,
+                "this template has one target: name one --checkout or --repository"
+            );
+            let checkout = arguments.checkouts.first().map(PathBuf::from);
+            return Self::at(arguments.repositories.first(), checkout);
+        };
+        let is_asked = |named: &&String| {
+            let name = named.split('@').next().unwrap_or_default();
+            name.eq_ignore_ascii_case(&asked.repository.to_string())
+        };
+        let checkout = arguments.checkouts.iter().find_map(|given| {
+            let (name, folder) = given.split_once('=')?;
+            (name == target.as_str()).then(|| PathBuf::from(folder))
+        });
+        Self::at(arguments.repositories.iter().find(is_asked), checkout)
+    }
+
+    fn at(repository: Option<&String>, checkout: Option<PathBuf>) -> anyhow::Result<Self> {
+        match repository {
             Some(named) => Ok(Self::Remote(Box::new(Remote::new(named)?))),
-            None => Ok(Self::Checkout(Checkout(arguments.checkout.clone()))),
+            None => Ok(Self::Checkout(Checkout(checkout))),
         }
     }
 
@@ -107,25 +129,73 @@ pub fn run(arguments: &RenderArguments) -> anyhow::Result<ExitCode> {
     let templates = places::load(&arguments.templates)?;
     let action = action(arguments, &templates)?;
     let request = request(arguments, action)?;
-    let place = Place::of(arguments)?;
+    check_targets(arguments, action)?;
     let screen = Screen::new(&arguments.screen);
-    let preview = decide(request, &templates, action, &place)?;
-    match &preview {
+    let preview = decide(request, &templates, action, arguments)?;
+    let shown = show(screen, &preview);
+    Ok(match shown {
+        Shown::Refused => ExitCode::FAILURE,
+        Shown::Change if arguments.exit_code => ExitCode::from(2),
+        Shown::Change | Shown::Nothing => ExitCode::SUCCESS,
+    })
+}
+
+/// What was shown. The worse comes later.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Shown {
+    Nothing,
+    Change,
+    Refused,
+}
+
+fn show(screen: Screen, preview: &Preview) -> Shown {
+    match preview {
         Preview::Refused(refusal) => {
             screen.bad("Refused");
             refusal.0.iter().for_each(|reason| screen.line(&format!("  {reason}")));
-            return Ok(ExitCode::FAILURE);
+            return Shown::Refused;
         }
         Preview::Nothing { path } => {
             let line = format!("`{path}` stands already as it was asked for: no pull request.");
             screen.line(&line);
+            return Shown::Nothing;
         }
         Preview::Secret(secret) => screen.line(&stored(secret)),
         Preview::Workflow(work) => screen.line(&workflow(work)),
-        Preview::Change { proposal, patches, .. } => show(screen, proposal, patches),
+        Preview::Change { proposal, patches, .. } => show_change(screen, proposal, patches),
+        Preview::Parts(parts) => {
+            let mut all = Shown::Nothing;
+            for (place, part) in parts.iter().enumerate() {
+                if place > 0 {
+                    screen.line("");
+                }
+                screen.heading(&format!("{} of {}: {}", place + 1, parts.len(), part.repository));
+                all = all.max(show(screen, &part.preview));
+            }
+            return all;
+        }
     }
-    let is_change = !matches!(preview, Preview::Nothing { .. });
-    Ok(if arguments.exit_code && is_change { ExitCode::from(2) } else { ExitCode::SUCCESS })
+    Shown::Change
+}
+
+/// A checkout is named for a target that is there.
+fn check_targets(arguments: &RenderArguments, action: &ActionOf) -> anyhow::Result<()> {
+    let mut names = action.template.targets.iter().filter_map(|target| target.name.as_ref());
+    if names.clone().next().is_none() {
+        return Ok(());
+    }
+    for given in &arguments.checkouts {
+        let name = given.split_once('=').map(|(name, _)| name);
+        let is_known = name.is_some_and(|name| names.clone().any(|known| known.as_str() == name));
+        if !is_known {
+            let known: Vec<&str> = names.by_ref().map(TargetName::as_str).collect();
+            bail!(
+                "--checkout {given}: write it as TARGET=DIR; the targets are {}",
+                known.join(", ")
+            );
+        }
+    }
+    Ok(())
 }
 
 fn action<'a>(
@@ -211,27 +281,46 @@ fn decide(
     request: ActionRun,
     templates: &Templates,
     action: &ActionOf,
-    place: &Place,
+    arguments: &RenderArguments,
 ) -> anyhow::Result<Preview> {
     let now = Clock::system().now();
-    let run = match plan::foresee(request, templates, PAGE, now) {
+    let parts = match plan::foresee(request, templates, PAGE, now) {
         Foreseen::Refused(refusal) => return Ok(Preview::Refused(refusal)),
         Foreseen::Workflow(work) => return Ok(Preview::Workflow(work)),
         Foreseen::Secret(secret) => return Ok(Preview::Secret(secret)),
-        Foreseen::Change(run) => run,
+        Foreseen::Change(run) => return decide_change(&run, action, arguments, &[]),
+        Foreseen::Parts(parts) => parts,
     };
-    let asked = match plan::ask(&run, action) {
+    let mut previews = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let Some(repository) = part.repository().cloned() else { continue };
+        let is_made = plan::new_repository(part).is_some();
+        let beside = plan::beside(part, &parts);
+        let preview = decide_change(part, action, arguments, &beside)?;
+        previews.push(PartPreview { repository, is_made, preview });
+    }
+    Ok(Preview::Parts(previews))
+}
+
+fn decide_change(
+    run: &Run,
+    action: &ActionOf,
+    arguments: &RenderArguments,
+    beside: &[Beside],
+) -> anyhow::Result<Preview> {
+    let asked = match plan::ask(run, action) {
         Ok(asked) => asked,
         Err(refusal) => return Ok(Preview::Refused(refusal)),
     };
+    let place = Place::of(arguments, &asked)?;
     let Some((path, standing)) = place.find(&asked, action)? else {
-        return Ok(Preview::Refused(plan::nowhere(&asked)));
+        return Ok(plan::foresee_nowhere(run, &asked));
     };
-    let ground = Ground { standing: &standing, path: &path, texts: None, run_page: PAGE };
-    let proposing = match plan::propose(&run, action, ground) {
+    let ground = Ground { standing: &standing, path: &path, texts: None, run_page: PAGE, beside };
+    let proposing = match plan::propose(run, action, ground) {
         Ok(Proposing::Texts(blobs)) => {
             let texts = place.texts(&blobs)?;
-            plan::propose(&run, action, Ground { texts: Some(&texts), ..ground })
+            plan::propose(run, action, Ground { texts: Some(&texts), ..ground })
         }
         decided => decided,
     };
@@ -261,7 +350,7 @@ fn workflow(work: &WorkflowWork) -> String {
     text
 }
 
-fn show(screen: Screen, proposal: &Proposal, patches: &[Patch]) {
+fn show_change(screen: Screen, proposal: &Proposal, patches: &[Patch]) {
     screen
         .heading(&format!("{} into {} of {}", proposal.branch, proposal.base, proposal.repository));
     screen.line("");

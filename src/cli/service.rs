@@ -18,7 +18,7 @@ use crate::cli::polling::poll;
 use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::domain::BlueprintId;
-use crate::effects::{Effects, RunPages, TemplatesInForce};
+use crate::effects::{Effects, Looks, RunPages, TemplatesInForce};
 use crate::github::{self, Client, GitHub};
 use crate::http::dashboard::{CookieKey, DashboardState, SignIn};
 use crate::http::{self, AppState};
@@ -97,6 +97,7 @@ impl Service {
         let templates = keeper.in_force();
         let portal = portal_of(settings, &clock)?;
         let effects = Effects {
+            looks: Looks::default(),
             store: store.clone(),
             github: github.clone(),
             portal: portal.clone(),

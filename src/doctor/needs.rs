@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::domain::run::ApplySignal;
 use crate::domain::{BranchName, RepositoryName};
 use crate::github::permissions::Use;
-use crate::template::{ActionKind, Template, Templates};
+use crate::template::{ActionKind, Target, Template, Templates};
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -63,7 +63,11 @@ impl Needs {
         let by = format!("template {}", template.name);
         for action in &template.actions {
             match &action.kind {
-                ActionKind::Files => self.add_files(template, &by, action.id.as_str()),
+                ActionKind::Files => {
+                    for target in template.targets_of(action.operation) {
+                        self.add_files(target, &by, action.id.as_str());
+                    }
+                }
                 ActionKind::Workflow { repository, file, inputs, .. } => {
                     let Some(target) = self.target(&by, repository) else { continue };
                     if is_fixed(file) {
@@ -85,16 +89,15 @@ impl Needs {
         }
     }
 
-    fn add_files(&mut self, template: &Template, by: &str, action: &str) {
-        let Some(target) = &template.target else { return };
+    fn add_files(&mut self, target: &Target, by: &str, action: &str) {
         self.uses.extend([Use::Files, Use::OwnCheck]);
-        if template.writes_workflows() {
+        if target.writes_workflows() {
             self.uses.insert(Use::WorkflowFiles);
         }
-        if template.pull_request.reviewers.iter().any(|name| name.contains('/')) {
+        if target.pull_request.reviewers.iter().any(|name| name.contains('/')) {
             self.uses.insert(Use::Teams);
         }
-        let apply = match &template.apply {
+        let apply = match &target.apply {
             ApplySignal::Workflow(file) => Some(file.clone()),
             ApplySignal::Status(_) => {
                 self.uses.insert(Use::Statuses);
@@ -110,7 +113,7 @@ impl Needs {
             }
             ApplySignal::Merge => None,
         };
-        let followed: Vec<String> = template.plan.iter().cloned().chain(apply).collect();
+        let followed: Vec<String> = target.plan.iter().cloned().chain(apply).collect();
         if !followed.is_empty() {
             self.uses.insert(Use::Workflows);
         }

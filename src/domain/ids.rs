@@ -84,9 +84,30 @@ fn is_port_identifier(value: &str, most: usize, extra: &str) -> bool {
 
 text_id!(
     /// A run, by the identifier that the portal gave it (`r_…`, `wfnr_…`). It is this program's own
-    /// identifier of the run too, and a part of the branch name.
-    RunId, "run id", "1 to 128 letters, digits, `_` or `-`", |v| is_plain(v, 128, "_-")
+    /// identifier of the run too, and a part of the branch name. A part of a run has the run's, a
+    /// point and a number: that no portal's has.
+    RunId, "run id", "1 to 128 letters, digits, `_` or `-`", |v| match v.split_once('.') {
+        None => is_plain(v, 128, "_-"),
+        Some((whole, number)) => is_plain(whole, 128, "_-") && is_part_number(number),
+    }
 );
+
+impl RunId {
+    /// The id of a part of this run, by its place from 0.
+    #[must_use]
+    pub fn part(&self, place: usize) -> Self {
+        Self(format!("{self}.{}", place + 1))
+    }
+
+    /// Whether it is the id of a part.
+    pub fn is_part(&self) -> bool {
+        self.0.contains('.')
+    }
+}
+
+fn is_part_number(number: &str) -> bool {
+    number.len() <= 2 && number.parse::<u8>().is_ok_and(|n| n.to_string() == number && n > 0)
+}
 
 text_id!(
     /// A portal action's identifier: `^(?!\.{1,2}$)[\p{L}0-9@_.+:=-]+$` (Port's API description).
@@ -110,6 +131,13 @@ text_id!(
     /// A template folder's name.
     TemplateName, "template name", "1 to 100 lower case letters, digits, `_` or `-`",
     |v| is_plain(v, 100, "_-") && !v.chars().any(|c| c.is_ascii_uppercase())
+);
+
+text_id!(
+    /// What one of a template's several targets is called.
+    TargetName, "target name", "1 to 30 lower case letters, digits or `-`, the first a letter",
+    |v| is_plain(v, 30, "-") && v.starts_with(|c: char| c.is_ascii_lowercase())
+        && !v.chars().any(|c| c.is_ascii_uppercase())
 );
 
 text_id!(

@@ -11,6 +11,7 @@ pub mod finding;
 pub mod github_view;
 pub mod ids;
 pub mod observation;
+pub mod parts;
 pub mod person;
 pub mod report;
 pub mod repository;
@@ -22,8 +23,8 @@ pub use app::RegisteredApp;
 pub use entity::{EntityRef, EntityUpsert};
 pub use finding::{Finding, Verdict};
 pub use ids::{
-    ActionId, BlueprintId, DeliveryId, EntityId, PullRequestNumber, RunId, TemplateName,
-    WorkflowRunId,
+    ActionId, BlueprintId, DeliveryId, EntityId, PullRequestNumber, RunId, TargetName,
+    TemplateName, WorkflowRunId,
 };
 pub use observation::{Link, Observation};
 pub use person::{Group, Person, Right, Rules};

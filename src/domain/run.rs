@@ -10,6 +10,7 @@ use super::action_run::{ActionRun, Operation};
 use super::entity::EntityRef;
 use super::ids::{PullRequestNumber, RunId, TemplateName, WorkflowRunId};
 use super::observation::{Conclusion, PullRequestState, RunPhase};
+use super::parts::{PartOf, PartsWork};
 use super::report::PlanSummary;
 use super::repository::{BranchName, CommitSha, RepositoryName, Visibility};
 
@@ -63,7 +64,7 @@ impl Run {
         match self.work.as_ref()? {
             Work::Workflow(work) => Some(&work.repository),
             Work::PullRequest(work) => Some(&work.repository),
-            Work::Delivery(_) => None,
+            Work::Delivery(_) | Work::Parts(_) => None,
         }
     }
 
@@ -71,7 +72,15 @@ impl Run {
     pub fn pull_request(&self) -> Option<&PullRequestFacts> {
         match self.work.as_ref()? {
             Work::PullRequest(work) => work.pull_request.as_ref(),
-            Work::Workflow(_) | Work::Delivery(_) => None,
+            Work::Workflow(_) | Work::Delivery(_) | Work::Parts(_) => None,
+        }
+    }
+
+    /// Whose part it is, if it is one.
+    pub fn part_of(&self) -> Option<&PartOf> {
+        match self.work.as_ref()? {
+            Work::PullRequest(work) => work.part.as_ref(),
+            Work::Workflow(_) | Work::Delivery(_) | Work::Parts(_) => None,
         }
     }
 
@@ -200,6 +209,8 @@ pub enum Work {
     PullRequest(Box<PullRequestWork>),
     /// Nothing on GitHub: delivers its message to an address inside the network.
     Delivery(DeliveryWork),
+    /// Has its parts done, each by a run of its own.
+    Parts(Box<PartsWork>),
 }
 
 /// A message that is delivered inside the network.
@@ -308,6 +319,9 @@ pub struct PullRequestWork {
     pub branch: BranchName,
     /// The target folder; known once the change was rendered.
     pub path: Option<String>,
+    /// Whose part it is, where it is one of several.
+    #[serde(default)]
+    pub part: Option<PartOf>,
     /// The page of what is merged or closed before this is rendered: another pull request for the
     /// same folder, or its run.
     #[serde(default)]

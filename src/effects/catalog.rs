@@ -1,8 +1,9 @@
 //! Writing entities to the catalog, and taking them out.
 
 use crate::domain::action_run::RunKind;
+use crate::domain::parts::PartFacts;
 use crate::domain::run::Work;
-use crate::domain::{EntityRef, Run, RunId};
+use crate::domain::{EntityRef, Run, RunId, TargetName};
 use crate::plan::step::{Delete, Upsert};
 use crate::plan::{self, Answer};
 use crate::portal;
@@ -22,8 +23,11 @@ impl Effects {
             told?;
         }
         self.tell_listener(claimed, claimed.id, &claimed.step).await?;
-        let change =
-            EntityChange::Put { entity: Box::new(step.entity.clone()), place: place_of(&run) };
+        let change = EntityChange::Put {
+            entity: Box::new(step.entity.clone()),
+            place: place_of(&run),
+            part_places: part_places(&run),
+        };
         Ok(self.told(run, change))
     }
 
@@ -46,7 +50,14 @@ impl Effects {
     }
 
     /// Where the files of an entity are, as far as this service has put them there.
-    pub(super) async fn place_of_entity(&self, entity: &EntityRef) -> Result<Option<Place>> {
+    pub(super) async fn place_of_entity(
+        &self,
+        entity: &EntityRef,
+        target: Option<&TargetName>,
+    ) -> Result<Option<Place>> {
+        if let Some(target) = target {
+            return Ok(self.store.part_place(entity, target).await?);
+        }
         let known = self.store.entity(entity).await?;
         Ok(known.and_then(|record| record.place))
     }
@@ -62,6 +73,17 @@ fn place_of(run: &Run) -> Option<Place> {
         Work::PullRequest(work) => {
             Some(Place { repository: work.repository.clone(), path: work.path.clone()? })
         }
+        Work::Parts(_) => part_places(run).into_iter().map(|(_, place)| place).next(),
         Work::Workflow(_) | Work::Delivery(_) => None,
     }
+}
+
+/// The same of each part, by its target.
+fn part_places(run: &Run) -> Vec<(TargetName, Place)> {
+    let Some(Work::Parts(work)) = &run.work else { return Vec::new() };
+    let place = |part: &PartFacts| {
+        let path = part.state.path.clone()?;
+        Some((part.target.clone(), Place { repository: part.repository.clone(), path }))
+    };
+    work.parts.iter().filter(|part| !part.makes_repository).filter_map(place).collect()
 }

@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod new_repository;
 mod pace;
+mod parts;
 mod preview;
 mod propose;
 mod read;
@@ -33,6 +34,7 @@ use crate::store::{ClaimedStep, EntityChange, StepId, Store};
 use crate::template::Templates;
 
 pub use error::StepError;
+pub use parts::Looks;
 
 /// Everything that effects work with.
 #[derive(Clone)]
@@ -55,6 +57,8 @@ pub struct Effects {
     pub sealing_key: SealingKey,
     /// The time.
     pub clock: Clock,
+    /// What stood at the targets of parts that are about to begin.
+    pub looks: Looks,
 }
 
 /// The templates in force, which may be replaced while the service runs.
@@ -143,6 +147,10 @@ impl Effects {
             Step::Dispatch | Step::Propose | Step::StoreSecret(_) => self.create(claimed).await,
             Step::Find(find) => self.find(run, find, claimed).await,
             Step::Decorate(decorate) => self.decorate(run, decorate).await,
+            Step::CheckParts => self.check_parts(run).await,
+            Step::BeginPart => Ok(plan::begin_part(run, now).into()),
+            Step::Hear(report) => Ok(plan::heard(run, report, now).into()),
+            Step::Withdraw => Ok(plan::withdraw(run, now).into()),
             Step::CreateRepository => self.create_repository(run).await,
             Step::FirstCommit => self.first_commit(run, claimed).await,
             Step::RenderAgain(ask) => self.render_again(run, ask).await,
@@ -166,7 +174,7 @@ impl Effects {
         let done = match &claimed.step {
             Step::Dispatch => self.dispatch(run, may_have_begun).await,
             Step::StoreSecret(secret) => self.store_secret(run, secret).await,
-            _ => self.propose(run).await,
+            _ => self.propose(run, may_have_begun).await,
         };
         match done {
             Err(error) => Err(self.not_sent(claimed, error).await?),

@@ -3,7 +3,7 @@
 
 use crate::domain::standing::Standing;
 use crate::domain::{ActionRun, BranchName, CommitSha, RepositoryName, Run};
-use crate::plan::{self, Foreseen, Preview, Proposing, Ready};
+use crate::plan::{self, Beside, Foreseen, PartPreview, Preview, Proposing, Ready};
 use crate::template::ActionOf;
 
 use super::propose::text_at;
@@ -16,9 +16,10 @@ impl Effects {
         let page = self.pages.of(&request);
         let action = templates.action(&request.action);
         match (plan::foresee(request, &templates, &page, self.clock.now()), action) {
-            (Foreseen::Change(run), Some(action)) => self.preview_change(&run, action).await,
-            (Foreseen::Change(run), None) => {
-                let gone = format!("The template of the action {} is gone.", run.request.action);
+            (Foreseen::Change(run), Some(action)) => self.preview_change(&run, action, &[]).await,
+            (Foreseen::Parts(parts), Some(action)) => self.preview_parts(&parts, action).await,
+            (Foreseen::Change(_) | Foreseen::Parts(_), None) => {
+                let gone = "The template of this action is gone.";
                 Ok(Preview::Refused(plan::Refusal::because(gone)))
             }
             (Foreseen::Refused(refusal), _) => Ok(Preview::Refused(refusal)),
@@ -27,7 +28,25 @@ impl Effects {
         }
     }
 
-    async fn preview_change(&self, run: &Run, action: &ActionOf) -> Result<Preview> {
+    /// Nothing is begun where one of them would be refused.
+    async fn preview_parts(&self, parts: &[Run], action: &ActionOf) -> Result<Preview> {
+        let mut previews = Vec::with_capacity(parts.len());
+        for part in parts {
+            let Some(repository) = part.repository().cloned() else { continue };
+            let is_made = plan::new_repository(part).is_some();
+            let beside = plan::beside(part, parts);
+            let preview = self.preview_change(part, action, &beside).await?;
+            previews.push(PartPreview { repository, is_made, preview });
+        }
+        Ok(Preview::Parts(previews))
+    }
+
+    async fn preview_change(
+        &self,
+        run: &Run,
+        action: &ActionOf,
+        beside: &[Beside],
+    ) -> Result<Preview> {
         let asked = match plan::ask(run, action) {
             Ok(asked) => asked,
             Err(refusal) => return Ok(Preview::Refused(refusal)),
@@ -38,16 +57,16 @@ impl Effects {
         let expected = self.expected_path(run, &asked).await?;
         let found = self.find_target(&asked, action, expected.as_deref()).await?;
         let Some((path, standing)) = found else {
-            return Ok(Preview::Refused(plan::nowhere(&asked)));
+            return Ok(plan::foresee_nowhere(run, &asked));
         };
-        Ok(match self.decide(run, action, &standing, &path).await? {
+        Ok(match self.decide_beside(run, action, &standing, &path, beside).await? {
             Ok(Proposing::Ready(ready)) => change(*ready, &standing),
             Ok(Proposing::Nothing | Proposing::Texts(_)) => Preview::Nothing { path },
             Err(refusal) => Preview::Refused(refusal),
         })
     }
 
-    async fn preview_repository(
+    pub(super) async fn preview_repository(
         &self,
         run: &Run,
         action: &ActionOf,

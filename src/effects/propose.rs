@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
+use crate::domain::Run;
 use crate::domain::observation::{PullRequestSeen, PullRequestState};
 use crate::domain::run::Work;
 use crate::domain::standing::{Proposal, Proposed, Standing};
-use crate::domain::{EntityRef, Run};
 use crate::github::{ProposalState, TargetQuestion};
 use crate::plan::step::Decorate;
-use crate::plan::{self, Asked, Ground, Proposing, Ready, Refusal, Target};
+use crate::plan::{self, Asked, Beside, Ground, Proposing, Ready, Refusal, Target};
 use crate::store::Place;
 use crate::template::{ActionOf, manifest};
 
@@ -18,8 +18,22 @@ use super::{Done, Effects, Result, StepError};
 /// Bytes of a change that are kept to be looked at.
 const MOST_KEPT: usize = 256 * 1024;
 
+/// Where a change goes, and what stands there.
+pub(super) enum Found {
+    /// No folder belongs to the entity.
+    Nowhere,
+    /// Another run comes first there.
+    Behind { path: String, ahead: Box<Run> },
+    /// It is the run's turn at this folder.
+    At { path: String, standing: Box<Standing> },
+}
+
 impl Effects {
-    pub(super) async fn propose(&self, run: Run) -> Result<Done> {
+    /// `may_have_begun`: an earlier attempt may have made some of it already.
+    pub(super) async fn propose(&self, run: Run, may_have_begun: bool) -> Result<Done> {
+        if !plan::may_propose(&run) {
+            return Ok(plan::Decision::unchanged(run).into());
+        }
         let templates = self.templates.now();
         let now = self.clock.now();
         let Some(action) = templates.action(&run.request.action) else {
@@ -30,23 +44,18 @@ impl Effects {
             Ok(asked) => asked,
             Err(refusal) => return Ok(plan::refuse(run, &refusal, now).into()),
         };
-        let expected = self.expected_path(&run, &asked).await?;
-        if let Some(path) = &expected
-            && let Some(ahead) = self.ahead_at(&run, &asked, path).await?
-        {
-            return Ok(self.wait_behind(run, path, &ahead).into());
-        }
-        let found = self.find_target(&asked, action, expected.as_deref()).await?;
-        let Some((path, mut standing)) = found else {
-            return Ok(plan::refuse(run, &plan::nowhere(&asked), now).into());
+        let known = self.looks.take(&run.id, now).filter(|_| !may_have_begun);
+        let found = match known {
+            Some((path, standing)) => Found::At { path, standing: Box::new(standing) },
+            None => self.find_folder(&run, &asked, action).await?,
         };
-        if expected.as_ref() != Some(&path) {
-            if let Some(ahead) = self.ahead_at(&run, &asked, &path).await? {
+        let (path, standing) = match found {
+            Found::Nowhere => return Ok(plan::not_there(run, &asked, now).into()),
+            Found::Behind { path, ahead } => {
                 return Ok(self.wait_behind(run, &path, &ahead).into());
             }
-            // Another's turn may have ended between the look and ours.
-            standing = self.look_at_folder(&asked, &path).await?;
-        }
+            Found::At { path, standing } => (path, *standing),
+        };
         let proposing = self.decide(&run, action, &standing, &path).await?;
         match proposing {
             Ok(Proposing::Ready(ready)) => self.make(*ready, &asked, &standing).await,
@@ -54,13 +63,38 @@ impl Effects {
             _ if standing.own_pull_request.is_some() => {
                 let page = self.pages.of(&run.request);
                 let (standing, path) = (&standing, path.as_str());
-                let ground = Ground { standing, path, texts: None, run_page: &page };
+                let ground = Ground { standing, path, texts: None, run_page: &page, beside: &[] };
                 let run = plan::made_already(&run, action, ground);
                 Ok(self.adopt(run, &asked, standing, Vec::new()).into())
             }
             Ok(_) => Ok(plan::nothing_to_change(run, &path, now).into()),
             Err(refusal) => Ok(plan::refuse(run, &refusal, now).into()),
         }
+    }
+
+    /// Takes the run's place in line for its folder, and looks there if it is its turn.
+    pub(super) async fn find_folder(
+        &self,
+        run: &Run,
+        asked: &Asked,
+        action: &ActionOf,
+    ) -> Result<Found> {
+        let expected = self.expected_path(run, asked).await?;
+        if let Some(path) = &expected
+            && let Some(ahead) = self.ahead_at(run, asked, path).await?
+        {
+            return Ok(Found::Behind { path: path.clone(), ahead: Box::new(ahead) });
+        }
+        let found = self.find_target(asked, action, expected.as_deref()).await?;
+        let Some((path, mut standing)) = found else { return Ok(Found::Nowhere) };
+        if expected.as_ref() != Some(&path) {
+            if let Some(ahead) = self.ahead_at(run, asked, &path).await? {
+                return Ok(Found::Behind { path, ahead: Box::new(ahead) });
+            }
+            // Another's turn may have ended between the look and ours.
+            standing = self.look_at_folder(asked, &path).await?;
+        }
+        Ok(Found::At { path, standing: Box::new(standing) })
     }
 
     pub(super) async fn decide(
@@ -70,8 +104,21 @@ impl Effects {
         standing: &Standing,
         path: &str,
     ) -> Result<std::result::Result<Proposing, Refusal>> {
+        let beside = self.beside(run).await?;
+        self.decide_beside(run, action, standing, path, &beside).await
+    }
+
+    /// `beside`: the other parts of the same action.
+    pub(super) async fn decide_beside(
+        &self,
+        run: &Run,
+        action: &ActionOf,
+        standing: &Standing,
+        path: &str,
+        beside: &[Beside],
+    ) -> Result<std::result::Result<Proposing, Refusal>> {
         let page = self.pages.of(&run.request);
-        let ground = Ground { standing, path, texts: None, run_page: &page };
+        let ground = Ground { standing, path, texts: None, run_page: &page, beside };
         match plan::propose(run, action, ground) {
             Ok(Proposing::Texts(blobs)) => {
                 let texts = self.github.read_blobs(&standing.repository, &blobs).await?;
@@ -163,7 +210,7 @@ impl Effects {
         {
             return Ok(Some(path.clone()));
         }
-        let remembered = self.place_of_entity(entity).await?;
+        let remembered = self.place_of_entity(entity, asked.part.as_ref()).await?;
         let remembered = remembered.filter(|place| place.repository == asked.repository);
         Ok(remembered.map(|place| place.path))
     }
@@ -186,38 +233,30 @@ impl Effects {
         action: &ActionOf,
         expected: Option<&str>,
     ) -> Result<Option<(String, Standing)>> {
-        let entity = match &asked.target {
-            Target::Path(path) => {
-                return Ok(Some((path.clone(), self.look_at_folder(asked, path).await?)));
-            }
-            Target::Entity(entity) => entity,
-        };
+        if let Target::Path(path) = &asked.target {
+            return Ok(Some((path.clone(), self.look_at_folder(asked, path).await?)));
+        }
         if let Some(path) = expected {
             let standing = self.look_at_folder(asked, path).await?;
-            if is_there(&standing, path, action, entity) || standing.own_pull_request.is_some() {
+            if is_there(&standing, path, asked, action) || standing.own_pull_request.is_some() {
                 return Ok(Some((path.to_owned(), standing)));
             }
         }
-        let Some(path) = self.search(asked, action, entity).await? else { return Ok(None) };
+        let Some(path) = self.search(asked, action).await? else { return Ok(None) };
         let standing = self.look_at_folder(asked, &path).await?;
         Ok(Some((path, standing)))
     }
 
     /// Searches the whole repository for the entity's `.towpath.yml`: nothing is remembered of it,
     /// or what is remembered is not true any more.
-    async fn search(
-        &self,
-        asked: &Asked,
-        action: &ActionOf,
-        entity: &EntityRef,
-    ) -> Result<Option<String>> {
+    async fn search(&self, asked: &Asked, action: &ActionOf) -> Result<Option<String>> {
         // A look at a path where nothing is answers the commit to search at.
         let base_sha = self.look_at_folder(asked, manifest::FILE_NAME).await?.base_sha;
         let paths = self.github.find_manifests(&asked.repository, &base_sha).await?;
         let texts = self.github.read_texts(&asked.repository, &base_sha, &paths).await?;
         let ours = texts
             .iter()
-            .find(|(path, text)| plan::is_folder_of(path, text, &action.template, entity));
+            .find(|(path, text)| plan::is_folder_of(path, text, asked, &action.template));
         Ok(ours.and_then(|(path, _)| Some(path.rsplit_once('/')?.0.to_owned())))
     }
 
@@ -242,11 +281,11 @@ pub(super) fn text_at(standing: &Standing, path: &str) -> Option<String> {
     standing.files.iter().find(|file| file.path == path).and_then(|file| file.text.clone())
 }
 
-fn is_there(standing: &Standing, path: &str, action: &ActionOf, entity: &EntityRef) -> bool {
+fn is_there(standing: &Standing, path: &str, asked: &Asked, action: &ActionOf) -> bool {
     let name = format!("{path}/{}", manifest::FILE_NAME);
     let file = standing.files.iter().find(|file| file.path == name);
     let text = file.and_then(|file| file.text.as_deref());
-    text.is_some_and(|text| plan::is_folder_of(&name, text, &action.template, entity))
+    text.is_some_and(|text| plan::is_folder_of(&name, text, asked, &action.template))
 }
 
 fn decoration(

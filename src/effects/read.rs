@@ -66,7 +66,7 @@ impl Effects {
         let seen = match &run.work {
             Some(Work::Workflow(work)) => self.look_at_workflow(work).await?,
             Some(Work::PullRequest(work)) => self.look_at_change(work).await?,
-            Some(Work::Delivery(_)) | None => Vec::new(),
+            Some(Work::Delivery(_) | Work::Parts(_)) | None => Vec::new(),
         };
         Ok(plan::outcomes(run, &seen, self.clock.now()).into())
     }

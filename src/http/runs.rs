@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::AppState;
 use super::answer::Failure;
+use crate::domain::parts::PartFacts;
 use crate::domain::run::Work;
 use crate::domain::{ActionId, BlueprintId, RepositoryName, Run, RunId, Status};
 use crate::store::{RecordedEvent, RunFilter};
@@ -78,7 +79,9 @@ pub(super) async fn get(
 pub(super) async fn find(state: &AppState, id: &str) -> Result<Run, Failure> {
     let unknown = || Failure::not_found(format!("There is no run {id:?}."));
     let id = RunId::new(id).map_err(|_| unknown())?;
-    state.store.run(&id).await?.ok_or_else(unknown)
+    let run = state.store.run(&id).await?;
+    // A part is shown with its whole.
+    run.filter(|run| run.part_of().is_none()).ok_or_else(unknown)
 }
 
 /// A run as the API shows it, without its events.
@@ -86,7 +89,7 @@ fn shown(run: &Run) -> Value {
     let (pull_request, workflow_run) = match &run.work {
         Some(Work::PullRequest(work)) => (work.pull_request.as_ref(), None),
         Some(Work::Workflow(work)) => (None, work.workflow_run.as_ref()),
-        Some(Work::Delivery(_)) | None => (None, None),
+        Some(Work::Delivery(_) | Work::Parts(_)) | None => (None, None),
     };
     json!({
         "id": run.id,
@@ -105,9 +108,33 @@ fn shown(run: &Run) -> Value {
         "workflow_run": workflow_run.map(|run| json!({
             "id": run.id, "url": run.html_url, "attempt": run.latest.attempt,
         })),
+        "parts": parts(run).iter().map(shown_part).collect::<Vec<_>>(),
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "ended_at": run.ended_at,
+    })
+}
+
+fn parts(run: &Run) -> &[PartFacts] {
+    match &run.work {
+        Some(Work::Parts(work)) => &work.parts,
+        _ => &[],
+    }
+}
+
+/// One of several repositories that a run writes to.
+fn shown_part(part: &PartFacts) -> Value {
+    let state = &part.state;
+    json!({
+        "target": part.target,
+        "repository": part.repository.to_string(),
+        "status": state.status,
+        "label": state.label,
+        "pull_request": state.pull_request.as_ref().map(|pull_request| json!({
+            "number": pull_request.number,
+            "url": pull_request.html_url,
+            "state": pull_request.state,
+        })),
     })
 }
 

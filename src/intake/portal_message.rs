@@ -187,7 +187,11 @@ fn without_signature(message: &Value, method: &Value) -> Value {
 
 fn run_id(found: Option<&str>, places: &[&str]) -> Result<RunId, NotAnActionRun> {
     let id = found.ok_or_else(|| missing("a run id", places))?;
-    RunId::new(id).map_err(|error| NotAnActionRun(error.to_string()))
+    let id = RunId::new(id).map_err(|error| NotAnActionRun(error.to_string()))?;
+    if id.is_part() {
+        return Err(NotAnActionRun(format!("run id {id:?} is not usable: it has a point")));
+    }
+    Ok(id)
 }
 
 fn missing(what: &str, places: &[&str]) -> NotAnActionRun {

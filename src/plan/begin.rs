@@ -10,12 +10,13 @@ use crate::domain::run::{
 use crate::domain::{
     ActionRun, BranchName, Invocation, Operation, RepositoryName, WorkflowInvocation,
 };
-use crate::template::{self, ActionKind, ActionOf, Templates, context, inputs, render};
+use crate::template::{self, ActionKind, ActionOf, Target, Templates, context, inputs, render};
 
+use super::ask::{catalog_entity, no_target};
 use super::draft::Draft;
-use super::proposal::{catalog_entity, title_of};
+use super::proposal::title_of;
 use super::step::{Decision, Step, StoreSecret};
-use super::{words, workflow};
+use super::{parts, words, workflow};
 
 /// Most inputs that a workflow takes (GitHub, since 2025-12-04).
 const WORKFLOW_INPUTS_LIMIT: usize = 25;
@@ -70,6 +71,8 @@ struct Begun {
     first: Step,
     links: Vec<Link>,
     line: String,
+    /// The runs that it has done, where it has several targets.
+    parts: Vec<Decision>,
 }
 
 fn go(run: Run, begun: Begun, now: DateTime<Utc>) -> Decision {
@@ -82,7 +85,7 @@ fn go(run: Run, begun: Begun, now: DateTime<Utc>) -> Decision {
     let what = words::one_line(&draft.run.request.title(), 120);
     draft.say(Event::progress(format!("Received \"{what}\" from {who}. {}", begun.line)));
     draft.then(begun.first);
-    draft.finish(now)
+    Decision { parts: begun.parts, ..draft.finish(now) }
 }
 
 fn named_workflow(invocation: &WorkflowInvocation) -> Result<Begun, Refusal> {
@@ -129,7 +132,7 @@ fn by_template(run: &Run, templates: &Templates, page: &str) -> Result<Begun, Re
         Some(page),
     );
     match &action.action.kind {
-        ActionKind::Files => proposing(&run, action, context),
+        ActionKind::Files => proposing(&run, action, &context),
         ActionKind::Workflow { .. } => template_workflow(&run, action, &context),
         ActionKind::Secret { .. } => storing(action, &context),
     }
@@ -160,49 +163,85 @@ pub(crate) fn faults(faults: Vec<inputs::InputFault>) -> Refusal {
     Refusal(faults.into_iter().map(|fault| format!("{fault}.")).collect())
 }
 
-fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refusal> {
-    let template = &action.template;
+fn proposing(run: &Run, action: &ActionOf, context: &Value) -> Result<Begun, Refusal> {
     let operation = action.action.operation;
-    let Some(target) = &template.target else {
-        return Err(Refusal::because(format!(
-            "The template {} has no `target`. Name the repository and the path in template.yml.",
-            template.name
-        )));
-    };
-    let repository = render::text(&target.repository, &context)
-        .map_err(|error| Refusal::because(format!("The target repository: {error}.")))?;
-    let repository = parse_repository(&repository)?;
-    let new_repository = new_repository(target.new.as_ref(), &context)?;
-    let (first, line) = match new_repository {
-        Some(_) => (Step::CreateRepository, format!("The repository {repository} is being made.")),
-        None => (Step::Propose, format!("A change to {repository} is being prepared.")),
-    };
+    let targets: Vec<&Target> = action.template.targets_of(operation).collect();
+    let [target] = targets[..] else { return in_parts(run, action, &targets, context) };
+    if target.name.is_some() {
+        return in_parts(run, action, &targets, context);
+    }
     let branch = BranchName::of_run(&run.request.action, &run.id);
     let work = PullRequestWork {
-        template: template.name.clone(),
-        repository: repository.clone(),
-        base: None,
-        branch: branch.clone(),
-        path: None,
-        behind: None,
-        new_repository,
-        rendered_on: None,
-        context,
-        plan: template.plan.clone(),
-        apply: template.apply.clone(),
         entity: entity_plan(run, action)?,
-        pull_request: None,
-        planned: None,
-        plan_summary: None,
-        applies: Vec::new(),
+        ..change_to(action, target, context, branch)?
+    };
+    let repository = &work.repository;
+    let (first, line) = match work.new_repository {
+        Some(_) => (Step::CreateRepository, format!("The repository {repository} is being made.")),
+        None => (Step::Propose, format!("A change to {repository} is being prepared.")),
     };
     Ok(Begun {
         title: Some(title_of(run, action)),
         operation: Some(operation),
         line,
-        links: vec![Link::branch(&repository, &branch)],
+        links: vec![Link::branch(repository, &work.branch)],
         work: Some(Work::PullRequest(Box::new(work))),
         first,
+        parts: Vec::new(),
+    })
+}
+
+fn in_parts(
+    run: &Run,
+    action: &ActionOf,
+    targets: &[&Target],
+    context: &Value,
+) -> Result<Begun, Refusal> {
+    if targets.is_empty() {
+        return Err(no_target(&action.template));
+    }
+    let title = title_of(run, action);
+    let entity = entity_plan(run, action)?;
+    let parts::Split { work, parts } = parts::split(run, action, targets, context, entity, &title)?;
+    let where_to: Vec<String> = work.parts.iter().map(|it| it.repository.to_string()).collect();
+    Ok(Begun {
+        title: Some(title),
+        operation: Some(action.action.operation),
+        line: format!("Changes to {} are being prepared.", words::list(&where_to)),
+        links: Vec::new(),
+        work: Some(Work::Parts(Box::new(work))),
+        first: Step::CheckParts,
+        parts,
+    })
+}
+
+/// The change to one target, of which nothing is known yet but where it goes.
+pub(super) fn change_to(
+    action: &ActionOf,
+    target: &Target,
+    context: &Value,
+    branch: BranchName,
+) -> Result<PullRequestWork, Refusal> {
+    let repository = render::text(&target.repository, context)
+        .map_err(|error| Refusal::because(format!("The target repository: {error}.")))?;
+    Ok(PullRequestWork {
+        template: action.template.name.clone(),
+        repository: parse_repository(&repository)?,
+        base: None,
+        branch,
+        path: None,
+        part: None,
+        behind: None,
+        new_repository: new_repository(target.new.as_ref(), context)?,
+        rendered_on: None,
+        context: context.clone(),
+        plan: target.plan.clone(),
+        apply: target.apply.clone(),
+        entity: None,
+        pull_request: None,
+        planned: None,
+        plan_summary: None,
+        applies: Vec::new(),
     })
 }
 
@@ -300,6 +339,7 @@ fn storing(action: &ActionOf, context: &Value) -> Result<Begun, Refusal> {
         first,
         links: Vec::new(),
         line,
+        parts: Vec::new(),
     })
 }
 
@@ -317,6 +357,7 @@ fn dispatching(work: WorkflowWork, operation: Option<Operation>) -> Begun {
         links: workflow::awaited(&work),
         work: Some(Work::Workflow(Box::new(work))),
         first: Step::Dispatch,
+        parts: Vec::new(),
     }
 }
 
@@ -328,6 +369,7 @@ fn delivering(run: &Run) -> Begun {
         first: Step::Deliver,
         links: Vec::new(),
         line: "It is being delivered to its address.".to_owned(),
+        parts: Vec::new(),
     }
 }
 

@@ -6,7 +6,8 @@ use serde_json::Value;
 use crate::domain::run::Run;
 use crate::domain::{Operation, RunId};
 
-use super::words::{TITLE_LIMIT, code, inert_text, one_line, plain};
+use super::parts::Beside;
+use super::words::{TITLE_LIMIT, code, inert_text, list, one_line, plain};
 
 /// Longest body of a pull request that GitHub takes, in characters.
 const BODY_LIMIT: usize = 65_536;
@@ -40,6 +41,8 @@ pub(crate) struct Body<'a> {
     pub(crate) notes: &'a [String],
     /// The run's page.
     pub(crate) run_page: &'a str,
+    /// The other parts of the same action.
+    pub(crate) beside: &'a [Beside],
 }
 
 impl Body<'_> {
@@ -69,11 +72,18 @@ impl Body<'_> {
         if !self.notes.is_empty() {
             text.push('\n');
         }
+        self.others(&mut text);
         text.push_str(&format!(
             "[Run {}]({}) in the portal follows this pull request.",
-            self.run.id, self.run_page
+            self.run.request.id, self.run_page
         ));
         text.push_str(match self.run.operation {
+            Some(Operation::Delete) if !self.beside.is_empty() => {
+                " Once all of it is merged and applied, the entity leaves the catalog.\n"
+            }
+            _ if !self.beside.is_empty() => {
+                " Once all of it is merged and applied, the catalog is told.\n"
+            }
             Some(Operation::Delete) => {
                 " Once it is merged and applied, the entity leaves the catalog.\n"
             }
@@ -83,6 +93,19 @@ impl Body<'_> {
             text = text.chars().take(BODY_LIMIT - 1).chain(['…']).collect();
         }
         text
+    }
+
+    /// What belongs to the same action.
+    fn others(&self, text: &mut String) {
+        if self.beside.is_empty() {
+            return;
+        }
+        let name = |other: &Beside| match &other.pull_request {
+            Some((number, page)) => format!("[{} {number}]({page})", other.repository),
+            None => code(&other.repository.to_string()),
+        };
+        let names: Vec<String> = self.beside.iter().map(name).collect();
+        text.push_str(&format!("It belongs together with {}.\n\n", list(&names)));
     }
 
     fn table(&self, text: &mut String) {
@@ -124,7 +147,7 @@ pub(crate) fn commit_message(title: &str, run: &Run, run_page: &str) -> (String,
     /// What git's own tools show of a first line.
     const HEADLINE_LIMIT: usize = 72;
     let who = inert_text(&one_line(run.request.user.shown(), 100));
-    let message = format!("Asked for by {who}.\n{run_page}\n\n{}", trailer(&run.id));
+    let message = format!("Asked for by {who}.\n{run_page}\n\n{}", trailer(&run.request.id));
     (one_line(title, HEADLINE_LIMIT), message)
 }
 
@@ -198,6 +221,7 @@ mod tests {
             secrets: vec!["password".to_owned()],
             notes: &["A person's edit of main.tf was kept.".to_owned()],
             run_page: "https://portal/run",
+            beside: &[],
         };
         assert_eq!(
             body.markdown(),

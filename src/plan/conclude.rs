@@ -85,7 +85,8 @@ pub(crate) fn catalog_refused(draft: &mut Draft, reason: &str) {
     draft.end(Stage::Failed, "Catalog not updated", None);
 }
 
-fn mentions_outputs(mapping: &Value) -> bool {
+/// Whether an entity wants to know what the apply has put out.
+pub(crate) fn mentions_outputs(mapping: &Value) -> bool {
     match mapping {
         Value::String(text) => text.contains("{{") && text.contains("outputs"),
         Value::Array(items) => items.iter().any(mentions_outputs),

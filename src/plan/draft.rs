@@ -3,11 +3,13 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::RunId;
 use crate::domain::observation::Link;
+use crate::domain::parts::{PartFacts, PartsWork};
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Status, Work, WorkflowWork};
 
 use super::step::{Decision, End, Progress, Response, Step};
-use super::{pull_request, workflow};
+use super::{parts, pull_request, workflow};
 
 /// A decision that is being made on a run.
 pub(crate) struct Draft {
@@ -18,6 +20,7 @@ pub(crate) struct Draft {
     links: Vec<Link>,
     unlinks: Vec<Link>,
     work: Vec<Step>,
+    others: Vec<(RunId, Step)>,
     summary: Option<String>,
     response: Option<Response>,
 }
@@ -32,6 +35,7 @@ impl Draft {
             links: Vec::new(),
             unlinks: Vec::new(),
             work: Vec::new(),
+            others: Vec::new(),
             summary: None,
             response: None,
         }
@@ -65,6 +69,18 @@ impl Draft {
         self
     }
 
+    /// Goes on with the parts of the run, if it has some.
+    pub(crate) fn on_parts(mut self, go_on: impl FnOnce(&mut Self, &mut PartsWork)) -> Self {
+        match self.run.work.take() {
+            Some(Work::Parts(mut work)) => {
+                go_on(&mut self, &mut work);
+                self.run.work = Some(Work::Parts(work));
+            }
+            other => self.run.work = other,
+        }
+        self
+    }
+
     /// Adds a line to the run's history and to the portal's log.
     pub(crate) fn say(&mut self, event: Event) {
         self.events.push(event);
@@ -88,6 +104,11 @@ impl Draft {
     /// Something is to be done.
     pub(crate) fn then(&mut self, step: Step) {
         self.work.push(step);
+    }
+
+    /// Another run has something to do: the whole of a part, or a part of the whole.
+    pub(crate) fn tell(&mut self, other: RunId, step: Step) {
+        self.others.push((other, step));
     }
 
     /// The run is at another point of its life. A run that has ended keeps its end.
@@ -131,15 +152,30 @@ impl Draft {
             self.run.ended_at = Some(now);
             // Else every later run of its workflow would be kept for it.
             self.unlinks.extend(awaited_links(&self.run));
+            self.withdraw_parts();
         }
         let mut steps = std::mem::take(&mut self.work);
-        let report = self.report(ends);
-        steps.extend(report);
+        match self.run.part_of().map(|part| part.whole.clone()) {
+            Some(whole) => {
+                let report = parts::report(&self.before, &mut self.run, &self.events);
+                self.others.extend(report.map(|report| (whole, Step::Hear(Box::new(report)))));
+            }
+            None => steps.extend(self.report(ends)),
+        }
         if self.run != self.before || !self.events.is_empty() {
             self.run.updated_at = now;
         }
-        let Self { run, events, links, unlinks, .. } = self;
-        Decision { run, events, links, unlinks, steps }
+        let Self { run, events, links, unlinks, others, .. } = self;
+        Decision { run, events, links, unlinks, steps, others, parts: Vec::new() }
+    }
+
+    /// What a run that ends has not begun yet is not begun any more.
+    fn withdraw_parts(&mut self) {
+        if let Some(Work::Parts(work)) = &self.run.work {
+            let idle = work.parts.iter().filter(|part| part.may_be_withdrawn());
+            let tell = |part: &PartFacts| (part.run.clone(), Step::Withdraw);
+            self.others.extend(idle.map(tell));
+        }
     }
 
     fn report(&self, ends: bool) -> Option<Step> {
@@ -198,7 +234,7 @@ fn awaited_links(run: &Run) -> Vec<Link> {
                 |(on, name): (String, String)| Link::awaited_apply(&work.repository, &on, &name);
             awaited.map(link).into_iter().chain(pull_request::folder_link(work)).collect()
         }
-        Some(Work::Delivery(_)) | None => Vec::new(),
+        Some(Work::Delivery(_) | Work::Parts(_)) | None => Vec::new(),
     }
 }
 
@@ -214,5 +250,6 @@ fn external_id(run: &Run) -> Option<String> {
             Some(format!("{}#{}", work.repository, facts.number))
         }
         Work::Delivery(work) => work.external_run_id.clone(),
+        Work::Parts(_) => None,
     }
 }

@@ -28,7 +28,7 @@ pub fn wait_behind(run: Run, path: &str, ahead: &Run, page: &str, now: DateTime<
                 format!(
                     "The run {} asked first for `{path}`: {page}. This run goes on when that one \
                      is out of the way.",
-                    ahead.id
+                    ahead.request.id
                 ),
             ),
         };

@@ -4,11 +4,13 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::run::{EventKind, Run, Work, WorkflowWork};
 use crate::domain::standing::Proposal;
-use crate::domain::{ActionRun, RunId};
+use crate::domain::{ActionRun, RepositoryName, RunId};
 use crate::template::Templates;
 
+use super::ask::{Asked, is_gone_already, nowhere};
 use super::begin::{Refusal, begin};
 use super::patch::Patch;
+
 use super::step::{Step, StoreSecret};
 
 /// The run of a preview, which is nobody's.
@@ -25,6 +27,8 @@ pub enum Foreseen {
     Secret(StoreSecret),
     /// A change is proposed, by such a run.
     Change(Box<Run>),
+    /// Changes to several repositories are proposed, by such runs.
+    Parts(Vec<Run>),
 }
 
 /// What would come of a request.
@@ -50,6 +54,27 @@ pub enum Preview {
         /// What the run's log would say of the files.
         notes: Vec<String>,
     },
+    /// The same of each target, where there are several.
+    Parts(Vec<PartPreview>),
+}
+
+/// What would come of a request at one of several targets.
+#[derive(Debug)]
+pub struct PartPreview {
+    /// Where.
+    pub repository: RepositoryName,
+    /// The repository is made.
+    pub is_made: bool,
+    /// What would be done there.
+    pub preview: Preview,
+}
+
+/// What would come of a change where no folder belongs to the entity.
+pub fn foresee_nowhere(run: &Run, asked: &Asked) -> Preview {
+    if is_gone_already(run) {
+        return Preview::Nothing { path: asked.repository.to_string() };
+    }
+    Preview::Refused(nowhere(asked))
 }
 
 /// The id under which a request is looked at before it is sent.
@@ -86,6 +111,9 @@ pub fn foresee(
     match (secret, begun.run.work.clone()) {
         (Some(secret), _) => Foreseen::Secret(secret),
         (None, Some(Work::Workflow(work))) => Foreseen::Workflow(work),
+        (None, Some(Work::Parts(_))) => {
+            Foreseen::Parts(begun.parts.into_iter().map(|part| part.run).collect())
+        }
         (None, _) => Foreseen::Change(Box::new(begun.run)),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no async, no clock. Does not know about: GitHub's or the portal's API, the store.
 
+mod ask;
 mod begin;
 mod body;
 mod conclude;
@@ -11,6 +12,7 @@ mod folder_queue;
 mod foresee;
 mod made_already;
 mod new_repository;
+mod parts;
 mod patch;
 mod proposal;
 mod pull_request;
@@ -23,19 +25,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::Observation;
 use crate::domain::run::{Event, Run, Stage};
 
+pub use ask::{Asked, Target, ask, is_folder_of, not_there, nowhere};
 pub use begin::{Refusal, begin, refuse};
 pub use conclude::render_entity;
 pub use delivery::{Delivered, delivered, unclear};
 pub use folder_queue::{ask_again, wait_behind};
-pub use foresee::{Foreseen, Preview, foresee, preview_id};
+pub use foresee::{Foreseen, PartPreview, Preview, foresee, foresee_nowhere, preview_id};
 pub use made_already::made_already;
 pub use new_repository::{
     being_made_by, first_committed, has_first_commit, name_taken, new_repository, repository_made,
 };
+pub use parts::{Beside, Checked, begin_part, beside, checked, heard, may_propose, withdraw};
 pub use patch::{Patch, PatchKind, patches};
-pub use proposal::{
-    Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, nowhere, propose,
-};
+pub use proposal::{Ground, Proposing, Ready, nothing_to_change, propose};
 pub use pull_request::{
     leave_to_people, move_to, moved, not_rendered_again, proposed, reason_to_render_again,
 };
@@ -77,6 +79,7 @@ pub fn outcomes(run: Run, seen: &[Observation], now: DateTime<Utc>) -> Decision 
         sum.links.extend(next.links);
         sum.unlinks.extend(next.unlinks);
         sum.steps.extend(next.steps);
+        sum.others.extend(next.others);
         sum
     })
 }
@@ -104,6 +107,11 @@ pub fn answered(run: Run, answer: &Answer, now: DateTime<Utc>) -> Decision {
             }
             Answer::Outputs(outputs) => pull_request::outputs_read(draft, work, outputs),
             Answer::Catalog(told) => pull_request::catalog_answered(draft, work, told),
+        })
+        .on_parts(|draft, work| match answer {
+            Answer::Outputs(outputs) => parts::outputs_read(draft, work, outputs),
+            Answer::Catalog(told) => parts::catalog_answered(draft, work, told),
+            Answer::Contains { .. } | Answer::Explained { .. } | Answer::Planned(_) => {}
         })
         .finish(now)
 }

@@ -1,105 +1,26 @@
-//! The change that a run proposes: what is asked of the repository first, and what is made of the
-//! answer.
+//! The change that a run proposes: what is made of the request and of what stands.
 
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::domain::Operation;
 use crate::domain::ids::InvalidId;
 use crate::domain::run::{EntityPlan, Event, PullRequestWork, Run, Stage, Work};
 use crate::domain::standing::{Proposal, Standing};
-use crate::domain::{BranchName, EntityRef, Operation, RepositoryName};
 use crate::template::change::{self, Change};
 use crate::template::manifest::{CatalogEntity, Manifest};
-use crate::template::{ActionOf, Template, context, inputs, render};
+use crate::template::{self, ActionOf, Template, context, inputs, render};
 
+use super::ask::{target_of, work_of};
 use super::begin::{Refusal, faults, given};
 use super::body::{self, Body, InputRow};
 use super::draft::Draft;
+use super::parts::Beside;
 use super::pull_request::rendered_on;
 use super::step::Decision;
 use super::words::inert;
-
-/// What is asked of a repository before a change is made of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Asked {
-    /// Where.
-    pub repository: RepositoryName,
-    /// Into which branch; the default branch, where none is named.
-    pub base: Option<BranchName>,
-    /// Which folder.
-    pub target: Target,
-    /// The run's own branch.
-    pub branch: BranchName,
-    /// Labels for the pull request.
-    pub labels: Vec<String>,
-    /// Reviewers for it: `octocat`, `@acme/devops`.
-    pub reviewers: Vec<String>,
-}
-
-/// Which folder a change is about.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Target {
-    /// The one at this path.
-    Path(String),
-    /// The one that this entity stands for, by its `.towpath.yml`.
-    Entity(EntityRef),
-}
-
-/// What is to be asked for a run.
-pub fn ask(run: &Run, action: &ActionOf) -> Result<Asked, Refusal> {
-    let work = work_of(run)?;
-    let template = &action.template;
-    let target = template.target.as_ref().ok_or_else(|| no_target(template))?;
-    let rendered = |what: &str, expression: &str| {
-        render::text(expression, &work.context)
-            .map_err(|error| Refusal::because(format!("The target {what}: {error}.")))
-    };
-    let base = target.base.as_deref().map(|base| rendered("branch", base)).transpose()?;
-    let base = base.map(BranchName::new).transpose();
-    let folder = match (action.action.operation, catalog_entity(run, template)?) {
-        _ if target.new.is_some() => Target::Path(String::new()),
-        (Operation::Day2 | Operation::Delete, Some(entity)) => Target::Entity(entity),
-        _ => Target::Path(
-            render::path(&target.path, &work.context)
-                .map_err(|error| Refusal::because(format!("The target path: {error}.")))?,
-        ),
-    };
-    Ok(Asked {
-        repository: work.repository.clone(),
-        base: base.map_err(|error| Refusal::because(format!("{error}.")))?,
-        target: folder,
-        branch: work.branch.clone(),
-        labels: template.pull_request.labels.clone(),
-        reviewers: template.pull_request.reviewers.clone(),
-    })
-}
-
-/// Whether a `.towpath.yml` is the one of an entity.
-pub fn is_folder_of(path: &str, manifest: &str, template: &Template, entity: &EntityRef) -> bool {
-    Manifest::parse(path, manifest).is_ok_and(|manifest| belongs(&manifest, template, entity))
-}
-
-fn belongs(manifest: &Manifest, template: &Template, entity: &EntityRef) -> bool {
-    let is_entity = |catalog: &CatalogEntity| {
-        catalog.blueprint == entity.blueprint && catalog.identifier == entity.identifier
-    };
-    manifest.template == template.name && manifest.catalog.as_ref().is_some_and(is_entity)
-}
-
-/// Why nothing is done where no folder belongs to the entity.
-pub fn nowhere(asked: &Asked) -> Refusal {
-    let which = match &asked.target {
-        Target::Entity(entity) => format!("{} {}", entity.blueprint, entity.identifier),
-        Target::Path(path) => format!("`{path}`"),
-    };
-    Refusal::because(format!(
-        "No folder in {} belongs to {which}: no `.towpath.yml` names it. It was not made by an \
-         action, its pull request is not merged yet, or it is deleted already.",
-        asked.repository
-    ))
-}
 
 /// What comes of the request and of what stands.
 #[derive(Debug)]
@@ -134,6 +55,8 @@ pub struct Ground<'a> {
     pub texts: Option<&'a HashMap<String, String>>,
     /// Where people see the run.
     pub run_page: &'a str,
+    /// The other parts of the same action.
+    pub beside: &'a [Beside],
 }
 
 /// Makes a change of what was asked for and what stands.
@@ -181,8 +104,8 @@ fn create(run: &Run, action: &ActionOf, ground: Ground<'_>) -> Result<Planned, R
     let work = work_of(run)?;
     let template = &action.template;
     let inputs = work.context["inputs"].as_object().cloned().unwrap_or_default();
-    let rendered =
-        render::files(template, &work.context, ground.path).map_err(|error| unrendered(&error))?;
+    let rendered = render::files(target_of(work, template)?, &work.context, ground.path)
+        .map_err(|error| unrendered(&error))?;
     let manifest = Manifest {
         template: template.name.clone(),
         digest: template.digest.clone(),
@@ -190,6 +113,7 @@ fn create(run: &Run, action: &ActionOf, ground: Ground<'_>) -> Result<Planned, R
         inputs: inputs.clone(),
         entity: work.context.get("entity").cloned(),
         catalog: catalog_of(template, &work.context)?,
+        target: work.part.as_ref().map(|part| part.target.clone()),
         files: BTreeMap::new(),
     };
     // What GitHub begins a new repository with is nobody's work.
@@ -211,25 +135,26 @@ fn update(
     before: &Manifest,
     texts: &HashMap<String, String>,
 ) -> Result<Planned, Refusal> {
-    let template = &action.template;
+    let (work, template) = (work_of(run)?, &action.template);
     let inputs =
         inputs::check(template, &action.action, &given(&run.request), Some(&before.inputs));
     let context = context_at(run, action, &inputs.map_err(faults)?, before, ground.run_page);
     let inputs = context["inputs"].as_object().cloned().unwrap_or_default();
-    let rendered =
-        render::files(template, &context, ground.path).map_err(|error| unrendered(&error))?;
+    let rendered = render::files(target_of(work, template)?, &context, ground.path)
+        .map_err(|error| unrendered(&error))?;
     let manifest = Manifest {
         digest: template.digest.clone(),
         run: run.id.clone(),
         inputs: inputs.clone(),
         catalog: catalog_of(template, &context)?,
+        target: work.part.as_ref().map(|part| part.target.clone()),
         files: BTreeMap::new(),
         ..before.clone()
     };
     let standing = &ground.standing.files;
     let text = |blob: &str| texts.get(blob).cloned();
     let change = change::update(ground.path, &rendered, before, manifest, standing, text);
-    let entity = work_of(run)?.entity.clone();
+    let entity = work.entity.clone();
     Ok(Planned { change: change.map_err(refused)?, inputs, context, entity })
 }
 
@@ -279,8 +204,9 @@ impl Planned {
         work.context = self.context;
         work.entity = self.entity;
         work.rendered_on = Some(rendered_on(&self.change.changes, ground.standing));
-        let title = title(&work, action, ground.path)?;
-        let introduction = action.template.pull_request.body.as_deref();
+        let target = target_of(&work, &action.template)?;
+        let title = title(&work, target, ground.path)?;
+        let introduction = target.pull_request.body.as_deref();
         let introduction = introduction.map(|body| render::markdown(body, &work.context));
         let introduction = introduction
             .transpose()
@@ -294,9 +220,10 @@ impl Planned {
             secrets: secrets(&run, &action.template),
             notes: &self.change.notes,
             run_page: ground.run_page,
+            beside: ground.beside,
         };
         let (headline, message) = body::commit_message(&title, &run, ground.run_page);
-        let labels = &action.template.pull_request.labels;
+        let labels = &target.pull_request.labels;
         let standing = ground.standing;
         let is_there = |label: &&String| {
             standing.labels.iter().any(|(name, _)| name.eq_ignore_ascii_case(label))
@@ -312,16 +239,16 @@ impl Planned {
             changes: self.change.changes,
             title,
             body: body.markdown(),
-            draft: action.template.pull_request.draft,
+            draft: target.pull_request.draft,
             new_labels: labels.iter().filter(|label| !is_there(label)).cloned().collect(),
         };
         Ok(Ready { run, proposal, notes: self.change.notes })
     }
 }
 
-fn title(work: &PullRequestWork, action: &ActionOf, path: &str) -> Result<String, Refusal> {
+fn title(work: &PullRequestWork, target: &template::Target, path: &str) -> Result<String, Refusal> {
     let values = inert(&work.context);
-    if let Some(expression) = &action.template.pull_request.title {
+    if let Some(expression) = &target.pull_request.title {
         render::line(expression, &values)
             .map(|title| body::title(&title))
             .map_err(|error| Refusal::because(format!("The pull request's title: {error}.")))
@@ -384,44 +311,12 @@ fn catalog_of(template: &Template, context: &Value) -> Result<Option<CatalogEnti
     }))
 }
 
-/// The entity that a day-2 change or a delete is about: the one that the action ran on.
-pub(crate) fn catalog_entity(run: &Run, template: &Template) -> Result<Option<EntityRef>, Refusal> {
-    let Some(mapping) = &template.entity else { return Ok(None) };
-    let blueprint = mapping.get("blueprint").and_then(Value::as_str).unwrap_or_default();
-    let blueprint = blueprint.parse().map_err(|error| Refusal::because(format!("{error}.")))?;
-    if run.operation == Some(Operation::Create) {
-        return Ok(None);
-    }
-    let Some(identifier) = run.request.entity_identifier() else {
-        return Err(Refusal::because(format!(
-            "The message does not say which {blueprint} is meant. Run {} on an entity, and send \
-             `entity` in the action's body.",
-            run.request.action
-        )));
-    };
-    Ok(Some(EntityRef { blueprint, identifier }))
-}
-
-fn no_target(template: &Template) -> Refusal {
-    Refusal::because(format!(
-        "The template {} has no `target`. Name the repository and the path in template.yml.",
-        template.name
-    ))
-}
-
 fn unrendered(error: &render::RenderError) -> Refusal {
     Refusal::because(format!("The files cannot be rendered: {error}."))
 }
 
 fn refused(refusal: change::Refusal) -> Refusal {
     Refusal(refusal.0)
-}
-
-fn work_of(run: &Run) -> Result<&PullRequestWork, Refusal> {
-    match &run.work {
-        Some(Work::PullRequest(work)) => Ok(work),
-        _ => Err(Refusal::because("The run proposes no change.")),
-    }
 }
 
 /// Ends a run that has nothing to change.

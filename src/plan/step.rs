@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 
 use crate::domain::ids::{PullRequestNumber, WorkflowRunId};
 use crate::domain::observation::{Conclusion, Link, Observation};
+use crate::domain::parts::PartReport;
 pub use crate::domain::report::{Explanation, PlanSummary, Progress, Response};
 use crate::domain::repository::{BranchName, CommitSha, RepositoryName};
 use crate::domain::run::{Event, RenderedOn, Run, Status};
 use crate::domain::standing::ReviewerId;
-use crate::domain::{EntityRef, EntityUpsert};
+use crate::domain::{EntityRef, EntityUpsert, RunId};
 
 /// Which of a run's two queues a step waits in. Within a lane, steps go one after another; a portal
 /// that is away does not hold up the work, nor GitHub's limits a report.
@@ -50,6 +51,14 @@ pub enum Step {
     Propose,
     /// Labels the pull request and asks for reviews.
     Decorate(Decorate),
+    /// Looks at the targets of all parts and renders for each, before any of them begins.
+    CheckParts,
+    /// Begins a part: all were checked, and it is its turn.
+    BeginPart,
+    /// Takes in what a part tells.
+    Hear(Box<PartReport>),
+    /// Gives up a part that has nothing on GitHub yet: the whole has ended.
+    Withdraw,
     /// Makes the repository that the run is about.
     CreateRepository,
     /// Writes the run's files into the repository that it has made.
@@ -110,6 +119,10 @@ impl Step {
             Self::Find(_) => "find",
             Self::Propose => "propose",
             Self::Decorate(_) => "decorate",
+            Self::CheckParts => "check_parts",
+            Self::BeginPart => "begin_part",
+            Self::Hear(_) => "hear",
+            Self::Withdraw => "withdraw",
             Self::CreateRepository => "create_repository",
             Self::FirstCommit => "first_commit",
             Self::RenderAgain(_) => "render_again",
@@ -308,12 +321,24 @@ pub struct Decision {
     pub unlinks: Vec<Link>,
     /// What is to be done, in this order within each lane.
     pub steps: Vec<Step>,
+    /// What other runs have to do by it: the whole of a part, or parts of the whole.
+    pub others: Vec<(RunId, Step)>,
+    /// Runs that are made by it: its parts, as they are written down first.
+    pub parts: Vec<Decision>,
 }
 
 impl Decision {
     /// Nothing has changed, and nothing follows.
     pub fn unchanged(run: Run) -> Self {
-        Self { run, events: Vec::new(), links: Vec::new(), unlinks: Vec::new(), steps: Vec::new() }
+        Self {
+            run,
+            events: Vec::new(),
+            links: Vec::new(),
+            unlinks: Vec::new(),
+            steps: Vec::new(),
+            others: Vec::new(),
+            parts: Vec::new(),
+        }
     }
 }
 

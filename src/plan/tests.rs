@@ -11,6 +11,8 @@ use crate::domain::observation::*;
 use crate::domain::run::*;
 use crate::domain::*;
 
+mod parts;
+
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 fn run(work: Work) -> Run {
@@ -111,6 +113,7 @@ fn change(apply: ApplySignal) -> Run {
         repository: repository(),
         base: None,
         branch: BranchName::new("towpath/add_database/r_1").unwrap(),
+        part: None,
         behind: None,
         new_repository: None,
         rendered_on: None,
@@ -124,7 +127,11 @@ fn change(apply: ApplySignal) -> Run {
         plan_summary: None,
         applies: Vec::new(),
     })));
-    proposed(run, &pull_request(PullRequestState::Open), &sha('b'), None, &[], NOW).run
+    open(run).run
+}
+
+fn open(run: Run) -> Decision {
+    proposed(run, &pull_request(PullRequestState::Open), &sha('b'), None, &[], NOW)
 }
 
 fn by_workflow() -> ApplySignal {

@@ -73,6 +73,15 @@ pub(crate) fn one_line(text: &str, most: usize) -> String {
     line.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// Several names, as a sentence has them.
+pub(crate) fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
+    }
+}
+
 /// A text as a Markdown code span, in which nothing else is Markdown; fit for a table's cell.
 pub(crate) fn code(text: &str) -> String {
     let text: String = text

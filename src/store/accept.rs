@@ -281,12 +281,12 @@ impl Concerned {
 }
 
 /// Whether the run was not there yet.
-async fn insert_run(tx: &mut Tx, run: &Run) -> Result<bool> {
+pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> Result<bool> {
     let insert = sqlx::query(
         "INSERT INTO runs
            (id, action, operation, stage, status, label, links, request, created_at, updated_at,
-            look_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9)
+            look_at, whole)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10)
          ON CONFLICT (id) DO NOTHING",
     );
     let done = insert
@@ -299,6 +299,7 @@ async fn insert_run(tx: &mut Tx, run: &Run) -> Result<bool> {
         .bind(to_json("a run's links", &run.links)?)
         .bind(to_json("a run's request", &run.request)?)
         .bind(run.created_at.timestamp_millis())
+        .bind(run.part_of().map(|part| part.whole.to_string()))
         .execute(&mut **tx)
         .await?;
     Ok(done.rows_affected() > 0)

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::rows::{from_json, id_from, time_from, to_json};
 use super::{Error, Result, Store, Tx};
 use crate::domain::ids::InvalidId;
-use crate::domain::{BlueprintId, EntityRef, EntityUpsert, RepositoryName, RunId};
+use crate::domain::{BlueprintId, EntityRef, EntityUpsert, RepositoryName, RunId, TargetName};
 
 /// What a run has made of the catalog.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub enum EntityChange {
         entity: Box<EntityUpsert>,
         /// Where its files lie, where it has files.
         place: Option<Place>,
+        /// The same for each target, where its template has several.
+        part_places: Vec<(TargetName, Place)>,
     },
     /// It was removed.
     Remove(EntityRef),
@@ -79,10 +81,14 @@ impl Store {
         };
         self.concerns(tx, run, concerned).await?;
         match change {
-            EntityChange::Put { entity, place } => {
+            EntityChange::Put { entity, place, part_places } => {
+                for (target, place) in part_places {
+                    self.put_part_place(tx, &entity.entity, target, place).await?;
+                }
                 self.put_entity(tx, run, entity, place.as_ref()).await
             }
             EntityChange::Remove(entity) => {
+                self.forget_part_places(tx, entity).await?;
                 let delete =
                     sqlx::query("DELETE FROM entities WHERE blueprint = $1 AND identifier = $2");
                 let delete = delete.bind(entity.blueprint.as_str());
@@ -162,7 +168,7 @@ fn record_from(row: &AnyRow) -> Result<EntityRecord> {
     })
 }
 
-fn place_from(repository: &str, path: String) -> Result<Place> {
+pub(super) fn place_from(repository: &str, path: String) -> Result<Place> {
     let repository = repository
         .parse()
         .map_err(|error: InvalidId| Error::unreadable("an entity's repository", error))?;

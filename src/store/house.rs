@@ -54,9 +54,14 @@ impl Store {
         let mut tx = self.begin().await?;
         // A run is made before it ends: the index by age finds those that are old enough.
         let find = sqlx::query(
-            "SELECT id FROM runs WHERE created_at < $1 AND ended_at < $1
+            "SELECT id FROM runs WHERE whole IS NULL AND created_at < $1 AND ended_at < $1
                AND NOT EXISTS
                  (SELECT 1 FROM steps WHERE steps.run_id = runs.id AND steps.settled_at IS NULL)
+               AND NOT EXISTS
+                 (SELECT 1 FROM runs AS part WHERE part.whole = runs.id AND
+                   (part.ended_at IS NULL OR part.ended_at >= $1 OR EXISTS
+                     (SELECT 1 FROM steps WHERE steps.run_id = part.id
+                        AND steps.settled_at IS NULL)))
              ORDER BY created_at, id LIMIT $2",
         );
         let find = find.bind(ended_before.timestamp_millis()).bind(RUNS_AT_ONCE);
@@ -66,7 +71,8 @@ impl Store {
         }
         let ids = rows.iter().map(|row| row.try_get::<String, _>("id"));
         let ids = ids.collect::<std::result::Result<Vec<_>, _>>()?;
-        let list = placeholders(1, ids.len());
+        let wholes = placeholders(1, ids.len());
+        let list = format!("SELECT id FROM runs WHERE id IN ({wholes}) OR whole IN ({wholes})");
         let parts =
             PARTS_OF_A_RUN.map(|part| format!("DELETE FROM {part} WHERE run_id IN ({list})"));
         for statement in parts.into_iter().chain([format!("DELETE FROM runs WHERE id IN ({list})")])

@@ -25,6 +25,7 @@ mod others;
 mod owners;
 mod pace;
 mod parked;
+mod parts;
 mod put_aside;
 mod queue;
 mod read;

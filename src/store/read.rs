@@ -101,10 +101,10 @@ impl Store {
         query.fetch_optional(&self.shared.read).await?.as_ref().map(run_from).transpose()
     }
 
-    /// Runs, the newest first.
+    /// Runs, the newest first. A part is found by its whole.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
         // Only what is asked for stands in the statement: so the database takes the index that fits.
-        let mut conditions = String::from("TRUE");
+        let mut conditions = String::from("whole IS NULL");
         let mut values = Vec::new();
         let mut want = |condition: &str, wanted: Vec<String>| {
             let mut condition = condition.to_owned();
@@ -121,7 +121,10 @@ impl Store {
             want("action = ?", vec![action.to_string()]);
         }
         if let Some(repository) = &filter.repository {
-            want("repository = ?", vec![repository.key()]);
+            want(
+                "(repository = ? OR id IN (SELECT whole FROM runs WHERE repository = ?))",
+                vec![repository.key(), repository.key()],
+            );
         }
         if let Some(EntityRef { blueprint, identifier }) = &filter.entity {
             want(
@@ -136,9 +139,10 @@ impl Store {
         }
         if let Some(text) = &filter.text {
             want(
-                "LOWER(id || ' ' || action || ' ' || label || ' ' || COALESCE(repository, ''))
-                 LIKE ? ESCAPE '!'",
-                vec![pattern(text)],
+                "(LOWER(id || ' ' || action || ' ' || label || ' ' || COALESCE(repository, ''))
+                 LIKE ? ESCAPE '!'
+                 OR id IN (SELECT whole FROM runs WHERE repository LIKE ? ESCAPE '!'))",
+                vec![pattern(text), pattern(text)],
             );
         }
         if let Some(before) = &filter.before {
@@ -181,7 +185,9 @@ impl Store {
     /// What the metrics count.
     pub async fn counts(&self) -> Result<Counts> {
         let read = &self.shared.read;
-        let stages = sqlx::query("SELECT stage, COUNT(*) AS runs FROM runs GROUP BY stage");
+        let stages = sqlx::query(
+            "SELECT stage, COUNT(*) AS runs FROM runs WHERE whole IS NULL GROUP BY stage",
+        );
         let stages = stages.fetch_all(read).await?;
         let waiting = sqlx::query(
             "SELECT COUNT(*) AS steps, MIN(due_at) AS due_at FROM steps WHERE settled_at IS NULL",

@@ -25,10 +25,12 @@ impl Store {
         // Nobody may write down an observation under one of these links in between: it would miss
         // the run, and the run would miss it.
         let folders = self.folders_concerned(&mut tx, &claimed.run, &decision.run).await?;
-        let names = decision.links.iter().map(Link::as_str);
+        let parts = decision.parts.iter();
+        let links = decision.links.iter().chain(parts.flat_map(|part| &part.links));
+        let names = links.map(Link::as_str);
         let names = names.chain(folders.iter().map(String::as_str));
         self.shared.dialect.lock_names(&mut tx, names).await?;
-        self.lock_run(&mut tx, run).await?;
+        self.lock_with_others(&mut tx, run, decision).await?;
 
         self.close_steps(&mut tx, claimed, &[]).await?;
         if decision.run != claimed.run || !decision.events.is_empty() {
@@ -41,6 +43,8 @@ impl Store {
             let delete = sqlx::query("DELETE FROM links WHERE link = $1 AND run_id = $2");
             delete.bind(link.as_str()).bind(run.as_str()).execute(&mut *tx).await?;
         }
+        self.begin_parts(&mut tx, &decision.parts).await?;
+        self.add_to_others(&mut tx, decision).await?;
         if let Some(change) = entity {
             self.change_entity(&mut tx, run, change).await?;
         }
@@ -51,6 +55,7 @@ impl Store {
         tx.commit().await?;
         self.tell(run);
         self.tell_all(&next);
+        self.tell_others_of(decision);
         Ok(())
     }
 
@@ -64,13 +69,15 @@ impl Store {
     ) -> Result<()> {
         let run = &claimed.run.id;
         let mut tx = self.begin().await?;
-        self.lock_run(&mut tx, run).await?;
+        self.lock_with_others(&mut tx, run, said).await?;
         put_off(&mut tx, claimed, until, error).await?;
         self.update_run(&mut tx, &said.run).await?;
         self.add_events(&mut tx, run, &said.events).await?;
         self.add_steps(&mut tx, run, &said.steps).await?;
+        self.add_to_others(&mut tx, said).await?;
         tx.commit().await?;
         self.tell(run);
+        self.tell_others_of(said);
         Ok(())
     }
 
@@ -112,7 +119,7 @@ impl Store {
         Ok(())
     }
 
-    async fn update_run(&self, tx: &mut Tx, run: &Run) -> Result<()> {
+    pub(super) async fn update_run(&self, tx: &mut Tx, run: &Run) -> Result<()> {
         let now = self.now();
         let ended_at = run.ended_at.map_or(now, |at| at.timestamp_millis());
         let work = run.work.as_ref().map(|work| to_json("a run's work", work)).transpose()?;
@@ -142,7 +149,7 @@ impl Store {
 
     /// Adds what the run is found by, and takes over what was seen under it before. What was seen
     /// stays there: another run may wait for the same.
-    async fn add_links(&self, tx: &mut Tx, run: &RunId, links: &[Link]) -> Result<()> {
+    pub(super) async fn add_links(&self, tx: &mut Tx, run: &RunId, links: &[Link]) -> Result<()> {
         let mut adopted = Vec::new();
         for link in links {
             let insert = sqlx::query(

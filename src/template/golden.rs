@@ -21,7 +21,7 @@ use super::inputs;
 use super::load::Templates;
 use super::located::Located;
 use super::render::{self, RenderedFile};
-use super::spec::{ActionKind, ActionSpec, Template};
+use super::spec::{ActionKind, ActionSpec, Target, Template};
 use crate::domain::action_run::RunKind;
 use crate::domain::{ActionId, ActionRun, Invocation, Operation, RunId, User};
 
@@ -43,7 +43,8 @@ pub struct GoldenTest {
     /// What the thing was made from, for a day-2 action.
     #[serde(default)]
     pub before: Option<Before>,
-    /// The files that are expected, all of them, by path from the repository's root.
+    /// The files that are expected, all of them, by path from the repository's root; where the
+    /// template has several targets, by `owner/name/path`.
     #[serde(default)]
     pub files: Option<BTreeMap<String, String>>,
     /// The workflow that is expected: `repository`, `file`, `ref`, `inputs`.
@@ -144,13 +145,11 @@ fn acted(template: &Template, action: &ActionSpec, test: &GoldenTest) -> Result<
             Ok(Outcome::Files(BTreeMap::new()))
         }
         ActionKind::Files => {
-            let target = template.target.as_ref().ok_or("the template has no target")?;
-            let path = match target.new {
-                Some(_) => String::new(),
-                None => render::path(&target.path, &context).map_err(|e| e.to_string())?,
-            };
-            let files = render::files(template, &context, &path).map_err(|e| e.to_string())?;
-            Ok(Outcome::Files(files.into_iter().map(as_text).collect()))
+            let mut all = BTreeMap::new();
+            for target in template.targets_of(action.operation) {
+                all.extend(files_of(target, &context).map_err(|error| error.to_string())?);
+            }
+            Ok(Outcome::Files(all))
         }
         ActionKind::Workflow { repository, file, reference, inputs } => {
             let workflow = serde_json::json!({"repository": repository, "file": file, "ref": reference, "inputs": inputs});
@@ -165,6 +164,24 @@ fn acted(template: &Template, action: &ActionSpec, test: &GoldenTest) -> Result<
             render::value(&secret, &context).map(Outcome::Secret).map_err(|e| e.to_string())
         }
     }
+}
+
+/// By path from the repository's root; of several targets, from the repository.
+fn files_of(
+    target: &Target,
+    context: &Value,
+) -> Result<impl Iterator<Item = (String, String)>, render::RenderError> {
+    let path = match target.new {
+        Some(_) => String::new(),
+        None => render::path(&target.path, context)?,
+    };
+    let repository = target.name.as_ref().map(|_| render::text(&target.repository, context));
+    let above = repository.transpose()?.unwrap_or_default();
+    let files = render::files(target, context, &path)?;
+    Ok(files.into_iter().map(move |file| {
+        let (path, text) = as_text(file);
+        (render::below(&above, &path), text)
+    }))
 }
 
 fn request(test: &GoldenTest) -> Result<ActionRun, String> {

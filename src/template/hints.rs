@@ -14,18 +14,17 @@ pub(super) fn hints(files: &[SourceFile], templates: &Templates) -> Vec<Diagnost
         let Some(file) = files.iter().find(|file| file.path == path) else { continue };
         let text = String::from_utf8_lossy(&file.contents);
         let Ok(root) = Located::parse(&path, &text) else { continue };
-        for part in ["plan", "apply"] {
-            let Some(named) = root.get(part).and_then(|part| part.get("workflow")) else {
-                continue;
-            };
+        for named in workflows(&root) {
             let name = named.to_json();
             let name = name.as_str().unwrap_or_default();
-            let places = [
-                format!("{}/workflows/{name}", template.name),
-                format!("{}/files/.github/workflows/{name}", template.name),
-                format!("_shared/workflows/{name}"),
-            ];
-            if !files.iter().any(|file| places.contains(&file.path)) {
+            let own = format!("{}/", template.name);
+            let is_there = |path: &str| {
+                let below_files = format!("/.github/workflows/{name}");
+                path == format!("{own}workflows/{name}")
+                    || path == format!("_shared/workflows/{name}")
+                    || path.starts_with(&own) && path.ends_with(&below_files)
+            };
+            if !files.iter().any(|file| is_there(&file.path)) {
                 let message = format!("`workflows/{name}` is not beside this template");
                 let hint = Diagnostic::at(&path, &text, named.place, message);
                 found.push(hint.help(
@@ -45,6 +44,13 @@ pub(super) fn hints(files: &[SourceFile], templates: &Templates) -> Vec<Diagnost
         }
     }
     found
+}
+
+/// The workflows that are followed: those of the template, and those of its targets.
+fn workflows(root: &Located) -> impl Iterator<Item = &Located> {
+    let targets = root.get("targets").map_or(&[][..], Located::items);
+    let parts = std::iter::once(root).chain(targets);
+    parts.flat_map(|of| ["plan", "apply"].map(|part| of.get(part)?.get("workflow"))).flatten()
 }
 
 fn golden_tests<'a>(

@@ -2,12 +2,13 @@
 //! editors and the reference for authors are held to the same lists.
 
 /// Of `template.yml` itself.
-pub const TEMPLATE: [&str; 10] = [
+pub const TEMPLATE: [&str; 11] = [
     "title",
     "description",
     "inputs",
     "actions",
     "target",
+    "targets",
     "files",
     "pull_request",
     "plan",
@@ -23,6 +24,9 @@ pub const WORKFLOW: [&str; 4] = ["repository", "file", "ref", "inputs"];
 pub const SECRET: [&str; 4] = ["repository", "environment", "name", "value"];
 /// Of `target`.
 pub const TARGET: [&str; 3] = ["repository", "base", "path"];
+/// Of one of `targets`.
+pub const TARGETS: [&str; 8] =
+    ["name", "repository", "base", "path", "files", "pull_request", "plan", "apply"];
 /// Of `repository` of `target`, where it makes one.
 pub const NEW_REPOSITORY: [&str; 4] = ["create", "description", "visibility", "from"];
 /// Of `pull_request`.

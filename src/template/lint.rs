@@ -31,7 +31,7 @@ enum Allowed {
 impl Lint<'_> {
     /// Checks every expression of a `template.yml`.
     pub(super) fn template(&self, root: &Located, found: &mut Vec<Diagnostic>) {
-        for part in ["target", "pull_request"] {
+        for part in ["target", "targets", "pull_request"] {
             if let Some(part) = root.get(part) {
                 self.texts(part, Allowed::Usual, found);
             }

@@ -10,9 +10,8 @@ use super::keys;
 use super::lint::Lint;
 use super::located::{Content, Located};
 use super::shared::{self, Shared};
-use super::spec::{ActionKind, ActionOf, ActionSpec, Approval, PullRequestSpec, Template};
+use super::spec::{ActionKind, ActionOf, ActionSpec, Approval, Template};
 use crate::domain::observation::Conclusion;
-use crate::domain::run::ApplySignal;
 use crate::domain::{ActionId, BlueprintId, Operation, TemplateName};
 
 /// A file of the folder of all templates.
@@ -164,39 +163,20 @@ impl<'a> Reader<'a> {
             .map_or_else(|| serde_json::json!({"type": "object"}), Located::to_json);
         let schema = self.schema(&inputs, root.get("inputs"));
         let actions = self.actions(&root, &inputs);
-        let target = self.target(&root, &actions);
-        let writes_files = actions.iter().any(|action| action.kind == ActionKind::Files);
-        let files = self.files(&root, writes_files);
-        if writes_files && target.is_none() {
-            self.found
-                .push(self.at(root.place, "a template that writes files needs a `target`").help(
-                "target: {repository: acme/infrastructure, path: \"services/{{ inputs.name }}\"}",
-            ));
-        }
-        let pull_request =
-            root.get("pull_request").map(|it| self.pull_request(it)).unwrap_or_default();
-        let plan = root.get("plan").and_then(|plan| {
-            self.known_keys(plan, "plan", &keys::PLAN);
-            self.required_text(plan, "workflow", "plan")
-        });
-        let apply = root.get("apply").map_or(ApplySignal::Merge, |apply| self.apply(apply));
+        let targets = self.targets(&root, &actions);
         let entity = root.get("entity").map(|entity| self.entity(entity));
         Lint { file: &self.file.path, text: &self.text, schema: &inputs }
             .template(&root, &mut self.found);
-        let digest = self.digest(&files);
+        let digest = self.digest(targets.iter().flat_map(|target| target.files.iter()));
         Some(Template {
             name: name.ok()?,
             title: title?,
             description: self.text_at(&root, "description"),
             inputs,
             actions,
-            target,
-            pull_request,
-            plan,
-            apply,
+            targets,
             entity,
             digest,
-            files: Arc::new(files),
             schema: Arc::new(schema?),
         })
     }
@@ -229,7 +209,7 @@ impl<'a> Reader<'a> {
         self.text_at(map, key)
     }
 
-    fn texts_at(&mut self, map: &Located, key: &str) -> Vec<String> {
+    pub(super) fn texts_at(&mut self, map: &Located, key: &str) -> Vec<String> {
         let Some(value) = map.get(key) else {
             return Vec::new();
         };
@@ -383,38 +363,6 @@ impl<'a> Reader<'a> {
             }
         }
         conclusions
-    }
-
-    fn pull_request(&mut self, spec: &Located) -> PullRequestSpec {
-        self.known_keys(spec, "pull_request", &keys::PULL_REQUEST);
-        let draft = spec.get("draft").map_or(Value::Bool(false), Located::to_json);
-        if !draft.is_boolean() {
-            self.say(spec.place, "`draft` must be true or false");
-        }
-        PullRequestSpec {
-            title: self.text_at(spec, "title"),
-            body: self.text_at(spec, "body"),
-            reviewers: self.texts_at(spec, "reviewers"),
-            labels: self.texts_at(spec, "labels"),
-            draft: draft == Value::Bool(true),
-        }
-    }
-
-    fn apply(&mut self, spec: &Located) -> ApplySignal {
-        let known = keys::APPLY;
-        self.known_keys(spec, "apply", &known);
-        let given: Vec<&str> = known.into_iter().filter(|key| spec.get(key).is_some()).collect();
-        let [key] = given[..] else {
-            self.say(spec.place, format!("`apply` needs exactly one of {}", known.join(", ")));
-            return ApplySignal::Merge;
-        };
-        let value = self.text_at(spec, key).unwrap_or_default();
-        match key {
-            "workflow" => ApplySignal::Workflow(value),
-            "status" => ApplySignal::Status(value),
-            "check" => ApplySignal::Check(value),
-            _ => ApplySignal::Deployment(value),
-        }
     }
 
     fn entity(&mut self, spec: &Located) -> Value {

@@ -10,10 +10,17 @@ use super::located::Located;
 use super::spec::{FileContents, TemplateFile};
 
 impl Reader<'_> {
-    pub(super) fn files(&mut self, root: &Located, is_needed: bool) -> Vec<TemplateFile> {
-        let folder = self.text_at(root, "files").unwrap_or_else(|| "files".to_owned());
+    /// The files of the folder that `spec` names, or of the one that is meant where it names none.
+    pub(super) fn files(
+        &mut self,
+        root: &Located,
+        spec: &Located,
+        meant: &str,
+        is_needed: bool,
+    ) -> Vec<TemplateFile> {
+        let folder = self.text_at(spec, "files").unwrap_or_else(|| meant.to_owned());
         let folder = folder.trim_matches('/').to_owned();
-        let place = root.get("files").map_or(root.place, |at| at.place);
+        let place = spec.get("files").map_or(spec.place, |at| at.place);
         if matches!(folder.as_str(), "tests" | "workflows" | "" | "." | "..")
             || folder.contains("..")
         {
@@ -31,7 +38,7 @@ impl Reader<'_> {
             .filter_map(|(file, path)| self.template_file(file, path, root))
             .collect();
         let is_missing = !all.iter().any(|file| file.path.starts_with(&prefix));
-        if is_missing && (is_needed || root.get("files").is_some()) {
+        if is_missing && (is_needed || spec.get("files").is_some()) {
             self.say(place, format!("there is no file in the folder `{folder}`"));
         }
         files
@@ -72,14 +79,14 @@ impl Reader<'_> {
 
     /// Over `template.yml`, the files and what they share with others: names, modes and contents,
     /// in order.
-    pub(super) fn digest(&self, files: &[TemplateFile]) -> String {
+    pub(super) fn digest<'f>(&self, files: impl IntoIterator<Item = &'f TemplateFile>) -> String {
         let prefix = format!("{}/", self.folder);
         let shapes = |path: &str| !path.starts_with("tests/") && !path.starts_with("workflows/");
         let own = self.all.iter().filter_map(|file| {
             let path = file.path.strip_prefix(&prefix).filter(|path| shapes(path))?;
             Some((path, (file.executable, file.contents.as_slice())))
         });
-        let rendered = files.iter().filter_map(|file| match &file.contents {
+        let rendered = files.into_iter().filter_map(|file| match &file.contents {
             FileContents::Rendered(compiled) => Some(compiled),
             FileContents::Copied(_) => None,
         });

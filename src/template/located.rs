@@ -48,6 +48,14 @@ impl Located {
         }
     }
 
+    /// The items of a list; none of anything else.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.content {
+            Content::List(items) => items,
+            _ => &[],
+        }
+    }
+
     /// The same as JSON.
     pub(super) fn to_json(&self) -> Value {
         match &self.content {

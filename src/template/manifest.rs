@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 
 use super::diagnostic::Diagnostic;
 use super::located::Located;
-use crate::domain::{BlueprintId, EntityId, RunId, TemplateName};
+use crate::domain::{BlueprintId, EntityId, RunId, TargetName, TemplateName};
 
 /// Its name, in the target folder.
 pub const FILE_NAME: &str = ".towpath.yml";
@@ -34,6 +34,9 @@ pub struct Manifest {
     /// The catalog entity that stands for this folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<CatalogEntity>,
+    /// Which of the template's targets this folder is, where it has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetName>,
     /// By path from the target folder.
     pub files: BTreeMap<String, FileRecord>,
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::engine::{Compiled, Fault, Piece};
 use super::expression::Form;
 use super::language::{self, FileKind};
-use super::spec::{FileContents, Template, TemplateFile};
+use super::spec::{FileContents, Target, TemplateFile};
 
 /// Files of one change. GitHub's own limit for one commit through GraphQL is 100 MB in all; a
 /// reviewer's is far below both.
@@ -204,9 +204,9 @@ pub(super) fn path_fault(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Renders all files of a template below a folder.
+/// Renders all files of a target below a folder.
 pub fn files(
-    template: &Template,
+    target: &Target,
     context: &Value,
     target_path: &str,
 ) -> Result<Vec<RenderedFile>, RenderError> {
@@ -214,12 +214,12 @@ pub fn files(
     if let Some(fault) = path_fault(target_path).filter(|_| !target_path.is_empty()) {
         return Err(RenderError::new(format!("the path `{target_path}` cannot be used: {fault}")));
     }
-    if template.files.len() > MOST_FILES {
+    if target.files.len() > MOST_FILES {
         return Err(RenderError::new(format!("the template has more than {MOST_FILES} files")));
     }
-    let mut rendered: Vec<RenderedFile> = Vec::with_capacity(template.files.len());
+    let mut rendered: Vec<RenderedFile> = Vec::with_capacity(target.files.len());
     let mut bytes = 0;
-    for file in template.files.iter() {
+    for file in target.files.iter() {
         let done = one(file, context, target_path).map_err(|error| error.in_file(&file.source))?;
         bytes += done.contents.len();
         let fault = match () {

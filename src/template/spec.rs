@@ -9,7 +9,7 @@ use super::engine::Compiled;
 use crate::domain::observation::Conclusion;
 use crate::domain::repository::Visibility;
 use crate::domain::run::ApplySignal;
-use crate::domain::{ActionId, BlueprintId, Operation, TemplateName};
+use crate::domain::{ActionId, BlueprintId, Operation, TargetName, TemplateName};
 
 /// One kind of thing and its whole life.
 #[derive(Clone)]
@@ -24,19 +24,12 @@ pub struct Template {
     pub inputs: Value,
     /// What can be done with it.
     pub actions: Vec<ActionSpec>,
-    /// Where its files go; `None` where no action writes any.
-    pub target: Option<Target>,
-    /// The pull request that brings them.
-    pub pull_request: PullRequestSpec,
-    /// The workflow that shows the plan on the pull request.
-    pub plan: Option<String>,
-    /// What says that a merged change was applied.
-    pub apply: ApplySignal,
+    /// Where its files go; none where no action writes any.
+    pub targets: Vec<Target>,
     /// The catalog entity, with its expressions.
     pub entity: Option<Value>,
     /// `sha256:…` over everything that shapes what it writes.
     pub digest: String,
-    pub(super) files: Arc<Vec<TemplateFile>>,
     pub(super) schema: Arc<jsonschema::Validator>,
 }
 
@@ -57,10 +50,13 @@ impl Template {
     pub fn uses_entity(&self) -> bool {
         let named = |compiled: &Compiled| compiled.names().any(|name| name.path[0] == "entity");
         let named_in = |text: &str| Compiled::new(text).is_ok_and(|compiled| named(&compiled));
-        let target = self.target.iter().flat_map(|it| [it.repository.as_str(), it.path.as_str()]);
-        target.chain(self.pull_request.title.as_deref()).any(named_in)
+        let texts = |it: &Target| {
+            let title = it.pull_request.title.as_deref();
+            [it.repository.as_str(), it.path.as_str()].into_iter().chain(title).any(named_in)
+        };
+        self.targets.iter().any(texts)
             || self.entity.as_ref().is_some_and(|entity| each_text(entity, &named_in))
-            || self.files.iter().any(|file| {
+            || self.files().any(|file| {
                 let rendered = match &file.contents {
                     FileContents::Rendered(compiled) => named(compiled),
                     FileContents::Copied(_) => false,
@@ -69,17 +65,24 @@ impl Template {
             })
     }
 
-    /// Whether a file of it goes below `.github/workflows`, which asks for a permission of its own.
-    pub fn writes_workflows(&self) -> bool {
-        let folder = self.target.as_ref().map_or("", |target| target.path.as_str());
-        self.files
-            .iter()
-            .any(|file| format!("{folder}/{}", file.path).contains(".github/workflows"))
+    /// The targets that an action of this kind writes to. A repository that was made is not changed
+    /// any more: beside it, the others are.
+    pub fn targets_of(&self, operation: Operation) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(move |it| it.new.is_none() || operation == Operation::Create)
+    }
+
+    /// One of its targets; without a name, the only one.
+    pub fn target(&self, name: Option<&TargetName>) -> Option<&Target> {
+        self.targets.iter().find(|target| target.name.as_ref() == name)
+    }
+
+    fn files(&self) -> impl Iterator<Item = &TemplateFile> {
+        self.targets.iter().flat_map(|target| target.files.iter())
     }
 
     /// The shared files that its own need, from the folder of all templates.
     pub fn shared_files(&self) -> BTreeSet<&str> {
-        let rendered = self.files.iter().filter_map(|file| match &file.contents {
+        let rendered = self.files().filter_map(|file| match &file.contents {
             FileContents::Rendered(compiled) => Some(&compiled.needed),
             FileContents::Copied(_) => None,
         });
@@ -139,8 +142,10 @@ pub(super) enum FileContents {
 }
 
 /// Where files go. Repository, base and path are expressions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Target {
+    /// What it is called, where it is one of several.
+    pub name: Option<TargetName>,
     /// `owner/name`.
     pub repository: String,
     /// The branch; the repository's default branch where there is none.
@@ -149,6 +154,23 @@ pub struct Target {
     pub path: String,
     /// How the repository is made, where it is.
     pub new: Option<NewRepository>,
+    /// The pull request that brings the files.
+    pub pull_request: PullRequestSpec,
+    /// The workflow that shows the plan on the pull request.
+    pub plan: Option<String>,
+    /// What says that a merged change was applied.
+    pub apply: ApplySignal,
+    pub(super) files: Arc<Vec<TemplateFile>>,
+}
+
+impl Target {
+    /// Whether a file of it goes below `.github/workflows`, which asks for a permission of its own.
+    pub fn writes_workflows(&self) -> bool {
+        let folder = &self.path;
+        self.files
+            .iter()
+            .any(|file| format!("{folder}/{}", file.path).contains(".github/workflows"))
+    }
 }
 
 /// How a repository is made. Description and origin are expressions.

@@ -110,7 +110,7 @@ fn a_folder_becomes_files_below_its_target() {
     let template = templates.template(&"db".parse().unwrap()).unwrap();
     let context =
         json!({"inputs": {"name": "a\"b", "size": 2}, "entity": {"identifier": "orders"}});
-    let files = render::files(template, &context, "services/orders/db").unwrap();
+    let files = render::files(&template.targets[0], &context, "services/orders/db").unwrap();
     let shown: Vec<(&str, &str)> = files
         .iter()
         .map(|f| (f.path.as_str(), std::str::from_utf8(&f.contents).unwrap()))
@@ -122,8 +122,9 @@ fn a_folder_becomes_files_below_its_target() {
             ("services/orders/db/main.tf", "name = \"a\\\"b\"\nsize = 2\n"),
         ]
     );
-    assert!(render::files(template, &context, "../x").is_err());
-    let error = render::files(template, &json!({"inputs": {"name": "a"}}), "x").unwrap_err();
+    assert!(render::files(&template.targets[0], &context, "../x").is_err());
+    let error =
+        render::files(&template.targets[0], &json!({"inputs": {"name": "a"}}), "x").unwrap_err();
     assert!(error.to_string().starts_with("db/files/main.tf.tera, line 2: "), "{error}");
 }
 
@@ -164,7 +165,8 @@ fn a_value_of_a_workflow_file_is_no_expression_of_actions() {
     ])
     .unwrap();
     let template = templates.iter().next().unwrap();
-    let with = |name: &str| render::files(template, &json!({"inputs": {"name": name}}), "x");
+    let with =
+        |name: &str| render::files(&template.targets[0], &json!({"inputs": {"name": name}}), "x");
     assert!(with("plain").is_ok());
     assert!(with("$ {{").is_ok());
     assert!(with("${{ secrets.TOKEN }}").unwrap_err().to_string().contains("GitHub Actions"));

@@ -202,6 +202,54 @@ fn render_shows_the_files_and_the_pull_request_of_a_create() {
 }
 
 #[test]
+fn render_shows_what_would_be_done_at_each_of_several_targets() {
+    let place = Place::new();
+    let targets = "targets:\n  \
+                   - {name: notes, repository: acme/notes, path: \"notes/{{ inputs.name }}\"}\n  \
+                   - {name: index, repository: acme/index, path: \"of/{{ inputs.name }}\"}\n";
+    let target = "target: {repository: acme/notes, path: \"notes/{{ inputs.name }}\"}\n";
+    place.edit("templates/note/template.yml", target, targets);
+    place.write("templates/note/files/notes/note.yml.tera", FILE);
+    place.write("templates/note/files/index/entry.yml.tera", "name: {{ inputs.name }}\n");
+    let (code, shown) = place.run(&["render", "note", "add_note", "--input", "name=a"]);
+    assert_eq!(code, 0, "{shown}");
+    for part in [
+        "1 of 2: acme/notes\n",
+        "+++ b/notes/a/note.yml\n@@ -0,0 +1 @@\n+size: 1\n",
+        "2 of 2: acme/index\n",
+        "+++ b/of/a/entry.yml\n@@ -0,0 +1 @@\n+name: a\n",
+        "It belongs together with `acme/notes`.",
+    ] {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+
+    // Each has a checkout of its own.
+    place.write("taken/of/a/entry.yml", "mine\n");
+    let (code, shown) = place.run(&[
+        "render",
+        "note",
+        "add_note",
+        "--input",
+        "name=a",
+        "--checkout",
+        "index=taken",
+    ]);
+    assert_eq!(code, 1, "{shown}");
+    assert!(shown.contains("Refused\n") && shown.contains("of/a"), "{shown}");
+    let (code, shown) =
+        place.run(&["render", "note", "add_note", "--input", "name=a", "--checkout", "taken"]);
+    assert_eq!(code, 1);
+    assert!(shown.contains("the targets are notes, index"), "{shown}");
+
+    let expected = "files:\n  acme/index/of/a/entry.yml: |\n    name: a\n  \
+                    acme/notes/notes/a/note.yml: |\n    size: 1\n";
+    let test = format!("action: add_note\ninputs: {{name: a}}\n{expected}");
+    place.write("templates/note/tests/add.yml", &test);
+    let (code, shown) = place.run(&["test"]);
+    assert_eq!(code, 0, "{shown}");
+}
+
+#[test]
 fn render_names_every_fault_of_what_would_be_refused() {
     let place = Place::new();
     place.write("in.yml", "name: A\nsize: 99\n");
@@ -470,6 +518,7 @@ fn the_schema_takes_every_shipped_template_and_refuses_what_the_loader_refuses()
     for (pointer, value) in [
         ("/zzz", json!(1)),
         ("/target/zzz", json!("x")),
+        ("/targets", json!([])),
         ("/entity/zzz", json!("x")),
         ("/plan", json!({"zzz": "x"})),
         ("/apply", json!({"workflow": "a", "status": "b"})),
@@ -503,10 +552,11 @@ fn the_schema_has_the_keys_of_the_loader_and_no_others() {
         ("/$defs/action/properties/workflow", &keys::WORKFLOW),
         ("/$defs/action/properties/secret", &keys::SECRET),
         ("/properties/target", &keys::TARGET),
+        ("/properties/targets/items", &keys::TARGETS),
         ("/$defs/new_repository", &keys::NEW_REPOSITORY),
-        ("/properties/pull_request", &keys::PULL_REQUEST),
-        ("/properties/plan", &keys::PLAN),
-        ("/properties/apply", &keys::APPLY),
+        ("/$defs/pull_request", &keys::PULL_REQUEST),
+        ("/$defs/plan", &keys::PLAN),
+        ("/$defs/apply", &keys::APPLY),
         ("/properties/entity", &keys::ENTITY),
     ] {
         let part = schema.pointer(pointer).unwrap();

@@ -96,12 +96,13 @@ fn the_examples_of_the_reference_use_every_key() {
 #[test]
 fn the_reference_names_every_key_and_every_filter() {
     let page = page();
-    let lists: [&[&str]; 12] = [
+    let lists: [&[&str]; 13] = [
         &keys::TEMPLATE,
         &keys::ACTION,
         &keys::WORKFLOW,
         &keys::SECRET,
         &keys::TARGET,
+        &keys::TARGETS,
         &keys::NEW_REPOSITORY,
         &keys::PULL_REQUEST,
         &keys::PLAN,

@@ -202,6 +202,21 @@ async fn an_account_without_the_app_and_a_repository_that_it_does_not_see_are_fo
 }
 
 #[tokio::test]
+async fn each_of_several_targets_is_looked_at() {
+    let mut world = World::start().await;
+    let only = "target: {repository: acme/infrastructure, path: \"databases/{{ inputs.name }}\"}\nfiles: files\n";
+    let several = "targets:\n  \
+                   - {name: one, repository: acme/infrastructure, path: a, files: files}\n  \
+                   - {name: two, repository: acme/shop, path: b, files: files, plan: {workflow: restart.yml}, apply: {workflow: none.yml}}\n";
+    assert!(TEMPLATE.contains(only));
+    world.patient.templates = Ok(templates(&TEMPLATE.replace(only, several)));
+    world.has(Verdict::Bad, "none.yml, which the template database names, is not on main").await;
+    let elsewhere = several.replace("none.yml", "restart.yml").replace("acme/shop", "acme/nowhere");
+    world.patient.templates = Ok(templates(&TEMPLATE.replace(only, &elsewhere)));
+    world.has(Verdict::Bad, "The App does not see it").await;
+}
+
+#[tokio::test]
 async fn a_workflow_that_is_missing_or_takes_something_else_is_found() {
     let world = World::start().await;
     let path = ".github/workflows/plan.yml";

@@ -136,13 +136,8 @@ impl Service {
         run.status = Status::Failure;
         run.stage = Stage::Refused;
         "Refused".clone_into(&mut run.label);
-        let decision = Decision {
-            run,
-            events: vec![Event::failure("There is no such action.")],
-            links: Vec::new(),
-            unlinks: Vec::new(),
-            steps: Vec::new(),
-        };
+        let events = vec![Event::failure("There is no such action.")];
+        let decision = Decision { events, ..Decision::unchanged(run) };
         self.store.settle(&claimed, &decision, None).await.unwrap();
     }
 }

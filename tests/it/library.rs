@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use towpath::domain::run::ApplySignal;
-use towpath::template::{ActionKind, SourceFile, Template, golden};
+use towpath::template::{ActionKind, SourceFile, Target, Template, golden};
 
 use crate::templates::{golden_tests, shipped};
 
@@ -107,11 +107,12 @@ fn input(template: &Template, name: &str, schema: &Value) -> String {
 
 fn facts(template: &Template, files: &[SourceFile]) -> Vec<String> {
     let mut facts = Vec::new();
-    let prefix = format!("{}/files/", template.name);
-    let written = files.iter().filter_map(|file| file.path.strip_prefix(&prefix));
-    let written: Vec<&str> = written.map(|file| file.trim_end_matches(".tera")).collect();
-    if let Some(target) = template.target.as_ref().filter(|_| !written.is_empty()) {
-        let (written, repository) = (quoted(written), &target.repository);
+    for target in &template.targets {
+        let below = target.name.as_ref().map(|name| format!("{name}/")).unwrap_or_default();
+        let prefix = format!("{}/files/{below}", template.name);
+        let written = files.iter().filter_map(|file| file.path.strip_prefix(&prefix));
+        let written = quoted(written.map(|file| file.trim_end_matches(".tera")));
+        let repository = &target.repository;
         facts.push(match target.new {
             Some(_) => format!("Makes the repository `{repository}` with {written}."),
             None => format!("Writes {written} into `{}` of `{repository}`.", target.path),
@@ -133,11 +134,13 @@ fn facts(template: &Template, files: &[SourceFile]) -> Vec<String> {
     }
     let granted = template.actions.iter().flat_map(|action| needs(&action.kind));
     let mut granted: BTreeSet<&str> = granted.copied().collect();
-    if template.target.as_ref().is_some_and(|target| target.new.is_some()) {
-        granted.remove("pull_requests: write");
+    if template.targets.iter().any(|target| target.new.is_some()) {
         granted.insert("administration: write");
     }
-    if files.iter().any(|file| file.path.starts_with(&format!("{prefix}.github/workflows/"))) {
+    if !template.targets.is_empty() && template.targets.iter().all(|it| it.new.is_some()) {
+        granted.remove("pull_requests: write");
+    }
+    if template.targets.iter().any(Target::writes_workflows) {
         granted.insert("workflows: write");
     }
     facts.push(format!("The App needs {}.", quoted(granted)));
@@ -156,9 +159,12 @@ fn needs(kind: &ActionKind) -> &'static [&'static str] {
 
 /// The workflows that a template names: file name, path, and what stands in them.
 fn workflows(template: &Template, files: &[SourceFile]) -> Vec<(String, String, Value)> {
-    let mut names: Vec<&str> = template.plan.as_deref().into_iter().collect();
-    if let ApplySignal::Workflow(name) = &template.apply {
-        names.push(name);
+    let mut names: Vec<&str> = Vec::new();
+    for target in &template.targets {
+        names.extend(target.plan.as_deref());
+        if let ApplySignal::Workflow(name) = &target.apply {
+            names.push(name);
+        }
     }
     names.extend(template.actions.iter().filter_map(|action| match &action.kind {
         ActionKind::Workflow { file, .. } => Some(file.as_str()),
@@ -223,7 +229,7 @@ fn what_the_library_writes_for_clusters_are_kubernetes_objects() {
             continue;
         };
         let is_manifest =
-            |name: &str| name.as_bytes().ends_with(b".yml") && !name.starts_with(".github/");
+            |name: &str| name.as_bytes().ends_with(b".yml") && !name.contains(".github/");
         for (name, text) in rendered.iter().filter(|(name, _)| is_manifest(name)) {
             let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
             for document in documents {

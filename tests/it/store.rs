@@ -26,8 +26,13 @@ use folder_queue::{
     of_many_at_once_one_has_the_turn_and_nobody_is_forgotten,
     whoever_asks_first_has_the_turn_until_it_ends,
 };
+use parts::{
+    an_entity_has_a_place_for_each_target, parts_are_made_with_their_whole_and_told_by_steps,
+    parts_are_removed_with_their_whole_and_not_while_one_is_open,
+};
 
 mod folder_queue;
+mod parts;
 
 const LEASE: Duration = Duration::from_mins(1);
 const KEEP_RUNS: TimeDelta = TimeDelta::days(365);
@@ -110,6 +115,9 @@ stories! {
     of_several_processes_one_has_the_turn_until_it_ends,
     whoever_asks_first_has_the_turn_until_it_ends,
     of_many_at_once_one_has_the_turn_and_nobody_is_forgotten,
+    parts_are_made_with_their_whole_and_told_by_steps,
+    parts_are_removed_with_their_whole_and_not_while_one_is_open,
+    an_entity_has_a_place_for_each_target,
     what_is_created_goes_out_one_after_another_and_not_too_much_in_an_hour,
     what_github_refuses_puts_off_all_that_follow_in_their_order,
 }
@@ -178,7 +186,7 @@ fn progress(line: &str) -> Step {
 }
 
 fn unchanged(run: Run) -> Decision {
-    Decision { run, events: vec![], links: vec![], unlinks: vec![], steps: vec![] }
+    Decision::unchanged(run)
 }
 
 /// A decision that adds steps and links and changes nothing else.
@@ -434,7 +442,7 @@ async fn a_migration_that_only_adds_leaves_a_running_version_working(database: D
 
     let named = json!({"blueprint": "database", "identifier": "orders"});
     let entity: Box<EntityUpsert> = Box::new(serde_json::from_value(named).unwrap());
-    let put = EntityChange::Put { entity, place: None };
+    let put = EntityChange::Put { entity, place: None, part_places: Vec::new() };
     let next = decision(&under_way.run, vec![Step::Look, progress("a")], vec![]);
     store.settle(&under_way, &next, Some(&put)).await.unwrap();
     store.settle_report(&claim_one(&store, Lane::Report).await, &[]).await.unwrap();
@@ -694,7 +702,11 @@ async fn a_run_that_ended_long_ago_is_removed_and_what_it_made_stays(database: D
         let mut run = begin.run.clone();
         run.status = Status::Success;
         let events = vec![Event::progress("Applied.")];
-        let change = EntityChange::Put { entity: Box::new(upsert.clone()), place: None };
+        let change = EntityChange::Put {
+            entity: Box::new(upsert.clone()),
+            place: None,
+            part_places: Vec::new(),
+        };
         let links = vec![pushed_link()];
         let ended = Decision { events, steps, links, ..Decision::unchanged(run) };
         store.settle(&begin, &ended, Some(&change)).await.unwrap();
@@ -798,10 +810,10 @@ async fn an_entity_keeps_what_is_not_named(database: Database) {
     let changed = upsert(None, json!({"instances": 3}));
 
     let work = claim_one(&store, Lane::Work).await;
-    let change = EntityChange::Put { entity: made, place: place.clone() };
+    let change = EntityChange::Put { entity: made, place: place.clone(), part_places: Vec::new() };
     store.settle(&work, &Decision::unchanged(work.run.clone()), Some(&change)).await.unwrap();
     let work = claim_one(&store, Lane::Work).await;
-    let change = EntityChange::Put { entity: changed, place: None };
+    let change = EntityChange::Put { entity: changed, place: None, part_places: Vec::new() };
     store.settle(&work, &Decision::unchanged(work.run.clone()), Some(&change)).await.unwrap();
 
     let stands = store.entity(&entity).await.unwrap().unwrap();

@@ -12,6 +12,7 @@ mod guardrails;
 mod limits;
 mod lost_deliveries;
 mod messages;
+mod parts;
 mod poison;
 mod portal;
 mod pull_requests;

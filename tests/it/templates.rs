@@ -111,7 +111,7 @@ fn written(name: &str, text: &str, values: &Value) -> Vec<u8> {
     let templates = Templates::load(&files).unwrap();
     let context = json!({ "inputs": { "values": values } });
     let template = templates.iter().next().unwrap();
-    render::files(template, &context, "x").unwrap().remove(0).contents
+    render::files(&template.targets[0], &context, "x").unwrap().remove(0).contents
 }
 
 /// Places without escapes, and neighbours that a value could join.

@@ -22,11 +22,14 @@ pub(super) async fn page(
     let missing = || Problem::missing("run", &name);
     let id = RunId::new(name.as_str()).map_err(|_| missing())?;
     let run = state.store.run(&id).await?.ok_or_else(missing)?;
+    let parts = state.store.parts_of(&id).await?;
     let mut looked = Vec::new();
-    if let Some(repository) = run.repository() {
-        for workflow_run in workflow_runs(&run) {
+    for of in std::iter::once(&run).chain(&parts) {
+        let Some(repository) = of.repository() else { continue };
+        for workflow_run in workflow_runs(of) {
             let jobs = state.backstage.jobs(repository, workflow_run.id).await;
-            looked.push(Looked { workflow_run, jobs });
+            let part = of.part_of().map(|_| repository.to_string());
+            looked.push(Looked { workflow_run, part, jobs });
         }
     }
     let frame = Frame::new("jobs.html", format!("Jobs of {}", run.request.title()), Section::Runs);

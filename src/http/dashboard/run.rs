@@ -2,15 +2,16 @@
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
-use super::view::GitHub;
-use super::view::run::view;
+use super::view::run::{Recorded, view};
+use super::view::{GitHub, run_href};
 use super::visitor::Visitor;
-use crate::domain::{Right, RunId};
+use crate::domain::{Right, Run, RunId};
+use crate::store;
 
 /// The page of a run.
 pub(super) async fn page(
@@ -22,11 +23,11 @@ pub(super) async fn page(
     let missing = || Problem::missing("run", &name);
     let id = RunId::new(name.as_str()).map_err(|_| missing())?;
     let run = state.store.run(&id).await?.ok_or_else(missing)?;
-    let (events, steps, patches) = futures_util::try_join!(
-        state.store.events(&id, 0),
-        state.store.steps_of(&id),
-        state.store.patches_of(&id)
-    )?;
+    if let Some(part) = run.part_of() {
+        return Ok(Redirect::to(&run_href(&part.whole)).into_response());
+    }
+    let (events, parts) =
+        futures_util::try_join!(state.store.events(&id, 0), state.store.parts_of(&id))?;
     let frame = Frame::new("run.html", run.request.title(), Section::Runs);
     let frame = frame.live(format!("/live?run={id}"));
     let entity = match run.request.entity_ref() {
@@ -34,7 +35,18 @@ pub(super) async fn page(
         None => None,
     };
     let github = GitHub(&state.github_url);
-    let mut view = view(&run, &events, &steps, &patches, entity.as_ref(), github);
+    let recorded = recorded_of(&state, run).await?;
+    let mut of_parts = Vec::with_capacity(parts.len());
+    for part in parts {
+        of_parts.push(recorded_of(&state, part).await?);
+    }
+    let mut view = view(&recorded, &of_parts, &events, entity.as_ref(), github);
     view.may_replay = visitor.may(Right::Administer);
     Ok(frame.visited_by(&visitor).render(&view))
+}
+
+async fn recorded_of(state: &DashboardState, run: Run) -> Result<Recorded, store::Error> {
+    let (steps, patches) =
+        futures_util::try_join!(state.store.steps_of(&run.id), state.store.patches_of(&run.id))?;
+    Ok(Recorded { run, steps, patches })
 }

@@ -7,6 +7,7 @@ use super::verdict::{Verdict, verdict};
 use crate::domain::observation::{
     Conclusion, Link, RunPhase, SignalKind, SignalSeen, WorkflowJobSeen, WorkflowRunSeen,
 };
+use crate::domain::parts::PartOutcome;
 use crate::domain::run::{ApplyFacts, ApplySignal, Attempt, Event, PullRequestWork, Run, Stage};
 use crate::domain::{CommitSha, WorkflowRunId};
 use crate::plan::conclude::{Success, succeed};
@@ -111,6 +112,17 @@ pub(crate) fn outputs_read(
         _ => None,
     };
     applied(draft, work, applied_by.as_ref(), Some(outputs));
+}
+
+/// Whether the change is applied, as a part of several tells it.
+pub(crate) fn outcome(work: &PullRequestWork) -> Option<PartOutcome> {
+    work.landed()?;
+    let by = match (&work.apply, verdict(&work.applies)) {
+        (ApplySignal::Workflow(_), Verdict::Applied(by)) => Some(WorkflowRunId(by.id)),
+        (ApplySignal::Merge, _) | (_, Verdict::Applied(_)) => None,
+        _ => return None,
+    };
+    Some(PartOutcome::Applied(by))
 }
 
 /// On which branch (`*`: any commit) and by which name the apply is awaited.

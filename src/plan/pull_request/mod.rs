@@ -19,7 +19,7 @@ use super::step::{After, Decision, Decorate, Explanation, Step};
 pub(crate) use again::{asked_for, pushed, rendered_on};
 pub use again::{leave_to_people, move_to, moved, not_rendered_again, reason_to_render_again};
 pub(crate) use apply::{
-    awaited, begin as begin_apply, compared, job_seen, outputs_read, signal_seen,
+    awaited, begin as begin_apply, compared, job_seen, outcome, outputs_read, signal_seen,
 };
 pub(crate) use plan::plan_read;
 pub(crate) use review::review_seen;

@@ -38,7 +38,7 @@ fn rendered(files: &[(&str, &str)], inputs: &Value) -> Result<String, RenderErro
         panic!("{}", found.iter().map(ToString::to_string).collect::<String>())
     });
     let template = templates.iter().next().unwrap();
-    let files = render::files(template, &json!({"inputs": inputs}), "db")?;
+    let files = render::files(&template.targets[0], &json!({"inputs": inputs}), "db")?;
     Ok(String::from_utf8(files[0].contents.clone()).unwrap())
 }
 

@@ -70,7 +70,7 @@ impl Seed {
         let claimed = own.expect("the run has a step that is due");
         let mut run = claimed.run.clone();
         change(&mut run);
-        let decision = Decision { run, events, links: vec![], unlinks: vec![], steps };
+        let decision = Decision { events, steps, ..Decision::unchanged(run) };
         self.store.settle(&claimed, &decision, entity).await.unwrap();
     }
 
@@ -93,7 +93,7 @@ impl Seed {
             path: path.to_owned(),
         });
         let entity = Box::new(serde_json::from_value(entity).unwrap());
-        let change = EntityChange::Put { entity, place };
+        let change = EntityChange::Put { entity, place, part_places: Vec::new() };
         let applied = vec![Event::progress("Applied.")];
         self.settle(&id, 1, done, applied, vec![], Some(&change)).await;
     }

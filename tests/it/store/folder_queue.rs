@@ -14,13 +14,14 @@ fn place(path: &str) -> Place {
     Place { repository: repository(), path: path.to_owned() }
 }
 
-fn work() -> Work {
+pub(super) fn work() -> Work {
     Work::PullRequest(Box::new(PullRequestWork {
         template: "database".parse().unwrap(),
         repository: repository(),
         base: None,
         branch: BranchName::new("towpath/add").unwrap(),
         path: None,
+        part: None,
         behind: None,
         new_repository: None,
         rendered_on: None,

@@ -11,7 +11,7 @@ use crate::world::{Kind, World, newest_run};
 
 /// What is done to each step before it is settled.
 #[derive(Clone, Copy, PartialEq)]
-enum Trial {
+pub(super) enum Trial {
     /// It is done a second time with the same claim.
     Twice,
     /// The process ends after it was done and before it is settled; somebody claims it later.
@@ -23,7 +23,7 @@ async fn by_hand() -> World {
 }
 
 /// Works off everything, with each step tried.
-async fn work_off(world: &World, trial: Trial) {
+pub(super) async fn work_off(world: &World, trial: Trial) {
     loop {
         world.github.webhooks_delivered().await;
         let claimed = world.worker().claim(1).await.unwrap();

@@ -79,7 +79,8 @@ pub(super) async fn submit(
         let previewed = state.backstage.preview(asked.for_preview()).await;
         answered.trouble = previewed.as_ref().err().cloned();
         let github = GitHub(&state.github_url);
-        answered.preview = previewed.ok().map(|preview| view::preview(&preview, github));
+        answered.preview =
+            previewed.map_or_else(|_| Vec::new(), |preview| view::preview(&preview, github));
         return answered.show(&state, &visitor, &action).await;
     }
     match state.intake.run(asked.request).await {
@@ -99,7 +100,7 @@ struct Answered {
     identifier: String,
     faults: Vec<InputFault>,
     sealed: Vec<(String, String)>,
-    preview: Option<view::PreviewView>,
+    preview: Vec<view::PreviewView>,
     trouble: Option<String>,
     status: StatusCode,
 }

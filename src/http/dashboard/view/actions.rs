@@ -12,7 +12,7 @@ use super::{Badge, GitHub, Named, Tone, encoded};
 use crate::domain::run::WorkflowWork;
 use crate::domain::standing::Proposal;
 use crate::domain::{ActionId, EntityRef, Operation, Right};
-use crate::plan::{Patch, Preview};
+use crate::plan::{PartPreview, Patch, Preview};
 use crate::template::{ActionOf, Approval, Templates};
 
 /// All actions, by template.
@@ -55,7 +55,7 @@ pub(in super::super) struct ActionPage {
     pub(in super::super) email: String,
     /// Tells one request from another, so that one that is sent twice is one run.
     pub(in super::super) request: String,
-    pub(in super::super) preview: Option<PreviewView>,
+    pub(in super::super) preview: Vec<PreviewView>,
     /// Why there is no preview, or no run.
     pub(in super::super) trouble: Option<String>,
 }
@@ -149,12 +149,15 @@ pub(in super::super) fn on_entity(
 
 fn does(of: &ActionOf) -> String {
     use crate::template::ActionKind;
-    let target = of.template.target.as_ref().map(|target| target.repository.as_str());
+    let targets: Vec<_> = of.template.targets_of(of.action.operation).collect();
     let plain = |name: &str| !name.contains("{{");
     match &of.action.kind {
-        ActionKind::Files => match target.filter(|name| plain(name)) {
-            Some(name) => format!("opens a pull request in {name}"),
-            None => "opens a pull request".to_owned(),
+        ActionKind::Files => match targets[..] {
+            [target] if plain(&target.repository) => {
+                format!("opens a pull request in {}", target.repository)
+            }
+            [] | [_] => "opens a pull request".to_owned(),
+            ref several => format!("writes to {} repositories", several.len()),
         },
         ActionKind::Workflow { repository, file, .. } if plain(repository) && plain(file) => {
             format!("runs {file} in {repository}")
@@ -165,8 +168,15 @@ fn does(of: &ActionOf) -> String {
     }
 }
 
-/// What would come of a request.
-pub(in super::super) fn preview(preview: &Preview, github: GitHub<'_>) -> PreviewView {
+/// What would come of a request; at each target, where there are several.
+pub(in super::super) fn preview(preview: &Preview, github: GitHub<'_>) -> Vec<PreviewView> {
+    match preview {
+        Preview::Parts(parts) => parts.iter().map(|of| part(of, github)).collect(),
+        preview => vec![one(preview, github)],
+    }
+}
+
+fn one(preview: &Preview, github: GitHub<'_>) -> PreviewView {
     match preview {
         Preview::Refused(refusal) => PreviewView {
             sentence: "This would be refused.".to_owned(),
@@ -191,6 +201,32 @@ pub(in super::super) fn preview(preview: &Preview, github: GitHub<'_>) -> Previe
         },
         Preview::Workflow(work) => workflow(work, github),
         Preview::Change { proposal, patches, notes } => change(proposal, patches, notes, github),
+        Preview::Parts(_) => PreviewView::default(), // each of them is shown by itself
+    }
+}
+
+fn part(part: &PartPreview, github: GitHub<'_>) -> PreviewView {
+    let shown = one(&part.preview, github);
+    let sentence = match &part.preview {
+        Preview::Refused(_) => "This would be refused, and nothing would be begun.".to_owned(),
+        Preview::Change { patches, .. } if part.is_made => {
+            format!("The repository would be made, with {}.", files(patches.len()))
+        }
+        _ => shown.sentence,
+    };
+    let is_pull_request = !part.is_made;
+    PreviewView {
+        sentence,
+        place: Some(github.repository(&part.repository)),
+        title: shown.title.filter(|_| is_pull_request),
+        ..shown
+    }
+}
+
+fn files(count: usize) -> String {
+    match count {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
     }
 }
 
@@ -211,10 +247,7 @@ fn change(
     notes: &[String],
     github: GitHub<'_>,
 ) -> PreviewView {
-    let files = match changed.len() {
-        1 => "1 file".to_owned(),
-        count => format!("{count} files"),
-    };
+    let files = files(changed.len());
     PreviewView {
         sentence: format!("A pull request into {} would change {files}.", proposal.base),
         tone: Tone::Goes,

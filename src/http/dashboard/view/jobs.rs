@@ -18,6 +18,8 @@ pub(in super::super) struct WorkflowRunOf {
 /// What GitHub answered of it; else why it did not.
 pub(in super::super) struct Looked {
     pub(in super::super) workflow_run: WorkflowRunOf,
+    /// Where, if it is one of several repositories.
+    pub(in super::super) part: Option<String>,
     pub(in super::super) jobs: Result<Vec<JobView>, String>,
 }
 
@@ -31,7 +33,7 @@ pub(in super::super) struct JobsPage {
 
 #[derive(Debug, Serialize)]
 struct WorkflowRunView {
-    what: &'static str,
+    what: String,
     page: Named,
     trouble: Option<String>,
     jobs: Vec<JobRow>,
@@ -78,18 +80,18 @@ pub(in super::super) fn workflow_runs(run: &Run) -> Vec<WorkflowRunOf> {
                 page: Some(facts.html_url.clone()),
             }));
         }
-        Some(Work::Delivery(_)) | None => {}
+        Some(Work::Delivery(_) | Work::Parts(_)) | None => {}
     }
     found
 }
 
 /// The page as it is shown.
 pub(in super::super) fn view(run: &Run, looked: Vec<Looked>) -> JobsPage {
-    let view = |Looked { workflow_run, jobs }| {
+    let view = |Looked { workflow_run, part, jobs }| {
         let WorkflowRunOf { id, what, page } = workflow_run;
         let trouble = jobs.as_ref().err().cloned();
         WorkflowRunView {
-            what,
+            what: part.map_or_else(|| what.to_owned(), |part| format!("{what} of {part}")),
             page: Named::outside(format!("run {id}"), &page.unwrap_or_default()),
             trouble,
             jobs: jobs.unwrap_or_default().into_iter().map(job).collect(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{Moment, duration};
 use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
+use crate::domain::parts::{PartState, PartsWork};
 use crate::domain::run::{PullRequestWork, Work, WorkflowWork};
 use crate::domain::{Observation, Run, Stage, Status};
 use crate::plan::Step;
@@ -64,6 +65,7 @@ pub(super) fn line(run: &Run, steps: &[RecordedStep]) -> Vec<Stop> {
     match &run.work {
         Some(Work::PullRequest(work)) => planned.extend(change(run, work, steps)),
         Some(Work::Workflow(work)) => planned.extend(workflow(run, work, steps)),
+        Some(Work::Parts(work)) => planned.extend(parts(run, work)),
         Some(Work::Delivery(_)) | None => {
             let is_done = run.stage == Stage::Done;
             planned.push(Planned::new("Done", "Failed", is_done, run.ended_at));
@@ -107,6 +109,21 @@ fn change(run: &Run, work: &PullRequestWork, steps: &[RecordedStep]) -> Vec<Plan
         Planned::new("Applied", "Apply failed", is_applied, run.ended_at),
     ]);
     planned
+}
+
+/// Of several parts, each stop is passed when all have passed it.
+fn parts(run: &Run, work: &PartsWork) -> [Planned; 3] {
+    let all = |has_passed: fn(&PartState) -> bool| {
+        work.parts.iter().all(|part| has_passed(&part.state) || part.state.outcome.is_some())
+    };
+    let is_proposed = all(|state| state.pull_request.is_some() || state.has_landed);
+    let is_merged = all(|state| state.has_landed);
+    let is_applied = run.stage == Stage::Done;
+    [
+        Planned::new("Proposed", "Not proposed", is_proposed, None),
+        Planned::new("Merged", "Not merged", is_merged, None),
+        Planned::new("Applied", "Apply failed", is_applied, run.ended_at),
+    ]
 }
 
 fn workflow(run: &Run, work: &WorkflowWork, steps: &[RecordedStep]) -> Vec<Planned> {

@@ -37,12 +37,10 @@ pub(in super::super) struct RunView {
     events: Vec<EventRow>,
     events_left_out: usize,
     links: Vec<Named>,
-    change: Option<ChangeView>,
+    /// What it proposes; more than one, where it writes to several repositories.
+    changes: Vec<ChangeView>,
     workflow: Option<WorkflowView>,
     has_jobs: bool,
-    plan: Option<PlanView>,
-    /// The change as it was proposed last.
-    patches: Vec<PatchView>,
     inputs: Vec<Pair>,
     steps: Vec<StepRow>,
     steps_parked: usize,
@@ -62,6 +60,17 @@ struct EventRow {
 
 #[derive(Debug, Serialize)]
 struct ChangeView {
+    /// What tells it from the others, where there are several.
+    name: Option<String>,
+    /// The same in what names its place on the page: `-gitops`.
+    suffix: String,
+    /// Where it is one of several: how it stands.
+    badge: Option<Badge>,
+    label: String,
+    is_over: bool,
+    plan: Option<PlanView>,
+    /// The change as it was proposed last.
+    patches: Vec<PatchView>,
     repository: Named,
     filter_href: String,
     branch: Named,
@@ -138,6 +147,8 @@ struct StepRow {
     is_parked: bool,
     kind: String,
     lane: &'static str,
+    /// Where it writes, if it is a step of one of several parts.
+    part: Option<String>,
     badge: Badge,
     attempt: u32,
     decided: Moment,
@@ -146,24 +157,34 @@ struct StepRow {
     error: Option<String>,
 }
 
-/// The run as it is shown.
+/// A run with what is recorded of it.
+pub(in super::super) struct Recorded {
+    pub(in super::super) run: Run,
+    pub(in super::super) steps: Vec<RecordedStep>,
+    /// The change as it was proposed last.
+    pub(in super::super) patches: Vec<String>,
+}
+
+/// The run as it is shown, with its parts.
 pub(in super::super) fn view(
-    run: &Run,
+    recorded: &Recorded,
+    parts: &[Recorded],
     events: &[RecordedEvent],
-    steps: &[RecordedStep],
-    proposed: &[String],
     known_entity: Option<&EntityRef>,
     github: GitHub<'_>,
 ) -> RunView {
-    let (change, workflow) = match &run.work {
-        Some(Work::PullRequest(work)) => (Some(change(work, github)), None),
-        Some(Work::Workflow(work)) => (None, Some(workflow(work, github))),
-        Some(Work::Delivery(_)) | None => (None, None),
+    let run = &recorded.run;
+    let all = || std::iter::once(recorded).chain(parts);
+    let workflow = match &run.work {
+        Some(Work::Workflow(work)) => Some(workflow(work, github)),
+        _ => None,
     };
+    let steps: Vec<_> = all().flat_map(|of| of.steps.iter().map(|step| (&of.run, step))).collect();
     let badge = Badge::of(run);
     let user = &run.request.user;
     let events_left_out = events.len().saturating_sub(MOST_EVENTS);
-    let count = |is_it: fn(StepState) -> bool| steps.iter().filter(|s| is_it(s.state)).count();
+    let count =
+        |is_it: fn(StepState) -> bool| steps.iter().filter(|(_, step)| is_it(step.state)).count();
     RunView {
         id: run.id.to_string(),
         title: run.request.title(),
@@ -177,17 +198,15 @@ pub(in super::super) fn view(
         updated: run.updated_at.into(),
         took: run.ended_at.map(|ended| duration(ended - run.created_at)),
         is_over: run.status.is_end(),
-        line: line(run, steps),
+        line: line(run, &recorded.steps),
         events: events[events_left_out..].iter().map(event).collect(),
         events_left_out,
         links: run.links.iter().map(|link| Named::outside(without_scheme(link), link)).collect(),
-        change,
+        changes: all().filter_map(|recorded| change(recorded, github)).collect(),
         workflow,
-        has_jobs: !workflow_runs(run).is_empty(),
-        plan: plan_view(run),
-        patches: patches(proposed.iter().map(String::as_str)),
+        has_jobs: all().any(|recorded| !workflow_runs(&recorded.run).is_empty()),
         inputs: inputs(&run.request),
-        steps: steps.iter().map(step).collect(),
+        steps: steps.iter().map(|(run, recorded)| step(run, recorded)).collect(),
         steps_parked: count(|state| state == StepState::Parked),
         steps_waiting: count(|state| matches!(state, StepState::Ready | StepState::Claimed)),
         may_replay: false,
@@ -222,14 +241,24 @@ fn event(event: &RecordedEvent) -> EventRow {
     EventRow { seq: event.seq, at: event.at.into(), tone, kind, message: parts(&event.message) }
 }
 
-fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
+fn change(recorded: &Recorded, github: GitHub<'_>) -> Option<ChangeView> {
+    let run = &recorded.run;
+    let Some(Work::PullRequest(work)) = &run.work else { return None };
+    let part = work.part.as_ref();
     let repository = &work.repository;
     let base = work.base.as_ref().map(BranchName::as_str);
     let is_merged =
         work.pull_request.as_ref().is_some_and(|facts| facts.state == PullRequestState::Merged);
     // Before the merge, the folder is as proposed on the run's own branch only.
     let folder_at = if is_merged { base } else { Some(work.branch.as_str()) };
-    ChangeView {
+    Some(ChangeView {
+        name: part.map(|part| part.target.to_string()),
+        suffix: part.map(|part| format!("-{}", part.target)).unwrap_or_default(),
+        badge: part.map(|_| Badge::of(run)),
+        label: run.label.clone(),
+        is_over: run.status.is_end(),
+        plan: plan_view(work),
+        patches: patches(recorded.patches.iter().map(String::as_str)),
         repository: github.repository(repository),
         filter_href: filter_href(repository),
         branch: branch(repository, work.branch.as_str(), github),
@@ -256,7 +285,7 @@ fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
             .filter(|facts| facts.contains != Some(false))
             .map(|facts| apply(repository, facts, github))
             .collect(),
-    }
+    })
 }
 
 fn filter_href(repository: &RepositoryName) -> String {
@@ -348,8 +377,7 @@ fn workflow(work: &WorkflowWork, github: GitHub<'_>) -> WorkflowView {
 }
 
 /// What the last plan would change.
-fn plan_view(run: &Run) -> Option<PlanView> {
-    let Some(Work::PullRequest(work)) = &run.work else { return None };
+fn plan_view(work: &PullRequestWork) -> Option<PlanView> {
     let summary = work.plan_summary.as_ref()?;
     let told = u64::try_from(summary.resources.len()).unwrap_or(u64::MAX);
     Some(PlanView {
@@ -366,7 +394,7 @@ fn plan_view(run: &Run) -> Option<PlanView> {
     })
 }
 
-fn step(recorded: &RecordedStep) -> StepRow {
+fn step(run: &Run, recorded: &RecordedStep) -> StepRow {
     let is_waiting = matches!(recorded.state, StepState::Ready | StepState::Claimed);
     StepRow {
         id: recorded.id.to_string(),
@@ -376,6 +404,7 @@ fn step(recorded: &RecordedStep) -> StepRow {
             Lane::Work => "work",
             Lane::Report => "report",
         },
+        part: run.part_of().map(|part| part.target.to_string()),
         badge: match recorded.state {
             StepState::Ready if recorded.last_error.is_some() => {
                 Badge::new(Tone::Waits, "will be tried again")

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Badge, Moment, Named, Tone, encoded, run_href};
+use crate::domain::parts::PartFacts;
 use crate::domain::run::Work;
 use crate::domain::{Run, Status, User};
 
@@ -77,8 +78,8 @@ pub(in super::super) struct RunRow {
     badge: Badge,
     label: Option<String>,
     entity: Option<String>,
-    pull_request: Option<Named>,
-    repository: Option<Named>,
+    pull_requests: Vec<Named>,
+    repositories: Vec<Named>,
     who: Named,
     at: Moment,
 }
@@ -106,7 +107,7 @@ pub(in super::super) fn view(found: Found) -> RunsView {
     let older = runs.last().filter(|_| has_more).map(|last| asked.from(last.id.as_str()));
     let every = || attention.iter().map(|urgent| &urgent.run).chain(&runs);
     let actions = names(every().map(|run| run.request.action.to_string()));
-    let repositories = names(every().filter_map(Run::repository).map(ToString::to_string));
+    let repositories = names(every().flat_map(repositories).map(|named| named.name));
     let is_urgent = |run: &Run| attention.iter().any(|urgent| urgent.run.id == run.id);
     RunsView {
         is_filtered: asked.is_filtered(),
@@ -139,11 +140,8 @@ pub(in super::super) fn row(run: &Run, is_parked: bool) -> RunRow {
         label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
         badge,
         entity: run.request.entity_identifier().map(|identifier| identifier.to_string()),
-        pull_request: pull_request(run),
-        repository: run.repository().map(|name| {
-            let name = name.to_string();
-            Named::new(name.as_str(), format!("/?repository={}", encoded(&name)))
-        }),
+        pull_requests: pull_requests(run),
+        repositories: repositories(run),
         who: person(&run.request.user),
         at: run.created_at.into(),
     }
@@ -158,10 +156,23 @@ fn person(user: &User) -> Named {
     }
 }
 
-fn pull_request(run: &Run) -> Option<Named> {
-    let Some(Work::PullRequest(work)) = &run.work else {
-        return None;
-    };
-    let facts = work.pull_request.as_ref()?;
-    Some(Named::outside(format!("#{}", facts.number), &facts.html_url))
+/// Where it writes: several, where it has parts.
+fn repositories(run: &Run) -> Vec<Named> {
+    let parts = parts(run).iter().map(|part| &part.repository);
+    let all = run.repository().into_iter().chain(parts).map(ToString::to_string);
+    all.map(|name| Named::new(name.as_str(), format!("/?repository={}", encoded(&name)))).collect()
+}
+
+fn pull_requests(run: &Run) -> Vec<Named> {
+    let named = |number, page| Named::outside(format!("#{number}"), page);
+    let own = run.pull_request().map(|facts| named(facts.number, &facts.html_url));
+    let parts = parts(run).iter().filter_map(|part| part.state.pull_request.as_ref());
+    own.into_iter().chain(parts.map(|facts| named(facts.number, &facts.html_url))).collect()
+}
+
+fn parts(run: &Run) -> &[PartFacts] {
+    match &run.work {
+        Some(Work::Parts(work)) => &work.parts,
+        _ => &[],
+    }
 }

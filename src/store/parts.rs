@@ -1,0 +1,109 @@
+//! A run and its parts: each is a row, a history and two lanes of its own, and what one decides for
+//! another is a step there, written in the same transaction.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::accept::insert_run;
+use super::catalog::place_from;
+use super::rows::{RUN_COLUMNS, run_from};
+use super::{Place, Result, Store, Tx};
+use crate::domain::{EntityRef, Run, RunId, TargetName};
+use crate::plan::Decision;
+
+impl Store {
+    /// The parts of a run, in the order of the template's targets.
+    pub async fn parts_of(&self, whole: &RunId) -> Result<Vec<Run>> {
+        let sql =
+            format!("SELECT {RUN_COLUMNS} FROM runs WHERE whole = $1 ORDER BY LENGTH(id), id");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(whole.as_str());
+        query.fetch_all(&self.shared.read).await?.iter().map(run_from).collect()
+    }
+
+    /// Where the files of an entity lie for one of its template's targets.
+    pub async fn part_place(
+        &self,
+        entity: &EntityRef,
+        target: &TargetName,
+    ) -> Result<Option<Place>> {
+        let find = sqlx::query(
+            "SELECT repository, path FROM part_places
+             WHERE blueprint = $1 AND identifier = $2 AND target = $3",
+        );
+        let find = find.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
+        let row = find.bind(target.as_str()).fetch_optional(&self.shared.read).await?;
+        let place =
+            |row: sqlx::any::AnyRow| place_from(row.try_get("repository")?, row.try_get("path")?);
+        row.map(place).transpose()
+    }
+
+    /// Nobody else adds a step to any of these runs until the transaction has ended. In the order of
+    /// their names, so that nobody waits for who waits for them.
+    pub(super) async fn lock_with_others(
+        &self,
+        tx: &mut Tx,
+        run: &RunId,
+        decision: &Decision,
+    ) -> Result<()> {
+        let others = decision.others.iter().map(|(other, _)| other);
+        let all: BTreeSet<&RunId> = others.chain([run]).collect();
+        for run in all {
+            self.lock_run(tx, run).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down runs that a decision has made, with what they are found by and without a step.
+    pub(super) async fn begin_parts(&self, tx: &mut Tx, parts: &[Decision]) -> Result<()> {
+        for part in parts {
+            if insert_run(tx, &part.run).await? {
+                self.update_run(tx, &part.run).await?;
+                self.add_links(tx, &part.run.id, &part.links).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what a decision has for other runs to do. They are locked.
+    pub(super) async fn add_to_others(&self, tx: &mut Tx, decision: &Decision) -> Result<()> {
+        for (other, step) in &decision.others {
+            self.add_steps(tx, other, std::slice::from_ref(step)).await?;
+        }
+        Ok(())
+    }
+
+    /// To be called after the commit.
+    pub(super) fn tell_others_of(&self, decision: &Decision) {
+        for (other, _) in &decision.others {
+            self.tell(other);
+        }
+    }
+
+    pub(super) async fn put_part_place(
+        &self,
+        tx: &mut Tx,
+        entity: &EntityRef,
+        target: &TargetName,
+        place: &Place,
+    ) -> Result<()> {
+        let insert = sqlx::query(
+            "INSERT INTO part_places (blueprint, identifier, target, repository, path)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (blueprint, identifier, target) DO UPDATE SET
+               repository = excluded.repository, path = excluded.path",
+        );
+        let insert = insert.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
+        let insert = insert.bind(target.as_str()).bind(place.repository.to_string());
+        insert.bind(place.path.as_str()).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    pub(super) async fn forget_part_places(&self, tx: &mut Tx, entity: &EntityRef) -> Result<()> {
+        let delete =
+            sqlx::query("DELETE FROM part_places WHERE blueprint = $1 AND identifier = $2");
+        let delete = delete.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
+        delete.execute(&mut **tx).await?;
+        Ok(())
+    }
+}
