@@ -775,6 +775,7 @@ fn check(annotations: usize) -> Check {
         name: "Towpath templates".to_owned(),
         commit: sha('c'),
         external_id: "templates-1".to_owned(),
+        details_url: None,
         conclusion: Some(Conclusion::Failure),
         title: "Wrong".to_owned(),
         summary: "é".repeat(70_000),

@@ -195,6 +195,8 @@ fn proposing(run: &Run, action: &ActionOf, context: Value) -> Result<Begun, Refu
         planned: None,
         plan_summary: None,
         applies: Vec::new(),
+        own_check: None,
+        cancelled_by: None,
     };
     Ok(Begun {
         title: Some(title_of(run, action)),

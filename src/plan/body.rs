@@ -45,24 +45,12 @@ pub(crate) struct Body<'a> {
 impl Body<'_> {
     /// The body, as Markdown.
     pub(crate) fn markdown(&self) -> String {
-        let request = &self.run.request;
-        let what = match self.run.operation {
-            Some(Operation::Create) => "Creates",
-            Some(Operation::Delete) => "Deletes",
-            _ => "Changes",
-        };
         let mut text = String::new();
         if let Some(introduction) = &self.introduction {
             text.push_str(introduction.trim());
             text.push_str("\n\n");
         }
-        text.push_str(&format!(
-            "{what} {} for {}, who asked for it with **{}**.\n\n",
-            code(self.path),
-            code(&one_line(request.user.shown(), 100)),
-            escape(&one_line(&request.title(), 120)),
-        ));
-        self.table(&mut text);
+        text.push_str(&self.request());
         for note in self.notes {
             text.push_str(&format!("> {}\n", escape(note)));
         }
@@ -82,6 +70,24 @@ impl Body<'_> {
         if text.chars().count() > BODY_LIMIT {
             text = text.chars().take(BODY_LIMIT - 1).chain(['…']).collect();
         }
+        text
+    }
+
+    /// Who asks for what, and with which inputs, as Markdown.
+    pub(crate) fn request(&self) -> String {
+        let request = &self.run.request;
+        let what = match self.run.operation {
+            Some(Operation::Create) => "Creates",
+            Some(Operation::Delete) => "Deletes",
+            _ => "Changes",
+        };
+        let mut text = format!(
+            "{what} {} for {}, who asked for it with **{}**.\n\n",
+            code(self.path),
+            code(&one_line(request.user.shown(), 100)),
+            escape(&one_line(&request.title(), 120)),
+        );
+        self.table(&mut text);
         text
     }
 
@@ -141,7 +147,7 @@ fn cell(text: &str) -> String {
 }
 
 /// A text with every sign escaped that Markdown or GitHub reads as something else than text.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

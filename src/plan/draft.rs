@@ -1,5 +1,5 @@
-//! A decision in the making. What the portal is told follows from how the run changed, so that no
-//! decision can forget to tell it.
+//! A decision in the making. What the portal is told, and what the check on the pull request says,
+//! follows from how the run changed, so that no decision can forget to tell it.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use crate::domain::observation::Link;
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Status, Work, WorkflowWork};
 
 use super::step::{Decision, End, Progress, Response, Step};
-use super::{pull_request, workflow};
+use super::{own_check, pull_request, workflow};
 
 /// A decision that is being made on a run.
 pub(crate) struct Draft {
@@ -133,6 +133,8 @@ impl Draft {
             self.unlinks.extend(awaited_links(&self.run));
         }
         let mut steps = std::mem::take(&mut self.work);
+        let check = own_check::changed(&mut self.run);
+        steps.extend(check.map(|check| Step::Check(Box::new(check))));
         let report = self.report(ends);
         steps.extend(report);
         if self.run != self.before || !self.events.is_empty() {

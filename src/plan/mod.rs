@@ -4,6 +4,7 @@
 
 mod begin;
 mod body;
+mod cancel;
 mod conclude;
 mod delivery;
 mod draft;
@@ -11,6 +12,7 @@ mod folder_queue;
 mod foresee;
 mod made_already;
 mod new_repository;
+mod own_check;
 mod patch;
 mod proposal;
 mod pull_request;
@@ -24,6 +26,7 @@ use crate::domain::Observation;
 use crate::domain::run::{Event, Run, Stage};
 
 pub use begin::{Refusal, begin, refuse};
+pub use cancel::{cancel, cannot_be_cancelled, not_cancelled};
 pub use conclude::render_entity;
 pub use delivery::{Delivered, delivered, unclear};
 pub use folder_queue::{ask_again, wait_behind};
@@ -32,6 +35,7 @@ pub use made_already::made_already;
 pub use new_repository::{
     being_made_by, first_committed, has_first_commit, name_taken, new_repository, repository_made,
 };
+pub use own_check::{CheckRun, check_given_up, check_refused, check_run_of, check_written};
 pub use patch::{Patch, PatchKind, patches};
 pub use proposal::{
     Asked, Ground, Proposing, Ready, Target, ask, is_folder_of, nothing_to_change, nowhere, propose,

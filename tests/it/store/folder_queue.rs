@@ -32,6 +32,8 @@ fn work() -> Work {
         planned: None,
         plan_summary: None,
         applies: Vec::new(),
+        own_check: None,
+        cancelled_by: None,
     }))
 }
 
