@@ -81,6 +81,10 @@ impl Teller {
         self.line("result", what);
     }
 
+    pub(super) fn shown(&self, what: &str) {
+        self.line("GitHub", what);
+    }
+
     pub(super) fn unexpected(&self, what: &str) {
         self.line("error", &self.red(what));
     }
@@ -148,7 +152,8 @@ impl Teller {
 
     pub(super) fn stays_open(&self, playground: &Playground) {
         println!(
-            "\nThe dashboard stays open at {}. Ctrl-C ends the demo and removes its files.",
+            "\nThe dashboard stays open at {}, on this machine alone and without a sign-in.\n\
+             Ctrl-C ends the demo and removes its files.",
             self.bold(&format!("http://{}/", playground.service.address))
         );
     }

@@ -11,6 +11,7 @@ use super::view::GitHub;
 use super::view::run::view;
 use super::visitor::Visitor;
 use crate::domain::{Right, RunId};
+use crate::plan;
 
 /// The page of a run.
 pub(super) async fn page(
@@ -36,5 +37,6 @@ pub(super) async fn page(
     let github = GitHub(&state.github_url);
     let mut view = view(&run, &events, &steps, &patches, entity.as_ref(), github);
     view.may_replay = visitor.may(Right::Administer);
+    view.may_cancel = view.may_replay && plan::cannot_be_cancelled(&run).is_none();
     Ok(frame.visited_by(&visitor).render(&view))
 }

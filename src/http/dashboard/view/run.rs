@@ -5,13 +5,16 @@ use serde::Serialize;
 use super::diff::{PatchView, patches};
 use super::jobs::workflow_runs;
 use super::line::{Stop, line};
+use super::runs::person;
 use super::text::{Pair, Part, parts};
-use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, entity_href};
+use super::told::{ToldView, told};
+use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, entity_href, without_scheme};
 use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
 use crate::domain::run::{
     ApplyFacts, ApplySignal, Attempt, PullRequestFacts, PullRequestWork, Work, WorkflowWork,
 };
 use crate::domain::{ActionRun, BranchName, EntityRef, EventKind, RepositoryName, Run};
+use crate::plan::Step;
 use crate::plan::step::Lane;
 use crate::store::{RecordedEvent, RecordedStep, StepState};
 
@@ -26,7 +29,7 @@ pub(in super::super) struct RunView {
     badge: Badge,
     label: Option<String>,
     operation: Option<&'static str>,
-    who: String,
+    who: Named,
     email: Option<String>,
     entity: Option<Named>,
     received: Moment,
@@ -44,11 +47,15 @@ pub(in super::super) struct RunView {
     /// The change as it was proposed last.
     patches: Vec<PatchView>,
     inputs: Vec<Pair>,
+    /// What the portal and its catalog were told.
+    told: ToldView,
     steps: Vec<StepRow>,
     steps_parked: usize,
     steps_waiting: usize,
     /// Whether the visitor may have parked steps done again.
     pub(in super::super) may_replay: bool,
+    /// Whether they may cancel it, and it can be.
+    pub(in super::super) may_cancel: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -83,6 +90,10 @@ struct PullRequestView {
     is_edited: bool,
     merge_commit: Option<Named>,
     reviews: Vec<ReviewView>,
+    /// Who was asked for one.
+    asked: Vec<Named>,
+    /// The check that says on its head what was asked for and proved.
+    check: Option<Named>,
 }
 
 #[derive(Debug, Serialize)]
@@ -156,7 +167,7 @@ pub(in super::super) fn view(
     github: GitHub<'_>,
 ) -> RunView {
     let (change, workflow) = match &run.work {
-        Some(Work::PullRequest(work)) => (Some(change(work, github)), None),
+        Some(Work::PullRequest(work)) => (Some(change(work, steps, github)), None),
         Some(Work::Workflow(work)) => (None, Some(workflow(work, github))),
         Some(Work::Delivery(_)) | None => (None, None),
     };
@@ -170,7 +181,7 @@ pub(in super::super) fn view(
         label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
         badge,
         operation: run.operation.map(crate::domain::Operation::as_str),
-        who: user.shown().to_owned(),
+        who: person(user),
         email: user.email.clone().filter(|email| email != user.shown()),
         entity: entity(&run.request, known_entity),
         received: run.created_at.into(),
@@ -187,10 +198,12 @@ pub(in super::super) fn view(
         plan: plan_view(run),
         patches: patches(proposed.iter().map(String::as_str)),
         inputs: inputs(&run.request),
+        told: told(run, steps),
         steps: steps.iter().map(step).collect(),
         steps_parked: count(|state| state == StepState::Parked),
         steps_waiting: count(|state| matches!(state, StepState::Ready | StepState::Claimed)),
         may_replay: false,
+        may_cancel: false,
     }
 }
 
@@ -222,7 +235,7 @@ fn event(event: &RecordedEvent) -> EventRow {
     EventRow { seq: event.seq, at: event.at.into(), tone, kind, message: parts(&event.message) }
 }
 
-fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
+fn change(work: &PullRequestWork, steps: &[RecordedStep], github: GitHub<'_>) -> ChangeView {
     let repository = &work.repository;
     let base = work.base.as_ref().map(BranchName::as_str);
     let is_merged =
@@ -246,7 +259,7 @@ fn change(work: &PullRequestWork, github: GitHub<'_>) -> ChangeView {
         pull_request: work
             .pull_request
             .as_ref()
-            .map(|facts| pull_request(repository, facts, github)),
+            .map(|facts| pull_request(work, facts, steps, github)),
         plan_run: work.planned.as_ref().map(|plan| {
             attempt(&format!("run {}", plan.id), Some(plan.html_url.as_str()), plan.latest)
         }),
@@ -268,10 +281,13 @@ fn branch(repository: &RepositoryName, name: &str, github: GitHub<'_>) -> Named 
 }
 
 fn pull_request(
-    repository: &RepositoryName,
+    work: &PullRequestWork,
     facts: &PullRequestFacts,
+    steps: &[RecordedStep],
     github: GitHub<'_>,
 ) -> PullRequestView {
+    let repository = &work.repository;
+    let check = work.own_check.as_ref().and_then(|check| check.written.as_ref());
     let reviews = facts.reviews.iter().map(|(login, verdict)| ReviewView {
         reviewer: github.person(login),
         verdict: match verdict {
@@ -293,6 +309,24 @@ fn pull_request(
         is_edited: facts.head_sha != facts.own_sha,
         merge_commit: facts.merge_commit.as_ref().map(|sha| github.commit(repository, sha)),
         reviews: reviews.collect(),
+        asked: asked(steps).map(|name| reviewer(name, github)).collect(),
+        check: check.map(|(_, id)| github.check_run(repository, *id)),
+    }
+}
+
+/// Who was asked for a review: `octocat`, `@acme/devops`.
+fn asked(steps: &[RecordedStep]) -> impl Iterator<Item = &str> {
+    let decorated = steps.iter().rev().find_map(|recorded| match &recorded.step {
+        Step::Decorate(decorate) => Some(&decorate.reviewers),
+        _ => None,
+    });
+    decorated.into_iter().flatten().map(|(name, _)| name.as_str())
+}
+
+fn reviewer(name: &str, github: GitHub<'_>) -> Named {
+    match name.trim_start_matches('@').split_once('/') {
+        Some((organization, team)) => github.team(name, organization, team),
+        None => github.person(name.trim_start_matches('@')),
     }
 }
 
@@ -391,10 +425,6 @@ fn step(recorded: &RecordedStep) -> StepRow {
         settled: recorded.settled_at.map(Moment::from),
         error: recorded.last_error.clone(),
     }
-}
-
-fn without_scheme(address: &str) -> &str {
-    address.split_once("://").map_or(address, |(_, rest)| rest)
 }
 
 #[cfg(test)]
