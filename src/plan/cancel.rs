@@ -57,7 +57,7 @@ pub fn cancel(run: Run, by: &str, now: DateTime<Utc>) -> Decision {
         draft.say(Event::warning(format!("{by} asked that this run be cancelled. {reason}")));
         return draft.finish(now);
     }
-    let stop = match &draft.run.work {
+    let on_github = match &draft.run.work {
         Some(Work::Workflow(work)) => work.workflow_run.as_ref().map(|facts| {
             Step::StopWorkflow(StopWorkflow {
                 repository: work.repository.clone(),
@@ -67,7 +67,7 @@ pub fn cancel(run: Run, by: &str, now: DateTime<Utc>) -> Decision {
         Some(Work::PullRequest(work)) => close(&draft.run, work, &by),
         Some(Work::Delivery(_)) | None => None,
     };
-    match stop {
+    match on_github {
         Some(step) => go_on(draft, step, by),
         None => end(draft, &by),
     }
@@ -109,7 +109,7 @@ fn end(mut draft: Draft, by: &str) -> Draft {
         }
         _ => "Nothing was done for it.".to_owned(),
     };
-    draft.say(Event::failure(format!("{by} cancelled this run. {made}")));
+    draft.say(Event::progress(format!("{by} cancelled this run. {made}")));
     draft.end(Stage::Failed, Run::CANCELLED, None);
     draft
 }
@@ -118,7 +118,7 @@ fn end(mut draft: Draft, by: &str) -> Draft {
 pub(super) fn closed(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequestSeen) {
     let Some(by) = work.cancelled_by.take() else { return };
     let number = seen.number;
-    draft.say(Event::failure(format!(
+    draft.say(Event::progress(format!(
         "{by} cancelled this run: pull request #{number} is closed without a merge. Nothing was \
          changed."
     )));

@@ -174,10 +174,7 @@ impl Stage<'_> {
             .await
             .is_some()
         {
-            self.teller.person("Olga approves the environment production");
-            if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
-                self.playground.shop.workflow_run(id).approve("production");
-            }
+            self.approve_production();
         }
         let ended = self.until_end(run.as_ref()).await;
         played(TITLE, ended, |run| run.status == Status::Success)
@@ -191,9 +188,7 @@ impl Stage<'_> {
         let before = self.playground.shop.workflow_runs().len();
         let run = self.press("rollback_service", json!({"version": "v1.4.1"}), Some("shop")).await;
         self.until(run.as_ref(), |run| run.label == "Waiting for approval of production").await;
-        if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
-            self.playground.shop.workflow_run(id).approve("production");
-        }
+        self.approve_production();
         let ended = self.until_end(run.as_ref()).await;
         let once = self.playground.shop.workflow_runs().len() == before + 1;
         if once {
@@ -207,7 +202,7 @@ impl Stage<'_> {
     }
 
     async fn press(&mut self, action: &str, inputs: Value, entity: Option<&str>) -> Option<RunId> {
-        self.teller.press(action, &inputs);
+        self.teller.press(action, &inputs, entity);
         let user = if inputs.get("admin").is_some() { "mallory" } else { "jane" };
         let inputs: Map<String, Value> = inputs.as_object().cloned().unwrap_or_default();
         let trigger = Trigger {
@@ -260,6 +255,13 @@ impl Stage<'_> {
         pull.approve("olga");
         if let Err(reason) = pull.try_merge("olga", MergeMethod::Squash) {
             self.teller.unexpected(&reason);
+        }
+    }
+
+    fn approve_production(&mut self) {
+        self.teller.person("Olga approves the environment production");
+        if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
+            self.playground.shop.workflow_run(id).approve("production");
         }
     }
 

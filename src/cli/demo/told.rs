@@ -69,8 +69,9 @@ impl Teller {
         );
     }
 
-    pub(super) fn press(&self, action: &str, inputs: &Value) {
-        self.line("portal", &format!("{action} {inputs}"));
+    pub(super) fn press(&self, action: &str, inputs: &Value, entity: Option<&str>) {
+        let on = entity.map(|entity| format!(" on {entity}")).unwrap_or_default();
+        self.line("portal", &format!("{action}{on} {inputs}"));
     }
 
     pub(super) fn person(&self, what: &str) {
