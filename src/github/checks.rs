@@ -115,7 +115,11 @@ impl GitHub {
             Some(id) => (Method::PATCH, format!("/check-runs/{id}")),
             None => (Method::POST, "/check-runs".to_owned()),
         };
-        self.write(repository, method, doing, &path, body(check, annotations)).await
+        let mut body = body(check, annotations);
+        if id.is_none() {
+            body["head_sha"] = json!(check.commit);
+        }
+        self.write(repository, method, doing, &path, body).await
     }
 }
 
@@ -130,7 +134,6 @@ impl CheckRun {
 fn body(check: &Check, annotations: &[Annotation]) -> Value {
     let mut body = json!({
         "name": check.name,
-        "head_sha": check.commit,
         "external_id": check.external_id,
         "output": {
             "title": check.title,
