@@ -8,7 +8,7 @@ use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
 use super::view::GitHub;
-use super::view::run::view;
+use super::view::run::{May, view};
 use super::visitor::Visitor;
 use crate::domain::{Right, RunId};
 use crate::plan;
@@ -36,7 +36,7 @@ pub(super) async fn page(
     };
     let github = GitHub(&state.github_url);
     let mut view = view(&run, &events, &steps, &patches, entity.as_ref(), github);
-    view.may_replay = visitor.may(Right::Administer);
-    view.may_cancel = view.may_replay && plan::cannot_be_cancelled(&run).is_none();
+    let may = visitor.may(Right::Administer);
+    view.may = May { replay: may, cancel: may && plan::cannot_be_cancelled(&run).is_none() };
     Ok(frame.visited_by(&visitor).render(&view))
 }

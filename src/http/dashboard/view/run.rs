@@ -52,10 +52,17 @@ pub(in super::super) struct RunView {
     steps: Vec<StepRow>,
     steps_parked: usize,
     steps_waiting: usize,
-    /// Whether the visitor may have parked steps done again.
-    pub(in super::super) may_replay: bool,
-    /// Whether they may cancel it, and it can be.
-    pub(in super::super) may_cancel: bool,
+    /// What the visitor may do with it.
+    pub(in super::super) may: May,
+}
+
+/// What a visitor may do with a run.
+#[derive(Debug, Default, Serialize)]
+pub(in super::super) struct May {
+    /// Have parked steps done again.
+    pub(in super::super) replay: bool,
+    /// Cancel it; it can be.
+    pub(in super::super) cancel: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -202,8 +209,7 @@ pub(in super::super) fn view(
         steps: steps.iter().map(step).collect(),
         steps_parked: count(|state| state == StepState::Parked),
         steps_waiting: count(|state| matches!(state, StepState::Ready | StepState::Claimed)),
-        may_replay: false,
-        may_cancel: false,
+        may: May::default(),
     }
 }
 
