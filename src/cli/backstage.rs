@@ -1,11 +1,13 @@
 //! What the dashboard has done by GitHub and by what makes changes: it knows neither itself.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 
 use crate::config::Settings;
 use crate::doctor::{Patient, examine};
 use crate::domain::github_view::{Budget, JobView};
-use crate::domain::{ActionRun, Finding, Group, Person, RepositoryName, WorkflowRunId};
+use crate::domain::{ActionRun, Door, Finding, Group, Person, RepositoryName, WorkflowRunId};
 use crate::effects::Effects;
 use crate::github::{self, Client, GitHub, Grant, sign_in_address};
 use crate::http::dashboard::{Awaited, Backstage, Identity, Proof};
@@ -52,6 +54,41 @@ impl Backstage for Behind {
     fn budgets(&self) -> Vec<Budget> {
         self.effects.github.budgets()
     }
+
+    fn doors(&self) -> Vec<Door> {
+        doors(&self.settings)
+    }
+}
+
+/// The ways in, as they are set.
+fn doors(settings: &Settings) -> Vec<Door> {
+    let open = |name, says: String| Door { name, is_open: true, says };
+    let every = |interval: Duration| format!("{} s", interval.as_secs());
+    let github = if settings.github_webhook_secrets.is_empty() {
+        let says = format!(
+            "Closed: GITHUB_WEBHOOK_SECRET is not set. GitHub is asked how open runs stand, every \
+             {} at most.",
+            every(settings.reconcile_interval)
+        );
+        Door { name: "GitHub's webhooks", is_open: false, says }
+    } else {
+        open("GitHub's webhooks", "At /hooks/github, signed.".to_owned())
+    };
+    let intake = &settings.intake;
+    let webhook = (intake.webhook && settings.port.is_some())
+        .then(|| open("The portal's webhooks", "At /hooks/port, signed.".to_owned()));
+    let kafka = intake.kafka.as_ref().map(|kafka| {
+        let brokers = kafka.brokers.as_deref().unwrap_or("brokers that the portal names");
+        open("Kafka", format!("The topic {} at {brokers}.", kafka.topic))
+    });
+    let polling = intake.polling.as_ref().map(|polling| {
+        let every = every(polling.interval);
+        open("Polling", format!("Every {every}, as {}.", polling.installation))
+    });
+    let others =
+        if settings.api_token.is_some() { "and to whoever has its token" } else { "alone" };
+    let api = open("The API", format!("Open to this machine {others}."));
+    [Some(github), webhook, kafka, polling, Some(api)].into_iter().flatten().collect()
 }
 
 /// Who people are, by GitHub.

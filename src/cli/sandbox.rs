@@ -12,7 +12,7 @@ use crate::config::LogFormat;
 use crate::lifecycle::Lifecycle;
 use crate::telemetry;
 
-/// A sandbox GitHub and portal, and the service between them, to try one's own templates by hand.
+/// A sandbox GitHub and portal with the service between them, to try your own templates by hand.
 #[derive(Args, Clone)]
 pub struct SandboxArguments {
     /// The folder with the templates; without one, those that come with the program.

@@ -6,6 +6,7 @@
 pub mod action_run;
 pub mod app;
 pub mod check;
+mod door;
 pub mod entity;
 pub mod finding;
 pub mod github_view;
@@ -20,6 +21,7 @@ pub mod standing;
 
 pub use action_run::{ActionRun, Delivery, Invocation, Operation, User, WorkflowInvocation};
 pub use app::RegisteredApp;
+pub use door::Door;
 pub use entity::{EntityRef, EntityUpsert};
 pub use finding::{Finding, Verdict};
 pub use ids::{

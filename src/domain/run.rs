@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::action_run::{ActionRun, Operation};
+use super::check::OwnCheck;
 use super::entity::EntityRef;
 use super::ids::{PullRequestNumber, RunId, TemplateName, WorkflowRunId};
 use super::observation::{Conclusion, PullRequestState, RunPhase};
@@ -94,6 +95,14 @@ impl Run {
             && !self.status.is_end()
             && self.pull_request().is_none_or(is_open)
     }
+
+    /// Whether it was ended because somebody, or something newer, did not want it any more.
+    pub fn was_cancelled(&self) -> bool {
+        self.stage == Stage::Failed && self.label == Self::CANCELLED
+    }
+
+    /// The label of a run that was cancelled.
+    pub const CANCELLED: &'static str = "Cancelled";
 
     /// Puts a page in front of the others, once.
     pub fn add_link(&mut self, url: &str) {
@@ -350,6 +359,12 @@ pub struct PullRequestWork {
     /// Every run or mark that may be the apply.
     #[serde(default)]
     pub applies: Vec<ApplyFacts>,
+    /// The check on its pull request, once it was rendered.
+    #[serde(default)]
+    pub own_check: Option<OwnCheck>,
+    /// Who has asked that it be cancelled, as long as that is not done.
+    #[serde(default)]
+    pub cancelled_by: Option<String>,
 }
 
 impl PullRequestWork {

@@ -3,12 +3,14 @@
 //!
 //! Does not know about: how messages come in, who claims steps and when.
 
+mod cancel;
 mod catalog;
 mod deliver;
 mod dispatch;
 mod error;
 mod events;
 mod new_repository;
+mod own_check;
 mod pace;
 mod parts;
 mod preview;
@@ -138,6 +140,9 @@ impl Effects {
     async fn carry_out(&self, claimed: &ClaimedStep) -> Result<Done> {
         let run = claimed.run.clone();
         let now = self.clock.now();
+        if self.is_not_wanted(claimed).await? {
+            return Ok(Decision::unchanged(run).into());
+        }
         match &claimed.step {
             Step::Begin => {
                 let page = self.pages.of(&run.request);
@@ -155,6 +160,10 @@ impl Effects {
             Step::FirstCommit => self.first_commit(run, claimed).await,
             Step::RenderAgain(ask) => self.render_again(run, ask).await,
             Step::MoveBranch(step) => self.move_branch(run, step).await,
+            Step::Check(check) => self.check(run, check, claimed).await,
+            Step::Cancel(cancel) => Ok(plan::cancel(run, &cancel.by, now).into()),
+            Step::StopWorkflow(step) => self.stop_workflow(run, step).await,
+            Step::ClosePullRequest(step) => self.close_pull_request(run, step, claimed).await,
             Step::Compare(compare) => self.compare(run, compare).await,
             Step::Explain(explain) => self.explain(run, explain).await,
             Step::ReadPlan(read) => self.read_plan(run, read).await,
@@ -182,6 +191,14 @@ impl Effects {
         }
     }
 
+    /// What follows when a step that is only good to have is given up.
+    pub fn given_up(&self, run: Run, step: &Step) -> Decision {
+        match step {
+            Step::Check(_) => plan::check_given_up(run),
+            _ => Decision::unchanged(run),
+        }
+    }
+
     /// What follows when a step of the work is refused for good. What was only good to know is done
     /// without; anything else ends the run, and the person is told.
     pub fn refused(&self, run: Run, step: &Step, reason: String) -> Decision {
@@ -199,7 +216,12 @@ impl Effects {
             Step::RenderAgain(_) | Step::MoveBranch(_) => {
                 return plan::not_rendered_again(run, &[reason], now);
             }
-            Step::Decorate(_) => return plan::note(run, vec![Event::warning(reason)], now),
+            Step::StopWorkflow(_) | Step::ClosePullRequest(_) => {
+                return plan::not_cancelled(run, &reason, now);
+            }
+            Step::Decorate(_) | Step::Check(_) => {
+                return plan::note(run, vec![Event::warning(reason)], now);
+            }
             _ => return plan::fail(run, reason, now),
         };
         plan::answered(run, &answer, now)

@@ -14,6 +14,9 @@ use super::{Effects, Result, StepError};
 /// are left for people, whose use of the web pages counts too.
 const RATE: Rate = Rate { apart: Duration::from_secs(1), an_hour: 480 };
 
+/// In the place of an account: no account has this name.
+const NO_TURNS: &str = "";
+
 impl Effects {
     /// Waits for the turn of a step that creates something. Whether an earlier attempt of it may
     /// have created it already.
@@ -30,6 +33,12 @@ impl Effects {
                 Err(StepError::Limited { reason: format!("{owner} waits for its turn"), until })
             }
         }
+    }
+
+    /// Whether an earlier attempt of a step may have been sent, for one that needs no turn: what it
+    /// makes asks for nobody's attention. It counts as begun from now on.
+    pub(super) async fn has_begun(&self, claimed: &ClaimedStep) -> Result<bool> {
+        Ok(self.store.turn_to_write(claimed, NO_TURNS, None).await? == Turn::Begun)
     }
 
     /// An error after which it is known that nothing was created gives the turn back. Answers the

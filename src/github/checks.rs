@@ -65,6 +65,25 @@ impl GitHub {
         Ok(written.html_url)
     }
 
+    /// The App's own check run like this one, where there is one: an answer may have been lost.
+    pub async fn find_check(
+        &self,
+        repository: &RepositoryName,
+        check: &Check,
+    ) -> Result<Option<u64>, Error> {
+        Ok(self.own_check(repository, check).await?.map(|known| known.id))
+    }
+
+    /// Makes a check run, or writes this one anew: its id. One without remarks on lines.
+    pub async fn put_check(
+        &self,
+        repository: &RepositoryName,
+        id: Option<u64>,
+        check: &Check,
+    ) -> Result<u64, Error> {
+        Ok(self.write_check(repository, id, check, &[]).await?.id)
+    }
+
     /// The App's own check run of this id. Whoever else may write checks could use the same.
     async fn own_check(
         &self,
@@ -96,7 +115,11 @@ impl GitHub {
             Some(id) => (Method::PATCH, format!("/check-runs/{id}")),
             None => (Method::POST, "/check-runs".to_owned()),
         };
-        self.write(repository, method, doing, &path, body(check, annotations)).await
+        let mut body = body(check, annotations);
+        if id.is_none() {
+            body["head_sha"] = json!(check.commit);
+        }
+        self.write(repository, method, doing, &path, body).await
     }
 }
 
@@ -111,7 +134,6 @@ impl CheckRun {
 fn body(check: &Check, annotations: &[Annotation]) -> Value {
     let mut body = json!({
         "name": check.name,
-        "head_sha": check.commit,
         "external_id": check.external_id,
         "output": {
             "title": check.title,
@@ -120,6 +142,9 @@ fn body(check: &Check, annotations: &[Annotation]) -> Value {
         },
         "actions": check.buttons,
     });
+    if let Some(page) = &check.details_url {
+        body["details_url"] = json!(page);
+    }
     match check.conclusion {
         Some(conclusion) => body["conclusion"] = json!(conclusion),
         None => body["status"] = json!("in_progress"),

@@ -5,11 +5,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::connection::Call;
-use super::connection::call::Effect;
+use super::connection::call::{Effect, encoded_path};
 use super::shapes::{Login, PULL_FIELDS, Pull, unusable};
-use super::{Error, GitHub};
+use super::{Error, GitHub, below};
 use crate::domain::observation::{PullRequestSeen, ReviewSeen, Verdict};
-use crate::domain::{PullRequestNumber, RepositoryName};
+use crate::domain::{BranchName, PullRequestNumber, RepositoryName};
 
 /// A pull request and the latest verdict of each of its reviewers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,71 @@ impl GitHub {
         let body = json!({ "title": title, "body": body });
         let path = format!("/pulls/{number}");
         self.write::<Value>(repository, Method::PATCH, doing, &path, body).await.map(drop)
+    }
+}
+
+/// Closing a pull request.
+impl GitHub {
+    /// Closes a pull request without a merge. May be repeated.
+    pub async fn close_pull_request(
+        &self,
+        repository: &RepositoryName,
+        number: PullRequestNumber,
+    ) -> Result<(), Error> {
+        let doing = format!("closing {repository}#{number}");
+        let path = format!("/pulls/{number}");
+        let body = json!({ "state": "closed" });
+        self.write::<Value>(repository, Method::PATCH, doing, &path, body).await.map(drop)
+    }
+
+    /// Comments on a pull request. Not to be repeated blindly.
+    pub async fn comment(
+        &self,
+        repository: &RepositoryName,
+        number: PullRequestNumber,
+        text: &str,
+    ) -> Result<(), Error> {
+        let doing = format!("commenting on {repository}#{number}");
+        let path = format!("/issues/{number}/comments");
+        let body = json!({ "body": text });
+        self.write::<Value>(repository, Method::POST, doing, &path, body).await.map(drop)
+    }
+
+    /// Whether the App has commented so on a pull request, among the first hundred comments.
+    pub async fn has_commented(
+        &self,
+        repository: &RepositoryName,
+        number: PullRequestNumber,
+        text: &str,
+    ) -> Result<bool, Error> {
+        #[derive(Deserialize)]
+        struct Comment {
+            user: Option<Login>,
+            body: Option<String>,
+        }
+        let doing = format!("looking at the comments on {repository}#{number}");
+        let path = format!("/issues/{number}/comments?per_page=100");
+        let comments: Vec<Comment> = self.get(repository, doing, &path).await?;
+        let own = self.bot_login().await?;
+        let is_own = |user: &Option<Login>| user.as_ref().is_some_and(|user| user.login == own);
+        let is_it = |it: &Comment| is_own(&it.user) && it.body.as_deref() == Some(text);
+        Ok(comments.iter().any(is_it))
+    }
+
+    /// Removes a branch. One that is gone already is fine.
+    pub async fn delete_branch(
+        &self,
+        repository: &RepositoryName,
+        branch: &BranchName,
+    ) -> Result<(), Error> {
+        let doing = format!("removing the branch {branch} in {repository}");
+        let path = below(repository, &format!("/git/refs/heads/{}", encoded_path(branch.as_str())));
+        let call = Call::delete(doing, path);
+        match self.call(repository, &call).await {
+            // GitHub's word for one that is not there: `Reference does not exist`.
+            Err(Error::Invalid { .. } | Error::NotFound { .. }) => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 }
 

@@ -775,6 +775,7 @@ fn check(annotations: usize) -> Check {
         name: "Towpath templates".to_owned(),
         commit: sha('c'),
         external_id: "templates-1".to_owned(),
+        details_url: None,
         conclusion: Some(Conclusion::Failure),
         title: "Wrong".to_owned(),
         summary: "é".repeat(70_000),
@@ -809,6 +810,7 @@ async fn a_check_run_gets_its_annotations_in_batches() {
     assert_eq!(made["output"]["summary"].as_str().unwrap().chars().count(), 65_535);
     assert_eq!((&made["conclusion"], &made["head_sha"]), (&json!("failure"), &json!(sha('c'))));
     let changed = &fake.seen("PATCH /repos/acme/infra/check-runs/5")[0].body;
+    assert_eq!(changed["head_sha"], json!(null), "a check run stays on its commit");
     let added = changed["output"]["annotations"].as_array().unwrap();
     assert_eq!(
         (added.len(), &added[0]["start_line"], &added[0]["start_column"]),

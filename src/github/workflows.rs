@@ -180,6 +180,19 @@ impl GitHub {
         found.seen(repository).map_err(unusable(&doing))
     }
 
+    /// Asks that a workflow run be stopped. May be repeated. One that has ended is a
+    /// [`Error::Conflict`].
+    pub async fn cancel_workflow_run(
+        &self,
+        repository: &RepositoryName,
+        run: WorkflowRunId,
+    ) -> Result<(), Error> {
+        let doing = format!("stopping workflow run {run} in {repository}");
+        let path = below(repository, &format!("/actions/runs/{run}/cancel"));
+        let call = Call::write(Method::POST, doing, path, json!({}));
+        self.call(repository, &call).await.map(drop)
+    }
+
     /// The environments whose approval a workflow run waits for.
     pub async fn pending_deployments(
         &self,

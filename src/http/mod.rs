@@ -5,6 +5,7 @@ pub mod dashboard;
 
 mod actions;
 mod answer;
+mod cancel;
 mod events;
 mod first_start;
 mod guard;
@@ -93,6 +94,7 @@ fn api_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     vec![
         ("/api/v1/runs", get(runs::list)),
         ("/api/v1/runs/{id}", get(runs::get)),
+        ("/api/v1/runs/{id}/cancel", post(cancel::cancel)),
         ("/api/v1/runs/{id}/events", get(events::stream)),
         ("/api/v1/actions/{action}/runs", post(actions::start)),
         ("/api/v1/entities/{blueprint}", get(runs::entities)),

@@ -86,8 +86,8 @@ pub(super) struct Repository {
 }
 
 #[derive(Deserialize)]
-struct Account {
-    login: String,
+pub(super) struct Account {
+    pub(super) login: String,
 }
 
 /// The repository that a commit comes from, beside the one that the event is of.
@@ -544,6 +544,30 @@ mod tests {
         assert_eq!(asked("check_suite", &suite("rerequested", Some("main"))), all);
         assert_eq!(asked("check_suite", &suite("rerequested", None)), None);
         assert_eq!(asked("check_suite", &suite("requested", Some("main"))), None);
+    }
+
+    #[test]
+    fn the_button_of_the_own_check_is_heard_and_the_check_itself_is_not() {
+        let own = |action: &str, identifier: &str| {
+            let mut check = check_run();
+            check["action"] = json!(action);
+            check["check_run"]["name"] = json!("Towpath");
+            check["check_run"]["pull_requests"] = json!([{"number": 7}]);
+            check["requested_action"] = json!({"identifier": identifier});
+            check["sender"] = json!({"login": "octocat"});
+            seen("check_run", &check)
+        };
+        for (action, identifier) in [("requested_action", "render_again"), ("rerequested", "")] {
+            let Some(Observation::RenderAgain(asked)) = own(action, identifier) else {
+                panic!("{action}")
+            };
+            assert_eq!((asked.number, asked.by.as_str()), (PullRequestNumber(7), "octocat"));
+        }
+        for (action, identifier) in
+            [("requested_action", "other"), ("created", ""), ("completed", "")]
+        {
+            assert_eq!(own(action, identifier), None, "{action} {identifier}");
+        }
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use serde::Deserialize;
 
-use super::github_event::Repository;
-use crate::domain::observation::{CheckAgainAsked, Conclusion, SignalKind, SignalSeen};
-use crate::domain::{CommitSha, Observation};
+use super::github_event::{Account, Repository};
+use crate::domain::check::{OWN_CHECK, RENDER_AGAIN};
+use crate::domain::observation::{
+    CheckAgainAsked, Conclusion, RenderAgainAsked, SignalKind, SignalSeen,
+};
+use crate::domain::{CommitSha, Observation, PullRequestNumber};
 
 #[derive(Deserialize)]
 pub(super) struct StatusEvent {
@@ -40,6 +43,19 @@ pub(super) struct CheckRunEvent {
     action: String,
     repository: Repository,
     check_run: CheckRun,
+    requested_action: Option<RequestedAction>,
+    sender: Option<Account>,
+}
+
+/// The button that was pressed.
+#[derive(Deserialize)]
+struct RequestedAction {
+    identifier: String,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    number: u64,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +70,8 @@ struct CheckRun {
     output: Option<CheckOutput>,
     #[serde(default)]
     check_suite: CheckSuite,
+    #[serde(default)]
+    pull_requests: Vec<PullRequest>,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +103,10 @@ impl From<Option<serde::de::IgnoredAny>> for HeadBranch {
 
 impl CheckRunEvent {
     pub(super) fn seen(self) -> Option<Observation> {
+        // What the check on a run's pull request says is known here.
+        if self.check_run.name == OWN_CHECK {
+            return self.pressed();
+        }
         let check = self.check_run;
         if check.check_suite.head_branch == HeadBranch::None {
             return None;
@@ -112,6 +134,25 @@ impl CheckRunEvent {
             url: check.html_url,
             description: check.output.and_then(|output| output.title),
             id: check.id,
+        }))
+    }
+}
+
+impl CheckRunEvent {
+    /// Somebody wants the pull request rendered again. Whose check it is GitHub knows: it tells of a
+    /// press only the App that has put the button there.
+    fn pressed(self) -> Option<Observation> {
+        let wants = match self.action.as_str() {
+            "requested_action" => self.requested_action?.identifier == RENDER_AGAIN,
+            // "Re-run": all that there is to be run again.
+            "rerequested" => true,
+            _ => false,
+        };
+        let pull_request = self.check_run.pull_requests.first().filter(|_| wants)?;
+        Some(Observation::RenderAgain(RenderAgainAsked {
+            repository: self.repository.full_name,
+            number: PullRequestNumber(pull_request.number),
+            by: self.sender?.login,
         }))
     }
 }

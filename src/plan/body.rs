@@ -48,24 +48,12 @@ pub(crate) struct Body<'a> {
 impl Body<'_> {
     /// The body, as Markdown.
     pub(crate) fn markdown(&self) -> String {
-        let request = &self.run.request;
-        let what = match self.run.operation {
-            Some(Operation::Create) => "Creates",
-            Some(Operation::Delete) => "Deletes",
-            _ => "Changes",
-        };
         let mut text = String::new();
         if let Some(introduction) = &self.introduction {
             text.push_str(introduction.trim());
             text.push_str("\n\n");
         }
-        text.push_str(&format!(
-            "{what} {} for {}, who asked for it with **{}**.\n\n",
-            code(self.path),
-            code(&one_line(request.user.shown(), 100)),
-            escape(&one_line(&request.title(), 120)),
-        ));
-        self.table(&mut text);
+        text.push_str(&self.request());
         for note in self.notes {
             text.push_str(&format!("> {}\n", escape(note)));
         }
@@ -106,6 +94,24 @@ impl Body<'_> {
         };
         let names: Vec<String> = self.beside.iter().map(name).collect();
         text.push_str(&format!("It belongs together with {}.\n\n", list(&names)));
+    }
+
+    /// Who asks for what, and with which inputs, as Markdown.
+    pub(crate) fn request(&self) -> String {
+        let request = &self.run.request;
+        let what = match self.run.operation {
+            Some(Operation::Create) => "Creates",
+            Some(Operation::Delete) => "Deletes",
+            _ => "Changes",
+        };
+        let mut text = format!(
+            "{what} {} for {}, who asked for it with **{}**.\n\n",
+            code(self.path),
+            code(&one_line(request.user.shown(), 100)),
+            escape(&one_line(&request.title(), 120)),
+        );
+        self.table(&mut text);
+        text
     }
 
     fn table(&self, text: &mut String) {
@@ -164,7 +170,7 @@ fn cell(text: &str) -> String {
 }
 
 /// A text with every sign escaped that Markdown or GitHub reads as something else than text.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

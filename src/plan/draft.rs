@@ -1,5 +1,5 @@
-//! A decision in the making. What the portal is told follows from how the run changed, so that no
-//! decision can forget to tell it.
+//! A decision in the making. What the portal is told, and what the check on the pull request says,
+//! follows from how the run changed, so that no decision can forget to tell it.
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,7 @@ use crate::domain::parts::{PartFacts, PartsWork};
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Status, Work, WorkflowWork};
 
 use super::step::{Decision, End, Progress, Response, Step};
-use super::{parts, pull_request, workflow};
+use super::{own_check, parts, pull_request, workflow};
 
 /// A decision that is being made on a run.
 pub(crate) struct Draft {
@@ -155,6 +155,8 @@ impl Draft {
             self.withdraw_parts();
         }
         let mut steps = std::mem::take(&mut self.work);
+        let check = own_check::changed(&mut self.run);
+        steps.extend(check.map(|check| Step::Check(Box::new(check))));
         match self.run.part_of().map(|part| part.whole.clone()) {
             Some(whole) => {
                 let report = parts::report(&self.before, &mut self.run, &self.events);

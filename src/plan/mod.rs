@@ -5,6 +5,7 @@
 mod ask;
 mod begin;
 mod body;
+mod cancel;
 mod conclude;
 mod delivery;
 mod draft;
@@ -12,6 +13,7 @@ mod folder_queue;
 mod foresee;
 mod made_already;
 mod new_repository;
+mod own_check;
 mod parts;
 mod patch;
 mod proposal;
@@ -27,6 +29,7 @@ use crate::domain::run::{Event, Run, Stage};
 
 pub use ask::{Asked, Target, ask, is_folder_of, not_there, nowhere};
 pub use begin::{Refusal, begin, refuse};
+pub use cancel::{cancel, cannot_be_cancelled, not_cancelled};
 pub use conclude::render_entity;
 pub use delivery::{Delivered, delivered, unclear};
 pub use folder_queue::{ask_again, wait_behind};
@@ -35,6 +38,7 @@ pub use made_already::made_already;
 pub use new_repository::{
     being_made_by, first_committed, has_first_commit, name_taken, new_repository, repository_made,
 };
+pub use own_check::{CheckRun, check_given_up, check_refused, check_run_of, check_written};
 pub use parts::{Beside, Checked, begin_part, beside, checked, heard, may_propose, withdraw};
 pub use patch::{Patch, PatchKind, patches};
 pub use proposal::{Ground, Proposing, Ready, nothing_to_change, propose};

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::domain::Operation;
+use crate::domain::check::OwnCheck;
 use crate::domain::ids::InvalidId;
 use crate::domain::run::{EntityPlan, Event, PullRequestWork, Run, Stage, Work};
 use crate::domain::standing::{Proposal, Standing};
@@ -17,6 +18,7 @@ use super::ask::{target_of, work_of};
 use super::begin::{Refusal, faults, given};
 use super::body::{self, Body, InputRow};
 use super::draft::Draft;
+use super::own_check::Proved;
 use super::parts::Beside;
 use super::pull_request::rendered_on;
 use super::step::Decision;
@@ -211,7 +213,6 @@ impl Planned {
         let introduction = introduction
             .transpose()
             .map_err(|error| Refusal::because(format!("The pull request's body: {error}.")))?;
-        run.work = Some(Work::PullRequest(Box::new(work.clone())));
         let body = Body {
             run: &run,
             introduction,
@@ -222,7 +223,17 @@ impl Planned {
             run_page: ground.run_page,
             beside: ground.beside,
         };
+        let proved = Proved {
+            template: &action.template.name,
+            inputs: self.inputs.len(),
+            changes: &self.change.changes,
+            path: ground.path,
+        };
+        let known = work.own_check.take().unwrap_or_default();
+        work.own_check = Some(OwnCheck { request: proved.of_request(&body.request()), ..known });
+        let body = body.markdown();
         let (headline, message) = body::commit_message(&title, &run, ground.run_page);
+        run.work = Some(Work::PullRequest(Box::new(work.clone())));
         let labels = &target.pull_request.labels;
         let standing = ground.standing;
         let is_there = |label: &&String| {
@@ -238,7 +249,7 @@ impl Planned {
             message,
             changes: self.change.changes,
             title,
-            body: body.markdown(),
+            body,
             draft: target.pull_request.draft,
             new_labels: labels.iter().filter(|label| !is_there(label)).cloned().collect(),
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::domain::check::Check;
 use crate::domain::ids::{PullRequestNumber, WorkflowRunId};
 use crate::domain::observation::{Conclusion, Link, Observation};
 use crate::domain::parts::PartReport;
@@ -67,6 +68,15 @@ pub enum Step {
     RenderAgain(RenderAgain),
     /// Moves the branch of a pull request to what was rendered again.
     MoveBranch(Box<MoveBranch>),
+    /// Puts the run's own check on the head of its pull request.
+    Check(Box<Check>),
+    /// Decides what it means that somebody wants the run cancelled. What waits before it, and has not
+    /// begun, is not begun any more.
+    Cancel(Cancel),
+    /// Asks GitHub to stop the run's workflow run.
+    StopWorkflow(StopWorkflow),
+    /// Closes the run's pull request.
+    ClosePullRequest(ClosePullRequest),
     /// Takes in what was seen.
     Observe(Observation),
     /// Looks up whether a commit contains the merged change.
@@ -102,6 +112,34 @@ impl Step {
         }
     }
 
+    /// The kind of [`Step::Cancel`].
+    pub const CANCEL: &'static str = "cancel";
+
+    /// Whether it begins something that is not begun any more once the run is cancelled.
+    pub fn begins_something(&self) -> bool {
+        matches!(
+            self,
+            Self::Begin
+                | Self::Dispatch
+                | Self::Propose
+                | Self::CreateRepository
+                | Self::FirstCommit
+                | Self::StoreSecret(_)
+                | Self::Deliver
+        )
+    }
+
+    /// How often it is tried before it is given up, so that what is behind it need not wait: a look
+    /// is but a hint, and what waits behind it may know already what it asks for; a check tells people
+    /// what they can see elsewhere. `None`: as long as it takes.
+    pub fn tries(&self) -> Option<u32> {
+        match self {
+            Self::Look => Some(3),
+            Self::Check(_) => Some(1),
+            _ => None,
+        }
+    }
+
     /// How long it waits before it is due. A label alone waits for company: in most runs the next
     /// one replaces it within a second, and the portal is called once.
     pub fn delay(&self) -> Duration {
@@ -127,6 +165,10 @@ impl Step {
             Self::FirstCommit => "first_commit",
             Self::RenderAgain(_) => "render_again",
             Self::MoveBranch(_) => "move_branch",
+            Self::Check(_) => "check",
+            Self::Cancel(_) => Self::CANCEL,
+            Self::StopWorkflow(_) => "stop_workflow",
+            Self::ClosePullRequest(_) => "close_pull_request",
             Self::Observe(_) => "observe",
             Self::Compare(_) => "compare",
             Self::Explain(_) => "explain",
@@ -195,6 +237,37 @@ pub struct MoveBranch {
     pub body: String,
     /// Why, as the end of a sentence.
     pub reason: String,
+}
+
+/// That somebody wants a run cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Who, as people read it.
+    pub by: String,
+}
+
+/// A workflow run that is not wanted any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopWorkflow {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which workflow run.
+    pub workflow_run: WorkflowRunId,
+}
+
+/// A pull request that is not wanted any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosePullRequest {
+    /// Where.
+    pub repository: RepositoryName,
+    /// Which pull request.
+    pub number: PullRequestNumber,
+    /// Its branch, which is removed where nobody else has pushed to it.
+    pub branch: BranchName,
+    /// The commit that this program has made of it.
+    pub own_sha: CommitSha,
+    /// What its readers are told, Markdown.
+    pub comment: String,
 }
 
 /// Whether `head` contains `merge`.

@@ -5,8 +5,12 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::step::{After, Answer, Explanation, PlanSummary, Step};
-use super::{Decision, answered, dispatched, outcome, proposed};
+use super::{
+    Decision, answered, cancel, cannot_be_cancelled, check_given_up, check_refused, dispatched,
+    not_cancelled, outcome, proposed,
+};
 use crate::domain::action_run::RunKind;
+use crate::domain::check::{Check, OwnCheck};
 use crate::domain::observation::*;
 use crate::domain::run::*;
 use crate::domain::*;
@@ -126,6 +130,8 @@ fn change(apply: ApplySignal) -> Run {
         planned: None,
         plan_summary: None,
         applies: Vec::new(),
+        own_check: None,
+        cancelled_by: None,
     })));
     open(run).run
 }
@@ -413,4 +419,103 @@ proptest! {
             prop_assert_eq!(again.run, run.clone());
         }
     }
+}
+
+/// A change whose pull request is to carry a check.
+fn checked() -> Run {
+    let mut run = change(by_workflow());
+    if let Some(Work::PullRequest(work)) = &mut run.work {
+        work.own_check = Some(OwnCheck { request: "Asked.\n".to_owned(), ..OwnCheck::default() });
+    }
+    run
+}
+
+fn check_of(decision: &Decision) -> Option<Check> {
+    decision.steps.iter().find_map(|step| match step {
+        Step::Check(check) => Some((**check).clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_check_is_written_when_it_says_something_else_and_not_before() {
+    let open = Observation::PullRequest(pull_request(PullRequestState::Open));
+    let first = outcome(checked(), &open, NOW);
+    let check = check_of(&first).expect("it was not written yet");
+    assert_eq!(
+        (check.title.as_str(), check.conclusion),
+        ("Guardrails passed", Some(Conclusion::Success))
+    );
+    let again = outcome(first.run, &open, NOW);
+    assert_eq!(check_of(&again), None, "it stands already");
+
+    let plan = file_run("plan.yml", 8, 'b', "completed", Some("success"));
+    let planned = outcome(again.run, &plan, NOW);
+    let hostile = "a`b`\n# @octocat <img src=x>".to_owned();
+    let summary = PlanSummary {
+        add: 1,
+        resources: vec![(hostile, "create".to_owned())],
+        ..PlanSummary::default()
+    };
+    let planned = answered(planned.run, &Answer::Planned(Some(summary)), NOW);
+    let check = check_of(&planned).expect("the plan is known");
+    assert_eq!(check.title, "Guardrails passed, planned: +1 ~0 -0");
+    assert!(
+        check.summary.contains("- create ``a`b`↵# @octocat <img src=x>``\n"),
+        "{}",
+        check.summary
+    );
+
+    let pushed = PullRequestSeen { head_sha: sha('d'), ..pull_request(PullRequestState::Open) };
+    let pushed = outcome(planned.run, &Observation::PullRequest(pushed), NOW);
+    let check = check_of(&pushed).expect("another head");
+    assert_eq!((check.commit, check.conclusion), (sha('d'), Some(Conclusion::Neutral)));
+    assert!(check.summary.contains("Not known yet"), "the plan was of another commit");
+
+    // What was given up is decided again by whatever comes next.
+    let given_up = check_given_up(pushed.run);
+    assert_eq!(kinds(&given_up), [""; 0]);
+    let pushed = PullRequestSeen { head_sha: sha('d'), ..pull_request(PullRequestState::Open) };
+    let again = outcome(given_up.run, &Observation::PullRequest(pushed), NOW);
+    assert_eq!(kinds(&again), ["check"]);
+    let refused = check_refused(again.run, "checks=write is missing.", NOW);
+    assert_eq!(kinds(&refused), ["progress"], "it is said");
+    let closed = outcome(
+        refused.run,
+        &Observation::PullRequest(pull_request(PullRequestState::Closed)),
+        NOW,
+    );
+    assert_eq!(check_of(&closed), None, "and not tried again");
+}
+
+#[test]
+fn cancelling_depends_on_how_far_the_run_is() {
+    let begun = Run { work: None, ..workflow() };
+    let ended = cancel(begun, "Jane", NOW);
+    assert_eq!((ended.run.status, ended.run.label.as_str()), (Status::Failure, "Cancelled"));
+    assert_eq!(kinds(&cancel(ended.run, "Jane", NOW)), [""; 0], "the first end stands");
+
+    let stopping = cancel(workflow(), "Jane", NOW);
+    assert_eq!(kinds(&stopping), ["stop_workflow", "progress"]);
+    assert_eq!(
+        (stopping.run.status, stopping.run.label.as_str()),
+        (Status::InProgress, "Cancelling")
+    );
+    let completed = after(workflow(), &[workflow_run(1, "completed", Some("failure"))]);
+    assert!(cannot_be_cancelled(&completed).is_some());
+
+    let closing = cancel(change(by_workflow()), "Jane\n# @all", NOW);
+    assert_eq!(kinds(&closing), ["close_pull_request", "progress"]);
+    let Step::ClosePullRequest(step) = &closing.steps[0] else { panic!() };
+    assert_eq!(step.comment, "Jane #\u{200b} @\u{200b}all cancelled the run r_1 that this is for.");
+    let closed = Observation::PullRequest(pull_request(PullRequestState::Closed));
+    let closed = outcome(closing.run.clone(), &closed, NOW);
+    assert_eq!((closed.run.stage, closed.run.label.as_str()), (Stage::Failed, "Cancelled"));
+    let merged = Observation::PullRequest(pull_request(PullRequestState::Merged));
+    let merged = outcome(closing.run.clone(), &merged, NOW);
+    assert_eq!((merged.run.stage, merged.run.label.as_str()), (Stage::Merged, "Applying"));
+    let reason = cannot_be_cancelled(&merged.run).expect("it is merged");
+    assert!(reason.contains("#12 is merged"), "{reason}");
+    let open = not_cancelled(closing.run, "GitHub says no.", NOW);
+    assert_eq!(open.run.label, "Waiting for review");
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::domain::Run;
 use crate::domain::observation::Conclusion;
 
 use super::step::PlanSummary;
@@ -16,7 +17,7 @@ pub(crate) fn ended(conclusion: Conclusion) -> &'static str {
         Conclusion::Neutral => "Neutral",
         Conclusion::Skipped => "Skipped",
         Conclusion::Failure => "Failed",
-        Conclusion::Cancelled => "Cancelled",
+        Conclusion::Cancelled => Run::CANCELLED,
         Conclusion::TimedOut => "Timed out",
         Conclusion::ActionRequired => "Action required",
         Conclusion::Stale => "Stale",

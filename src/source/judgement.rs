@@ -87,6 +87,7 @@ impl Judgement {
             name: NAME.to_owned(),
             commit: self.commit.clone(),
             external_id: external_id(address, asking),
+            details_url: None,
             conclusion: Some(if is_good { Conclusion::Success } else { Conclusion::Failure }),
             title: self.title(),
             summary: self.summary(),

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::rows::{RUN_COLUMNS, id_from, run_from};
-use super::{Result, Store};
+use super::{ClaimedStep, Result, Store};
 use crate::domain::{DeliveryId, Link, Run, RunId};
 use crate::plan::Step;
+use crate::plan::step::{Cancel, Lane};
 
 impl Store {
     /// Open runs for which it is time to see whether they have been silent too long.
@@ -52,6 +53,41 @@ impl Store {
             self.tell(run);
         }
         Ok(())
+    }
+
+    /// Adds a step that cancels a run, unless one already waits there. What waits before it is taken
+    /// up now, whatever it waits for, so that it can see that it is not wanted any more.
+    pub async fn request_cancel(&self, run: &RunId, by: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
+        self.lock_run(&mut tx, run).await?;
+        let waits = sqlx::query(
+            "SELECT id FROM steps WHERE run_id = $1 AND settled_at IS NULL AND kind = $2",
+        );
+        let waits = waits.bind(run.as_str()).bind(Step::CANCEL);
+        if waits.fetch_optional(&mut *tx).await?.is_some() {
+            return Ok(());
+        }
+        let hurry = sqlx::query(
+            "UPDATE steps SET due_at = $3
+             WHERE run_id = $1 AND lane = $2 AND state = 'ready' AND due_at > $3",
+        );
+        let hurry = hurry.bind(run.as_str()).bind(Lane::Work.as_str()).bind(self.now());
+        hurry.execute(&mut *tx).await?;
+        let step = Step::Cancel(Cancel { by: by.to_owned() });
+        self.add_steps(&mut tx, run, &[step]).await?;
+        tx.commit().await?;
+        self.tell(run);
+        Ok(())
+    }
+
+    /// Whether a step that cancels the run waits behind this one, which has not begun what it is for.
+    pub async fn is_cancelled_before(&self, step: &ClaimedStep) -> Result<bool> {
+        let query = sqlx::query(
+            "SELECT id FROM steps WHERE run_id = $1 AND kind = $2 AND settled_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM writes WHERE step = $3 AND begun = 1)",
+        );
+        let query = query.bind(step.run.id.as_str()).bind(Step::CANCEL).bind(step.id.0);
+        Ok(query.fetch_optional(&self.shared.read).await?.is_some())
     }
 
     /// Whether a delivery was handled: it concerned a run, or was noted.

@@ -51,7 +51,7 @@ pub use pace::{Rate, Turn};
 pub use parked::ParkedMessage;
 pub use put_aside::ParkedStep;
 pub use queue::{ClaimedStep, StepId};
-pub use read::{Counts, RecordedEvent, RecordedStep, RunFilter, StepState};
+pub use read::{Counts, Heard, RecordedEvent, RecordedStep, RunFilter, StepState};
 pub use turn::Holder;
 
 use crate::clock::Clock;

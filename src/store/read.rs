@@ -93,7 +93,27 @@ pub struct Counts {
     pub oldest_due: Option<DateTime<Utc>>,
 }
 
+/// When something was last heard.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// A run was accepted.
+    pub run: Option<DateTime<Utc>>,
+    /// GitHub delivered something that concerned a run.
+    pub delivery: Option<DateTime<Utc>>,
+}
+
 impl Store {
+    /// When something was last heard.
+    pub async fn last_heard(&self) -> Result<Heard> {
+        let query = sqlx::query(
+            "SELECT (SELECT MAX(created_at) FROM runs) AS run,
+                    (SELECT MAX(received_at) FROM deliveries) AS delivery",
+        );
+        let row = query.fetch_one(&self.shared.read).await?;
+        let time = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(time_from).transpose();
+        Ok(Heard { run: time("run")?, delivery: time("delivery")? })
+    }
+
     /// One run.
     pub async fn run(&self, id: &RunId) -> Result<Option<Run>> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = $1");

@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
-use crate::plan::{self, Decision, Step};
+use crate::plan::{self, Step};
 use crate::store::{self, ClaimedStep, Store};
 use crate::telemetry::step_span;
 
@@ -37,8 +37,6 @@ const LEASE: Duration = Duration::from_secs(10);
 const SIDE_BY_SIDE: usize = 32;
 /// How often steps of other processes are looked for.
 const POLL: Duration = Duration::from_secs(1);
-/// How often one look is tried.
-const LOOKS: u32 = 3;
 /// How often a step may panic before it is parked.
 const PANICS: u32 = 3;
 /// How often the program may end while it does a step before that step is parked.
@@ -135,9 +133,9 @@ impl Worker {
     ) -> Result<(), store::Error> {
         match done {
             Err(error) if gives_way(claimed, &error) => {
-                tracing::info!(run.id = %claimed.run.id, %error, "a look is given up; the sweep asks for another");
-                let unchanged = Decision::unchanged(claimed.run.clone());
-                self.store.settle(claimed, &unchanged, None).await
+                tracing::info!(run.id = %claimed.run.id, step = claimed.step.kind(), %error, "a step is given up; the sweep asks for another");
+                let given_up = self.effects.given_up(claimed.run.clone(), &claimed.step);
+                self.store.settle(claimed, &given_up, None).await
             }
             Ok(Done::Decided { decision, entity }) => {
                 self.store.settle(claimed, &decision, entity.as_ref()).await
@@ -282,10 +280,10 @@ impl Worker {
     }
 }
 
-/// Whether a step is given up so that those behind it need not wait: a look is but a hint, and what
-/// waits behind it may know already what it asks for.
+/// Whether a step is given up that is only good to have.
 fn gives_way(claimed: &ClaimedStep, error: &StepError) -> bool {
-    claimed.step == Step::Look && claimed.attempt >= LOOKS && !matches!(error, StepError::Fail(_))
+    let is_given_up = claimed.step.tries().is_some_and(|tries| claimed.attempt >= tries);
+    is_given_up && !matches!(error, StepError::Fail(_))
 }
 
 fn observe(claimed: &ClaimedStep, done: &Result<Done, StepError>, took: Duration) {

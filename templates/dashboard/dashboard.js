@@ -41,10 +41,10 @@ function swap(old, fresh) {
   }
   if (old.innerHTML === fresh.innerHTML) return;
   const held = old.contains(document.activeElement) ? document.activeElement : null;
-  const position = held && [...old.querySelectorAll("a, summary, [tabindex]")].indexOf(held);
+  const position = held && [...old.querySelectorAll("a, button, summary, [tabindex]")].indexOf(held);
   old.replaceChildren(...fresh.childNodes);
   if (!held) return;
-  const again = [...old.querySelectorAll("a, summary, [tabindex]")];
+  const again = [...old.querySelectorAll("a, button, summary, [tabindex]")];
   const same = again.find((e) => held.href && e.getAttribute("href") === held.getAttribute("href"));
   (same ?? again[position])?.focus({ preventScroll: true });
 }

@@ -2,6 +2,7 @@
 //! GitHub, in the portal and in the catalog.
 
 mod agent;
+mod cancel;
 mod closed_firewall;
 mod counts;
 mod day2;
@@ -12,6 +13,7 @@ mod guardrails;
 mod limits;
 mod lost_deliveries;
 mod messages;
+mod own_check;
 mod parts;
 mod poison;
 mod portal;

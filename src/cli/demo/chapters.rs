@@ -36,6 +36,7 @@ pub(super) async fn play(playground: &Playground, teller: &mut Teller) -> Vec<Pl
         stage.refused().await,
         stage.day_2().await,
         stage.failed_apply().await,
+        stage.cancelled().await,
         stage.delete().await,
         stage.rollback().await,
         stage.lost_answer().await,
@@ -55,6 +56,7 @@ impl Stage<'_> {
             json!({"name": "orders", "size": 20, "purpose": "Orders of the \"shop\", ${really}"});
         let run = self.press("create_database", inputs, None).await;
         let pull = self.planned(run.as_ref()).await;
+        self.show_check(pull.as_ref()).await;
         self.review_and_merge(pull.as_ref());
         let ended = self.until_end(run.as_ref()).await;
         self.show_entity("orders");
@@ -131,6 +133,23 @@ impl Stage<'_> {
         played(TITLE, ended, |run| run.label == "Apply failed" && in_catalog)
     }
 
+    async fn cancelled(&mut self) -> Played {
+        const TITLE: &str = "Jane does not want it after all";
+        self.teller.chapter(TITLE, "the pull request is closed with a word, and its branch goes");
+        let inputs = json!({"name": "reports", "purpose": "A mistake"});
+        let run = self.press("create_database", inputs, None).await;
+        let pull = self.planned(run.as_ref()).await;
+        if let Some(run) = &run {
+            self.teller.person("Jane has the run cancelled, as the button of its page does");
+            if let Err(error) = self.playground.service.store.request_cancel(run, "Jane").await {
+                self.teller.unexpected(&error.to_string());
+            }
+        }
+        let ended = self.until_end(run.as_ref()).await;
+        let closed = pull.is_some_and(|pull| !pull.now().is_open);
+        played(TITLE, ended, |run| run.label == "Cancelled" && closed)
+    }
+
     async fn delete(&mut self) -> Played {
         const TITLE: &str = "Jane deletes orders";
         self.teller.chapter(TITLE, "destroyed first, and then taken out of the catalog");
@@ -155,10 +174,7 @@ impl Stage<'_> {
             .await
             .is_some()
         {
-            self.teller.person("Olga approves the environment production");
-            if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
-                self.playground.shop.workflow_run(id).approve("production");
-            }
+            self.approve_production();
         }
         let ended = self.until_end(run.as_ref()).await;
         played(TITLE, ended, |run| run.status == Status::Success)
@@ -172,9 +188,7 @@ impl Stage<'_> {
         let before = self.playground.shop.workflow_runs().len();
         let run = self.press("rollback_service", json!({"version": "v1.4.1"}), Some("shop")).await;
         self.until(run.as_ref(), |run| run.label == "Waiting for approval of production").await;
-        if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
-            self.playground.shop.workflow_run(id).approve("production");
-        }
+        self.approve_production();
         let ended = self.until_end(run.as_ref()).await;
         let once = self.playground.shop.workflow_runs().len() == before + 1;
         if once {
@@ -188,7 +202,7 @@ impl Stage<'_> {
     }
 
     async fn press(&mut self, action: &str, inputs: Value, entity: Option<&str>) -> Option<RunId> {
-        self.teller.press(action, &inputs);
+        self.teller.press(action, &inputs, entity);
         let user = if inputs.get("admin").is_some() { "mallory" } else { "jane" };
         let inputs: Map<String, Value> = inputs.as_object().cloned().unwrap_or_default();
         let trigger = Trigger {
@@ -213,12 +227,41 @@ impl Stage<'_> {
         Some(self.infrastructure().pull_request(number))
     }
 
+    /// What the reviewer sees beside the change.
+    async fn show_check(&mut self, pull: Option<&SandboxPull>) {
+        let Some(pull) = pull else { return };
+        let infrastructure = self.infrastructure();
+        let shown = async {
+            loop {
+                let mut checks = infrastructure.checks(&pull.now().head_sha).into_iter();
+                if let Some(check) = checks.find(|check| check.title.contains("planned")) {
+                    return check;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, shown).await {
+            Ok(check) => {
+                let said = format!("the check {} on the pull request: {}", check.name, check.title);
+                self.teller.shown(&said);
+            }
+            Err(_) => self.teller.unexpected("the pull request carries no check"),
+        }
+    }
+
     fn review_and_merge(&mut self, pull: Option<&SandboxPull>) {
         let Some(pull) = pull else { return };
         self.teller.person("Olga approves and merges the pull request");
         pull.approve("olga");
         if let Err(reason) = pull.try_merge("olga", MergeMethod::Squash) {
             self.teller.unexpected(&reason);
+        }
+    }
+
+    fn approve_production(&mut self) {
+        self.teller.person("Olga approves the environment production");
+        if let Some(id) = newest_run(&self.playground.shop, "rollback.yml") {
+            self.playground.shop.workflow_run(id).approve("production");
         }
     }
 

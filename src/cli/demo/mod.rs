@@ -15,11 +15,15 @@ use crate::lifecycle::Lifecycle;
 use crate::telemetry;
 use told::Teller;
 
-/// Plays a create, a day-2 change, a delete and a workflow, with what may go wrong among them, on a
-/// sandbox GitHub and a sandbox portal. Terraform is real where it is installed.
+/// Plays the whole job on a sandbox GitHub and portal, and leaves the dashboard open.
+///
+/// A create, a day-2 change, a delete and a workflow, with what may go wrong and a change of mind
+/// among them. Terraform is real where it is installed. It listens on this machine alone, unless
+/// `--listen` says otherwise, and calls nothing outside.
 #[derive(Args, Clone)]
+#[command(after_help = "With --exit it ends with 0 if every run ended as it should, else with 1.")]
 pub struct DemoArguments {
-    /// End when everything was played: with 0 if every run ended as it should, else with 1.
+    /// End when everything was played.
     #[arg(long)]
     exit: bool,
 

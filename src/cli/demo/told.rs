@@ -69,8 +69,9 @@ impl Teller {
         );
     }
 
-    pub(super) fn press(&self, action: &str, inputs: &Value) {
-        self.line("portal", &format!("{action} {inputs}"));
+    pub(super) fn press(&self, action: &str, inputs: &Value, entity: Option<&str>) {
+        let on = entity.map(|entity| format!(" on {entity}")).unwrap_or_default();
+        self.line("portal", &format!("{action}{on} {inputs}"));
     }
 
     pub(super) fn person(&self, what: &str) {
@@ -79,6 +80,10 @@ impl Teller {
 
     pub(super) fn catalog(&self, what: &str) {
         self.line("result", what);
+    }
+
+    pub(super) fn shown(&self, what: &str) {
+        self.line("GitHub", what);
     }
 
     pub(super) fn unexpected(&self, what: &str) {
@@ -148,7 +153,8 @@ impl Teller {
 
     pub(super) fn stays_open(&self, playground: &Playground) {
         println!(
-            "\nThe dashboard stays open at {}. Ctrl-C ends the demo and removes its files.",
+            "\nThe dashboard stays open at {}, on this machine alone and without a sign-in.\n\
+             Ctrl-C ends the demo and removes its files.",
             self.bold(&format!("http://{}/", playground.service.address))
         );
     }

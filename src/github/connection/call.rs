@@ -71,6 +71,11 @@ impl Call {
         Self { method, body: Some(body), effect: Effect::Write, ..Self::get(doing, path) }
     }
 
+    /// A removal by the REST API.
+    pub(in crate::github) fn delete(doing: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, effect: Effect::Write, ..Self::get(doing, path) }
+    }
+
     /// The same, as one that may be repeated: nothing changes by it that anybody would see.
     pub(super) fn harmless(mut self) -> Self {
         self.effect = Effect::Read;

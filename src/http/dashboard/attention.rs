@@ -75,7 +75,9 @@ async fn failed(state: &DashboardState, counts: &Counts) -> Result<Vec<Run>, Err
     let since = state.clock.now() - RECENT;
     let limit = count(counts, has_failed).min(MOST_OPEN / 4);
     let mut failed = with_status(state, Status::Failure, limit).await?;
-    failed.retain(|run| run.stage == Stage::Failed && run.updated_at >= since);
+    failed.retain(|run| {
+        run.stage == Stage::Failed && !run.was_cancelled() && run.updated_at >= since
+    });
     Ok(failed)
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use futures_util::future::BoxFuture;
 
 use crate::domain::github_view::{Budget, JobView};
-use crate::domain::{ActionRun, Finding, RepositoryName, WorkflowRunId};
+use crate::domain::{ActionRun, Door, Finding, RepositoryName, WorkflowRunId};
 use crate::plan::Preview;
 
 /// An answer that takes its time; else, in a sentence, why there is none.
@@ -24,4 +24,9 @@ pub trait Backstage: Send + Sync {
 
     /// What each installation may still ask of GitHub, as far as it was heard.
     fn budgets(&self) -> Vec<Budget>;
+
+    /// The ways in.
+    fn doors(&self) -> Vec<Door> {
+        Vec::new()
+    }
 }

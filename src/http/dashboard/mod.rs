@@ -12,6 +12,7 @@ mod actions;
 mod asset;
 mod attention;
 mod backstage;
+mod cancel;
 mod catalog;
 mod cookie;
 mod doctor;
@@ -106,6 +107,7 @@ pub fn router(state: DashboardState) -> Router {
         .route("/", get(runs::page))
         .route("/runs/{id}", get(run::page))
         .route("/runs/{id}/jobs", get(jobs::page))
+        .route("/runs/{id}/cancel", post(cancel::cancel))
         .route("/actions", get(actions::list))
         .route("/actions/{action}", get(actions::page).post(actions::submit))
         .route("/catalog", get(catalog::overview))

@@ -153,6 +153,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "This cannot be used", reason, advice)
     }
 
+    /// A run that cannot be cancelled.
+    pub(super) fn not_cancelled(reason: String) -> Self {
+        let title = "This run cannot be cancelled";
+        Self::new(StatusCode::CONFLICT, title, reason, "Its page says how it stands now.")
+    }
+
     /// A form that no browser sends.
     pub(super) fn unreadable(error: &FormRejection) -> Self {
         let title = "This form cannot be read";

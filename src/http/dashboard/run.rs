@@ -7,10 +7,11 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
-use super::view::run::{Recorded, view};
+use super::view::run::{May, Recorded, view};
 use super::view::{GitHub, run_href};
 use super::visitor::Visitor;
 use crate::domain::{Right, Run, RunId};
+use crate::plan;
 use crate::store;
 
 /// The page of a run.
@@ -41,7 +42,9 @@ pub(super) async fn page(
         of_parts.push(recorded_of(&state, part).await?);
     }
     let mut view = view(&recorded, &of_parts, &events, entity.as_ref(), github);
-    view.may_replay = visitor.may(Right::Administer);
+    let may = visitor.may(Right::Administer);
+    let is_open = plan::cannot_be_cancelled(&recorded.run).is_none();
+    view.may = May { replay: may, cancel: may && is_open };
     Ok(frame.visited_by(&visitor).render(&view))
 }
 

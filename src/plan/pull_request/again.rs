@@ -34,6 +34,9 @@ pub(crate) fn asked_for(draft: &mut Draft, work: &mut PullRequestWork, seen: &Re
         Some(facts) => {
             // Whoever asks is answered, whatever was said before.
             facts.left_to_people = false;
+            if let Some(check) = &mut work.own_check {
+                check.left = None;
+            }
             draft.then(Step::RenderAgain(RenderAgain { asked_by: Some(by) }));
         }
         None => draft.say(Event::warning(format!(
@@ -105,6 +108,9 @@ pub fn leave_to_people(
 fn tell_once(draft: &mut Draft, work: &mut PullRequestWork, line: String) {
     let Some(facts) = &mut work.pull_request else { return };
     if !std::mem::replace(&mut facts.left_to_people, true) {
+        if let Some(check) = &mut work.own_check {
+            check.left = Some(line.clone());
+        }
         draft.say(Event::warning(line));
     }
 }
@@ -146,7 +152,7 @@ pub fn moved(run: Run, step: &MoveBranch, now: DateTime<Utc>) -> Decision {
         facts.head_sha = step.to.clone();
         facts.left_to_people = false;
         work.rendered_on.clone_from(&step.rendered_on);
-        work.planned = None;
+        super::forget_plan(work);
         draft.link(Link::commit(&work.repository, &step.to));
         draft.say(Event::progress(format!(
             "Pull request #{} was rendered again on {}, because {}. Its branch is at {} now.",

@@ -12,6 +12,7 @@ use crate::domain::CommitSha;
 use crate::domain::observation::{Link, PullRequestSeen, PullRequestState, WorkflowRunSeen};
 use crate::domain::run::{Event, PullRequestFacts, PullRequestWork, Run, Stage};
 
+use super::cancel;
 use super::conclude::{catalog_refused, catalog_told};
 use super::draft::Draft;
 use super::step::{After, Decision, Decorate, Explanation, Step};
@@ -129,6 +130,15 @@ fn begin_following(
     )));
 }
 
+/// The head is another commit, and is not left to anybody: what was said of the one before is over.
+fn forget_plan(work: &mut PullRequestWork) {
+    work.planned = None;
+    work.plan_summary = None;
+    if let Some(check) = &mut work.own_check {
+        (check.plan, check.left) = (None, None);
+    }
+}
+
 /// By what a push below the folder is heard of, as long as the change is not merged.
 pub(crate) fn folder_link(work: &PullRequestWork) -> Option<Link> {
     Some(Link::folder(&work.repository, work.base.as_ref()?, work.path.as_deref()?))
@@ -142,8 +152,9 @@ fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequest
     if seen.state != PullRequestState::Merged && facts.head_sha != seen.head_sha {
         facts.head_sha = seen.head_sha.clone();
         facts.left_to_people = false;
-        work.planned = None;
+        forget_plan(work);
         draft.link(Link::commit(&work.repository, &seen.head_sha));
+        let Some(facts) = &work.pull_request else { return };
         if facts.head_sha != facts.own_sha {
             draft.say(Event::progress(format!(
                 "Somebody pushed to the branch of pull request #{}: it is now at {}.",
@@ -152,7 +163,7 @@ fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequest
             )));
         }
     }
-    let before = facts.state;
+    let Some(before) = work.pull_request.as_ref().map(|facts| facts.state) else { return };
     if seen.conflicts == Some(true) {
         again::conflicts(draft, work);
     }
@@ -168,6 +179,9 @@ fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequest
     let number = seen.number;
     match seen.state {
         PullRequestState::Merged => merged(draft, work, seen, &by),
+        PullRequestState::Closed if work.cancelled_by.is_some() => {
+            cancel::closed(draft, work, seen);
+        }
         PullRequestState::Closed => {
             draft.say(Event::failure(format!(
                 "Pull request #{number} was closed without a merge{by}. Nothing was changed. \
@@ -200,6 +214,7 @@ fn merged(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequestSeen,
         seen.number,
         at.unwrap_or_default()
     )));
+    cancel::too_late(draft, work);
     draft.stage(Stage::Merged, "Applying");
     if let Some(link) = folder_link(work) {
         draft.unlink(link);

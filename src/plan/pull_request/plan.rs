@@ -1,5 +1,6 @@
 //! The plan of an open pull request: what the change would do, or why that cannot be said.
 
+use crate::domain::check::PlanEnd;
 use crate::domain::observation::{Conclusion, Link, WorkflowRunSeen};
 use crate::domain::run::{Attempt, Event, PullRequestWork, Stage, WorkflowRunFacts};
 use crate::plan::draft::Draft;
@@ -50,6 +51,7 @@ pub(crate) fn plan_read(
     summary: Option<&PlanSummary>,
 ) {
     work.plan_summary = summary.cloned();
+    tell_check(work, PlanEnd::Passed);
     if let Some(kept) = &mut work.plan_summary {
         kept.resources.truncate(KEPT);
     }
@@ -66,7 +68,8 @@ pub(crate) fn plan_read(
 }
 
 /// Why the plan failed is known now.
-pub(crate) fn explained(draft: &mut Draft, work: &PullRequestWork, explanation: &Explanation) {
+pub(crate) fn explained(draft: &mut Draft, work: &mut PullRequestWork, explanation: &Explanation) {
+    tell_check(work, PlanEnd::Failed);
     let file = work.plan.as_deref().unwrap_or("of the plan");
     let line = workflow::failure_line(file, Conclusion::Failure, explanation);
     draft.say(Event::warning(format!(
@@ -74,6 +77,14 @@ pub(crate) fn explained(draft: &mut Draft, work: &PullRequestWork, explanation: 
     )));
     if draft.run.stage == Stage::Proposed {
         draft.stage(Stage::Proposed, "Plan failed");
+    }
+}
+
+/// What was read may be of a commit that is not the head any more.
+fn tell_check(work: &mut PullRequestWork, end: PlanEnd) {
+    let is_of_head = work.planned.is_some();
+    if let Some(check) = work.own_check.as_mut().filter(|_| is_of_head) {
+        check.plan = Some(end);
     }
 }
 

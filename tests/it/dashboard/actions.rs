@@ -5,6 +5,7 @@ use axum::http::{Request, StatusCode, header};
 use serde_json::json;
 use towpath::domain::RunId;
 use towpath::domain::action_run::RunKind;
+use towpath::plan::Step;
 
 use super::{World, from_here};
 
@@ -234,6 +235,50 @@ async fn a_step_that_was_put_aside_is_done_again_from_its_page() {
     assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/runs/r_parked"));
     assert!(world.shown("/runs/r_parked").await.contains("is done once more"));
     assert_eq!(browser.send(&address, &[]).await.0, StatusCode::NOT_FOUND, "once");
+}
+
+#[tokio::test]
+async fn a_run_is_cancelled_from_its_page_once_and_not_when_it_is_merged() {
+    let world = World::new().await;
+    let id = world.seed.proposed("r_waits", json!({}), 42).await;
+    assert!(world.shown("/runs/r_waits").await.contains("action=\"/runs/r_waits/cancel\""));
+    let browser = Browser::at(&world, "/actions/add_thing").await;
+    for _ in 0..2 {
+        let (status, place, _) = browser.send("/runs/r_waits/cancel", &[]).await;
+        assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/runs/r_waits"));
+    }
+    let steps = world.seed.store.steps_of(&id).await.unwrap();
+    let asked = steps.iter().filter_map(|recorded| match &recorded.step {
+        Step::Cancel(cancel) => Some(cancel.by.as_str()),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), ["Somebody at the dashboard"]);
+
+    world.seed.merged("r_merged", json!({}), 43).await;
+    assert!(!world.shown("/runs/r_merged").await.contains("Cancel this run"));
+    let (status, _, page) = browser.send("/runs/r_merged/cancel", &[]).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(page.contains("#43 is merged"), "{page}");
+    assert_eq!(browser.send("/runs/r_none/cancel", &[]).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_page_of_a_run_says_in_words_what_was_reported_and_what_is_refused() {
+    let world = World::new().await;
+    world.seed.applied("r_applied", json!({}), 41).await;
+    let page = world.shown("/runs/r_applied").await;
+    let (_, told) = page.split_once("id=\"told\"").unwrap();
+    let (told, _) = told.split_once("id=\"steps\"").unwrap();
+    for part in [
+        "Waiting for review",
+        "href=\"https://github.com/acme/infrastructure/pull/41\"",
+        "acme/infrastructure#41",
+        "<strong>SUCCESS</strong>",
+        "Applied by run 17205002.",
+    ] {
+        assert!(told.contains(part), "no {part} in {told}");
+    }
+    assert_eq!(told.matches("/></svg>told</span>").count(), 2, "{told}");
 }
 
 fn everything() -> towpath::store::RunFilter {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use towpath::clock::Clock;
+use towpath::domain::standing::ReviewerId;
 use towpath::domain::{Event, Observation, Run, RunId, Stage, Status};
-use towpath::plan::step::{Decision, Lane, ReadPlan, Step};
+use towpath::plan::step::{Decision, Decorate, End, Lane, Progress, ReadPlan, Step};
 use towpath::store::{EntityChange, Place, Store};
 
 const LEASE: Duration = Duration::from_mins(10);
@@ -74,6 +75,20 @@ impl Seed {
         self.store.settle(&claimed, &decision, entity).await.unwrap();
     }
 
+    /// Tells the portal what waits to be told of the run; with a reason, it refuses it.
+    pub(crate) async fn tell(&self, id: &RunId, refused: Option<&str>) {
+        for claimed in self.store.claim(Lane::Report, 1000, LEASE).await.unwrap() {
+            let also: Vec<_> = claimed.following.iter().map(|(id, _)| *id).collect();
+            match refused {
+                _ if claimed.run.id != *id => {
+                    self.store.release(&claimed, self.clock.now()).await.unwrap();
+                }
+                Some(reason) => self.store.park(&claimed, reason).await.unwrap(),
+                None => self.store.settle_report(&claimed, &also).await.unwrap(),
+            }
+        }
+    }
+
     /// Puts the run's next step aside.
     pub(crate) async fn park(&self, id: &RunId, error: &str) {
         for claimed in self.store.claim(Lane::Work, 1000, LEASE).await.unwrap() {
@@ -111,12 +126,28 @@ impl Seed {
             attempt: 1,
         });
         let url = format!("https://github.com/acme/infrastructure/pull/{number}");
+        let link = url.clone();
         let propose = |run: &mut Run| {
             run.work = Some(serde_json::from_value(work).unwrap());
-            run.links = vec![url];
+            run.links = vec![link];
             at(run, Stage::Proposed, "Waiting for review");
         };
-        self.step(&id, 3, propose, vec![opened], vec![read_plan]).await;
+        let told = Step::Progress(Progress {
+            log: vec![opened.message.clone()],
+            label: Some("Waiting for review".to_owned()),
+            links: Some(vec![url]),
+            external_run_id: Some(format!("acme/infrastructure#{number}")),
+            ..Progress::default()
+        });
+        let decorate = Step::Decorate(Decorate {
+            repository: "acme/infrastructure".parse().unwrap(),
+            pull_request_node_id: "PR_1".to_owned(),
+            labels: Vec::new(),
+            reviewers: vec![("@acme/devops".to_owned(), ReviewerId::Team("T_1".to_owned()))],
+        });
+        self.step(&id, 3, propose, vec![opened], vec![decorate, read_plan, told]).await;
+        self.tell(&id, None).await;
+        self.step(&id, 1, |_| {}, vec![], vec![]).await;
         let planned = Event::progress("The plan would add 2, change 1 and destroy 0.");
         self.step(
             &id,
@@ -139,8 +170,18 @@ impl Seed {
                 work["applies"] = json!([apply("success", 2)]);
             });
         };
-        self.step(&id, 212, finish, vec![Event::progress("Applied by run 17205002.")], vec![])
-            .await;
+        let end = Step::End(End {
+            status: Status::Success,
+            label: "Applied".to_owned(),
+            log: vec!["Applied by run 17205002.".to_owned()],
+            summary: None,
+            links: None,
+            response: None,
+            external_run_id: None,
+        });
+        let applied = Event::progress("Applied by run 17205002.");
+        self.step(&id, 212, finish, vec![applied], vec![end]).await;
+        self.tell(&id, None).await;
         id
     }
 
@@ -205,6 +246,10 @@ pub(crate) fn change_work(id: &RunId, number: u64) -> Value {
         "kind": "pull_request", "template": "documentdb", "repository": "acme/infrastructure",
         "base": "main", "branch": format!("towpath/add_documentdb/{id}"),
         "path": "services/checkout/documentdb-orders", "context": {},
+        "own_check": {
+            "request": "", "plan": "passed", "left": null, "decided": null,
+            "written": [SHA, 4711], "may_be_there": false, "is_refused": false,
+        },
         "plan": "terraform-plan.yml", "apply": {"workflow": "terraform-apply.yml"}, "entity": null,
         "pull_request": {
             "number": number, "node_id": null,

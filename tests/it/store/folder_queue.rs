@@ -33,6 +33,8 @@ pub(super) fn work() -> Work {
         planned: None,
         plan_summary: None,
         applies: Vec::new(),
+        own_check: None,
+        cancelled_by: None,
     }))
 }
 

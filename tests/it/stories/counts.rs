@@ -10,6 +10,8 @@ use crate::world::{Kind, World, newest_run};
 const LOOK: &str = "graphql repository+user";
 const MAKE: &str = "graphql createRef+createCommitOnBranch+createPullRequest";
 const DECORATE: &str = "graphql addLabelsToLabelable+requestReviews";
+const CHECK: &str = "POST /repos/{owner}/{repo}/check-runs";
+const CHANGE_CHECK: &str = "PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}";
 
 /// A workflow that was dispatched on a named branch with a warm service, and nothing counted yet.
 /// The clock stands: what happens at once stays at once on a machine that is slow.
@@ -31,7 +33,7 @@ async fn dispatch(world: &World) -> RunId {
 }
 
 #[tokio::test]
-async fn a_pull_request_is_two_requests_whatever_the_number_of_files() {
+async fn a_pull_request_is_two_requests_and_its_check_one_whatever_the_number_of_files() {
     for files in [1, 10, 100] {
         let mut kind = Kind::default();
         for n in 1..files {
@@ -48,7 +50,7 @@ async fn a_pull_request_is_two_requests_whatever_the_number_of_files() {
         world.forget_requests();
         world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
         world.rest().await;
-        assert_eq!(world.asked_of_github(), [LOOK, MAKE, DECORATE], "of {files} files");
+        assert_eq!(world.asked_of_github(), [LOOK, MAKE, DECORATE, CHECK], "of {files} files");
         let head = world.newest_pull().now().head_sha;
         let made = world.infrastructure.files_at(&head);
         let made = made.iter().filter(|path| path.starts_with("databases/orders/"));
@@ -63,7 +65,7 @@ async fn without_labels_and_reviewers_there_is_no_third_request() {
     let world = World::of(kind).await;
     world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
     world.rest().await;
-    assert_eq!(world.asked_of_github(), ["graphql repository", MAKE]);
+    assert_eq!(world.asked_of_github(), ["graphql repository", MAKE, CHECK]);
     world.end().await;
 }
 
@@ -74,12 +76,12 @@ async fn a_change_by_what_is_remembered_is_two_requests_and_one_more_to_merge() 
     world.forget_requests();
     world.press("resize_database", json!({"size": 20}), Some("orders")).await;
     world.rest().await;
-    assert_eq!(world.asked_of_github(), [LOOK, MAKE, DECORATE]);
+    assert_eq!(world.asked_of_github(), [LOOK, MAKE, DECORATE, CHECK]);
     world.end().await;
 }
 
 #[tokio::test]
-async fn review_and_apply_ask_nothing_and_a_merge_is_one_look() {
+async fn review_and_apply_ask_nothing_and_a_merge_is_one_look_and_a_word_on_the_check() {
     let world = World::start().await;
     world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
     world.rest().await;
@@ -92,7 +94,7 @@ async fn review_and_apply_ask_nothing_and_a_merge_is_one_look() {
     world.rest().await;
     assert!(world.portal.entity("database", "orders").is_some());
     // The merge is heard of as a push to the base first, which may need the pull request anew.
-    assert_eq!(world.asked_of_github(), [LOOK]);
+    assert_eq!(world.asked_of_github(), [LOOK, CHANGE_CHECK]);
     world.end().await;
 }
 

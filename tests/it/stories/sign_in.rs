@@ -109,6 +109,11 @@ async fn a_member_looks_and_who_is_in_the_team_runs() {
     world.rest().await;
     let run = jane.open(&place(&started)).await.1;
     assert!(run.contains("asked for by") && run.contains("jane"), "{run}");
+    assert!(!run.contains("Cancel this run"), "that is for administrators: {run}");
+    let form = jane.request(true, &format!("{}/cancel", place(&started)));
+    let form = form.header("content-type", "application/x-www-form-urlencoded");
+    let refused = jane.send(form.body(format!("form_token={}", hidden(&page, "form_token")))).await;
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
 
     world.github.set_team_member("acme", "devops", "jane", false);
     world.clock.advance(Duration::from_mins(6));

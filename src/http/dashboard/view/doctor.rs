@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::text::{Part, parts};
 use super::{Badge, Tone};
 use crate::domain::{Finding, Verdict};
 
@@ -15,8 +16,8 @@ pub(in crate::http::dashboard) struct View {
 struct Row {
     badge: Badge,
     about: String,
-    says: String,
-    remedy: Option<String>,
+    says: Vec<Part>,
+    remedy: Option<Vec<Part>>,
 }
 
 /// The worst first, else in their order.
@@ -31,5 +32,10 @@ fn row(finding: Finding) -> Row {
         Verdict::Warning => Badge::new(Tone::Waits, "Warning"),
         Verdict::Bad => Badge::new(Tone::Bad, "Bad"),
     };
-    Row { badge, about: finding.about, says: finding.says, remedy: finding.remedy }
+    Row {
+        badge,
+        about: finding.about,
+        says: parts(&finding.says),
+        remedy: finding.remedy.as_deref().map(parts),
+    }
 }

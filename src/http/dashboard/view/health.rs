@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{Badge, Moment, Tone, duration, run_href};
 use crate::domain::github_view::Budget;
-use crate::domain::{Run, Stage};
-use crate::store::{Counts, ParkedStep};
+use crate::domain::{Door, Run, Stage};
+use crate::store::{Counts, Heard, ParkedMessage, ParkedStep};
 
 /// From when on the longest due step tells that the workers do not keep up. Steps are done within
 /// seconds; a lease is longer than this only while a step runs.
@@ -42,6 +42,34 @@ pub(in super::super) struct HealthView {
     /// Parked steps that are not shown.
     parked_elsewhere: u64,
     budgets: Vec<BudgetRow>,
+    doors: Vec<DoorRow>,
+    last_run: Option<Moment>,
+    last_delivery: Option<Moment>,
+    messages: Vec<MessageRow>,
+}
+
+/// What is known of how messages come in.
+pub(in super::super) struct WaysIn {
+    /// The ways.
+    pub(in super::super) doors: Vec<Door>,
+    /// When something came last.
+    pub(in super::super) heard: Heard,
+    /// What could not be taken, the newest first.
+    pub(in super::super) left_aside: Vec<ParkedMessage>,
+}
+
+#[derive(Debug, Serialize)]
+struct DoorRow {
+    name: &'static str,
+    badge: Badge,
+    says: String,
+}
+
+#[derive(Debug, Serialize)]
+struct MessageRow {
+    source: String,
+    reason: String,
+    at: Moment,
 }
 
 /// What an installation may still ask of GitHub.
@@ -81,6 +109,7 @@ pub(in super::super) fn view(
     counts: &Counts,
     parked: &[(Run, ParkedStep)],
     budgets: Vec<Budget>,
+    ways_in: WaysIn,
     now: DateTime<Utc>,
 ) -> HealthView {
     let age = counts.oldest_due.map(|due| now - due);
@@ -99,7 +128,24 @@ pub(in super::super) fn view(
         parked,
         budgets: budgets.into_iter().map(budget).collect(),
         parked_elsewhere: counts.steps_parked.saturating_sub(shown),
+        doors: ways_in.doors.into_iter().map(door).collect(),
+        last_run: ways_in.heard.run.map(Moment::from),
+        last_delivery: ways_in.heard.delivery.map(Moment::from),
+        messages: ways_in.left_aside.into_iter().map(message).collect(),
     }
+}
+
+fn door(door: Door) -> DoorRow {
+    let badge = if door.is_open {
+        Badge::new(Tone::Good, "open")
+    } else {
+        Badge::new(Tone::Waits, "closed")
+    };
+    DoorRow { name: door.name, badge, says: door.says }
+}
+
+fn message(message: ParkedMessage) -> MessageRow {
+    MessageRow { source: message.source, reason: message.reason, at: message.parked_at.into() }
 }
 
 fn verdict(counts: &Counts, age: Option<TimeDelta>) -> (Badge, String) {
@@ -159,6 +205,10 @@ fn row(run: &Run, step: &ParkedStep) -> ParkedRow {
 mod tests {
     use super::*;
 
+    fn nothing_heard() -> WaysIn {
+        WaysIn { doors: Vec::new(), heard: Heard::default(), left_aside: Vec::new() }
+    }
+
     fn now() -> DateTime<Utc> {
         DateTime::from_timestamp(1_790_000_000, 0).unwrap()
     }
@@ -166,11 +216,17 @@ mod tests {
     #[test]
     fn a_step_that_waits_too_long_is_worse_than_one_that_is_parked() {
         let mut counts = Counts { steps_parked: 1, ..Counts::default() };
-        assert_eq!(view(&counts, &[], Vec::new(), now()).verdict.word, "Needs a look");
+        assert_eq!(
+            view(&counts, &[], Vec::new(), nothing_heard(), now()).verdict.word,
+            "Needs a look"
+        );
         counts.oldest_due = Some(now() - TimeDelta::seconds(59));
-        assert_eq!(view(&counts, &[], Vec::new(), now()).verdict.word, "Needs a look");
+        assert_eq!(
+            view(&counts, &[], Vec::new(), nothing_heard(), now()).verdict.word,
+            "Needs a look"
+        );
         counts.oldest_due = Some(now() - TimeDelta::seconds(61));
-        let shown = view(&counts, &[], Vec::new(), now());
+        let shown = view(&counts, &[], Vec::new(), nothing_heard(), now());
         assert_eq!((shown.verdict.word, shown.queue_age.as_deref()), ("Behind", Some("1 min 1 s")));
         assert_eq!(shown.parked_elsewhere, 1);
     }
@@ -178,7 +234,8 @@ mod tests {
     #[test]
     fn one_run_among_many_is_still_seen() {
         let runs = vec![(Stage::Done, 99_999), (Stage::Failed, 1)];
-        let shown = view(&Counts { runs, ..Counts::default() }, &[], Vec::new(), now());
+        let shown =
+            view(&Counts { runs, ..Counts::default() }, &[], Vec::new(), nothing_heard(), now());
         let percents = shown.stages.iter().map(|row| row.percent).filter(|percent| *percent > 0);
         assert_eq!(percents.collect::<Vec<_>>(), [100, 1]);
         assert_eq!(shown.runs, 100_000);

@@ -182,6 +182,7 @@ fn end_at(run: &Run, planned: &mut Vec<Planned>, last_passed: usize) {
         Stage::Refused => "Refused",
         Stage::Declined => "Declined",
         _ if run.status == Status::Declined => "Declined",
+        _ if run.was_cancelled() => Run::CANCELLED,
         _ => planned
             .get(last_passed + 1)
             .map(|stop| stop.failed_name)

@@ -14,6 +14,7 @@ pub(super) mod line;
 pub(super) mod run;
 pub(super) mod runs;
 pub(super) mod text;
+pub(super) mod told;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
@@ -96,6 +97,7 @@ impl Badge {
             return Self::new(Tone::Waits, "Needs approval");
         }
         match run.stage {
+            _ if run.was_cancelled() => Self::new(Tone::Quiet, Run::CANCELLED),
             Stage::Waiting => Self::new(Tone::Waits, "Needs approval"),
             Stage::Proposed => Self::new(Tone::Waits, "Needs review"),
             stage => Self::of_stage(stage),
@@ -123,6 +125,11 @@ impl Badge {
 pub(super) fn outside(address: &str) -> Option<String> {
     let scheme_is_known = address.starts_with("https://") || address.starts_with("http://");
     scheme_is_known.then(|| address.to_owned())
+}
+
+/// An address as people read it.
+fn without_scheme(address: &str) -> &str {
+    address.split_once("://").map_or(address, |(_, rest)| rest)
 }
 
 /// A segment of a path, or a value of a query.
@@ -173,6 +180,16 @@ impl GitHub<'_> {
         let at = at.unwrap_or("HEAD").split('/').map(encoded).collect::<Vec<_>>().join("/");
         let address = format!("{}/{repository}/tree/{at}/{path_segments}", self.0);
         Named::outside(path, &address)
+    }
+
+    /// The page of a check run.
+    fn check_run(self, repository: &RepositoryName, id: u64) -> Named {
+        Named::outside(format!("check {id}"), &format!("{}/{repository}/runs/{id}", self.0))
+    }
+
+    fn team(self, name: &str, organization: &str, slug: &str) -> Named {
+        let (organization, slug) = (encoded(organization), encoded(slug));
+        Named::outside(name, &format!("{}/orgs/{organization}/teams/{slug}", self.0))
     }
 
     fn person(self, login: &str) -> Named {

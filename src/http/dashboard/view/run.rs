@@ -5,13 +5,16 @@ use serde::Serialize;
 use super::diff::{PatchView, patches};
 use super::jobs::workflow_runs;
 use super::line::{Stop, line};
+use super::runs::person;
 use super::text::{Pair, Part, parts};
-use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, entity_href};
+use super::told::{ToldView, told};
+use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, entity_href, without_scheme};
 use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
 use crate::domain::run::{
     ApplyFacts, ApplySignal, Attempt, PullRequestFacts, PullRequestWork, Work, WorkflowWork,
 };
 use crate::domain::{ActionRun, BranchName, EntityRef, EventKind, RepositoryName, Run};
+use crate::plan::Step;
 use crate::plan::step::Lane;
 use crate::store::{RecordedEvent, RecordedStep, StepState};
 
@@ -26,7 +29,7 @@ pub(in super::super) struct RunView {
     badge: Badge,
     label: Option<String>,
     operation: Option<&'static str>,
-    who: String,
+    who: Named,
     email: Option<String>,
     entity: Option<Named>,
     received: Moment,
@@ -42,11 +45,22 @@ pub(in super::super) struct RunView {
     workflow: Option<WorkflowView>,
     has_jobs: bool,
     inputs: Vec<Pair>,
+    /// What the portal and its catalog were told.
+    told: ToldView,
     steps: Vec<StepRow>,
     steps_parked: usize,
     steps_waiting: usize,
-    /// Whether the visitor may have parked steps done again.
-    pub(in super::super) may_replay: bool,
+    /// What the visitor may do with it.
+    pub(in super::super) may: May,
+}
+
+/// What a visitor may do with a run.
+#[derive(Debug, Default, Serialize)]
+pub(in super::super) struct May {
+    /// Have parked steps done again.
+    pub(in super::super) replay: bool,
+    /// Cancel it; it can be.
+    pub(in super::super) cancel: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,6 +106,10 @@ struct PullRequestView {
     is_edited: bool,
     merge_commit: Option<Named>,
     reviews: Vec<ReviewView>,
+    /// Who was asked for one.
+    asked: Vec<Named>,
+    /// The check that says on its head what was asked for and proved.
+    check: Option<Named>,
 }
 
 #[derive(Debug, Serialize)]
@@ -191,7 +209,7 @@ pub(in super::super) fn view(
         label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
         badge,
         operation: run.operation.map(crate::domain::Operation::as_str),
-        who: user.shown().to_owned(),
+        who: person(user),
         email: user.email.clone().filter(|email| email != user.shown()),
         entity: entity(&run.request, known_entity),
         received: run.created_at.into(),
@@ -206,10 +224,11 @@ pub(in super::super) fn view(
         workflow,
         has_jobs: all().any(|recorded| !workflow_runs(&recorded.run).is_empty()),
         inputs: inputs(&run.request),
+        told: told(run, &recorded.steps),
         steps: steps.iter().map(|(run, recorded)| step(run, recorded)).collect(),
         steps_parked: count(|state| state == StepState::Parked),
         steps_waiting: count(|state| matches!(state, StepState::Ready | StepState::Claimed)),
-        may_replay: false,
+        may: May::default(),
     }
 }
 
@@ -275,7 +294,7 @@ fn change(recorded: &Recorded, github: GitHub<'_>) -> Option<ChangeView> {
         pull_request: work
             .pull_request
             .as_ref()
-            .map(|facts| pull_request(repository, facts, github)),
+            .map(|facts| pull_request(work, facts, steps, github)),
         plan_run: work.planned.as_ref().map(|plan| {
             attempt(&format!("run {}", plan.id), Some(plan.html_url.as_str()), plan.latest)
         }),
@@ -297,10 +316,13 @@ fn branch(repository: &RepositoryName, name: &str, github: GitHub<'_>) -> Named 
 }
 
 fn pull_request(
-    repository: &RepositoryName,
+    work: &PullRequestWork,
     facts: &PullRequestFacts,
+    steps: &[RecordedStep],
     github: GitHub<'_>,
 ) -> PullRequestView {
+    let repository = &work.repository;
+    let check = work.own_check.as_ref().and_then(|check| check.written.as_ref());
     let reviews = facts.reviews.iter().map(|(login, verdict)| ReviewView {
         reviewer: github.person(login),
         verdict: match verdict {
@@ -322,6 +344,24 @@ fn pull_request(
         is_edited: facts.head_sha != facts.own_sha,
         merge_commit: facts.merge_commit.as_ref().map(|sha| github.commit(repository, sha)),
         reviews: reviews.collect(),
+        asked: asked(steps).map(|name| reviewer(name, github)).collect(),
+        check: check.map(|(_, id)| github.check_run(repository, *id)),
+    }
+}
+
+/// Who was asked for a review: `octocat`, `@acme/devops`.
+fn asked(steps: &[RecordedStep]) -> impl Iterator<Item = &str> {
+    let decorated = steps.iter().rev().find_map(|recorded| match &recorded.step {
+        Step::Decorate(decorate) => Some(&decorate.reviewers),
+        _ => None,
+    });
+    decorated.into_iter().flatten().map(|(name, _)| name.as_str())
+}
+
+fn reviewer(name: &str, github: GitHub<'_>) -> Named {
+    match name.trim_start_matches('@').split_once('/') {
+        Some((organization, team)) => github.team(name, organization, team),
+        None => github.person(name.trim_start_matches('@')),
     }
 }
 
@@ -420,10 +460,6 @@ fn step(run: &Run, recorded: &RecordedStep) -> StepRow {
         settled: recorded.settled_at.map(Moment::from),
         error: recorded.last_error.clone(),
     }
-}
-
-fn without_scheme(address: &str) -> &str {
-    address.split_once("://").map_or(address, |(_, rest)| rest)
 }
 
 #[cfg(test)]

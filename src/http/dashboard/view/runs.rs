@@ -148,7 +148,7 @@ pub(in super::super) fn row(run: &Run, is_parked: bool) -> RunRow {
 }
 
 /// Who asked; with their runs, where it is known who it was.
-fn person(user: &User) -> Named {
+pub(super) fn person(user: &User) -> Named {
     let known = user.email.as_deref().or(user.name.as_deref()).or(user.id.as_deref());
     match known {
         Some(known) => Named::new(user.shown(), format!("/?person={}", encoded(known))),

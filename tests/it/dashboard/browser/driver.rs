@@ -81,6 +81,8 @@ impl Browser {
     pub(super) async fn show_as(&self, width: u32, scheme: &str) {
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         self.tell("Emulation.setDeviceMetricsOverride", size).await;
+        // A scroll bar would take its width from the page, and not be in the picture.
+        self.tell("Emulation.setScrollbarsHidden", json!({"hidden": true})).await;
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
         self.tell("Emulation.setEmulatedMedia", json!({"features": [feature]})).await;
     }

@@ -6,20 +6,22 @@ mod driver;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use towpath::domain::github_view::{Budget, JobView, StepView};
 use towpath::domain::observation::{Conclusion, RunPhase};
 use towpath::domain::standing::{FileChanges, Proposal};
 use towpath::domain::{
-    ActionRun, BranchName, CommitSha, Event, Finding, RepositoryName, Stage, WorkflowRunId,
+    ActionRun, BranchName, CommitSha, Door, Event, Finding, RepositoryName, Stage, WorkflowRunId,
 };
+use towpath::http::dashboard::setup::{self, Asked, SetupState};
 use towpath::http::dashboard::{Awaited, Backstage};
 use towpath::plan::{Patch, PatchKind, Preview};
 
 use self::driver::Browser;
 use super::World;
-use super::seed::{self, SHA, at};
+use super::seed::{self, SHA, at, workflow_work};
 
 const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
@@ -91,16 +93,39 @@ impl Backstage for OneChange {
             resets_at: chrono::DateTime::UNIX_EPOCH,
         }]
     }
+
+    fn doors(&self) -> Vec<Door> {
+        let door = |name, is_open, says: &str| Door { name, is_open, says: says.to_owned() };
+        vec![
+            door("GitHub's webhooks", false, "Closed: GITHUB_WEBHOOK_SECRET is not set."),
+            door("The portal's webhooks", true, "At /hooks/port, signed."),
+        ]
+    }
+}
+
+/// The page on which the App is registered, and what leads there.
+fn setup() -> SetupState {
+    let asked = Asked { github_url: "https://github.com".to_owned(), ..Asked::default() };
+    let failing: setup::Register = Arc::new(|_| {
+        Box::pin(std::future::ready(Err("GitHub does not know the code. Start again.".to_owned())))
+    });
+    SetupState::new(asked, failing)
+}
+
+/// Serves routes at an address of this machine.
+async fn serve(routes: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    #[expect(clippy::disallowed_methods, reason = "ends with the test")]
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    address
 }
 
 /// A browser, and the address of a dashboard with a life behind it; `None` without a browser.
 async fn visit(world: &World) -> Option<(Browser, String)> {
     let browser = Browser::start().await?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let service = world.dashboard.clone().into_make_service_with_connect_info::<SocketAddr>();
-    #[expect(clippy::disallowed_methods, reason = "ends with the test")]
-    tokio::spawn(async move { axum::serve(listener, service).await });
+    let address = serve(world.dashboard.clone()).await;
     Some((browser, address))
 }
 
@@ -124,11 +149,27 @@ async fn lived_in() -> World {
     world.seed.step(&failing, 1, fail, vec![Event::failure("exit code 1")], vec![]).await;
     let parked = world.seed.receive("r_parked", json!({"encrypted": ["name"]})).await;
     world.seed.park(&parked, "the template is gone").await;
+    let told = towpath::plan::step::Progress {
+        log: vec!["The rollback has begun.".to_owned()],
+        label: Some("Running".to_owned()),
+        ..towpath::plan::step::Progress::default()
+    };
+    let told = towpath::plan::Step::Progress(told);
+    let refused = world.seed.receive("r_refused", json!({"action": "rollback"})).await;
+    let work = workflow_work("in_progress", None);
+    let runs = |run: &mut towpath::domain::Run| {
+        run.work = Some(serde_json::from_value(work).unwrap());
+        at(run, Stage::Running, "Running: deploy");
+    };
+    world.seed.step(&refused, 1, runs, vec![], vec![told.clone()]).await;
+    world.seed.tell(&refused, Some("the portal answers 422: no such run")).await;
+    let message = "kafka:org_1.runs/0/4711";
+    world.seed.store.park_message(message, "The signature is wrong.").await.unwrap();
     world
 }
 
 /// Every page, by the name of its picture.
-const PAGES: [(&str, &str); 16] = [
+const PAGES: [(&str, &str); 18] = [
     ("runs", "/"),
     ("filtered", "/?q=nothing&repository=x"),
     ("run", "/runs/r_applied"),
@@ -136,6 +177,7 @@ const PAGES: [(&str, &str); 16] = [
     ("waiting", "/runs/r_waits"),
     ("failed", "/runs/r_failed"),
     ("parked", "/runs/r_parked"),
+    ("refused", "/runs/r_refused"),
     ("actions", "/actions"),
     ("create", "/actions/add_thing"),
     ("change", "/actions/change_thing?entity=orders"),
@@ -145,6 +187,7 @@ const PAGES: [(&str, &str); 16] = [
     ("health", "/health"),
     ("doctor", "/doctor"),
     ("missing", "/runs/r_none"),
+    ("signed-out", "/signed-out"),
 ];
 
 async fn ask_for_a_thing(browser: &Browser, address: &str, what: &str) {
@@ -158,6 +201,11 @@ async fn ask_for_a_thing(browser: &Browser, address: &str, what: &str) {
 async fn every_page_keeps_the_rules_of_accessibility_in_light_dark_and_narrow() {
     let world = lived_in().await;
     let Some((browser, address)) = visit(&world).await else { return };
+    let setup = setup();
+    let outside = serve(setup::router(setup.clone())).await;
+    let setup = setup.address(&outside);
+    let filled = format!("{setup}&organization=acme&public_url=https%3A%2F%2Ftowpath.acme.example");
+    let refused = format!("{setup}&public_url=towpath");
     let mut wrong = Vec::new();
     for (look, width, scheme) in
         [("light", 1280, "light"), ("dark", 1280, "dark"), ("narrow", 360, "light")]
@@ -177,6 +225,18 @@ async fn every_page_keeps_the_rules_of_accessibility_in_light_dark_and_narrow() 
             browser.open(&format!("{address}{path}")).await;
             look_at(name).await;
         }
+        for (name, page) in [
+            ("setup", &setup),
+            ("setup-filled", &filled),
+            ("setup-refused", &refused),
+            ("setup-closed", &format!("{outside}/setup?token=x")),
+        ] {
+            browser.open(page).await;
+            look_at(name).await;
+        }
+        browser.open(&format!("{address}/runs/r_waits")).await;
+        browser.run("for (const it of document.querySelectorAll('details')) it.open = true").await;
+        look_at("opened").await;
         ask_for_a_thing(&browser, &address, "preview").await;
         look_at("preview").await;
         browser.open(&format!("{address}/actions/add_thing")).await;
