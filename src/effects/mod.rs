@@ -8,6 +8,7 @@ mod deliver;
 mod dispatch;
 mod error;
 mod events;
+mod glance;
 mod new_repository;
 mod pace;
 mod preview;

@@ -9,7 +9,7 @@ use crate::domain::standing::{Proposal, Proposed, Standing};
 use crate::domain::{EntityRef, Run};
 use crate::github::{ProposalState, TargetQuestion};
 use crate::plan::step::Decorate;
-use crate::plan::{self, Asked, Ground, Proposing, Ready, Refusal, Target};
+use crate::plan::{self, Asked, Decision, Ground, Proposing, Ready, Refusal, Target};
 use crate::store::Place;
 use crate::template::{ActionOf, manifest};
 
@@ -20,6 +20,10 @@ const MOST_KEPT: usize = 256 * 1024;
 
 impl Effects {
     pub(super) async fn propose(&self, run: Run) -> Result<Done> {
+        // Its turn has come when it had given up waiting for it.
+        if run.status.is_end() {
+            return Ok(Decision::unchanged(run).into());
+        }
         let templates = self.templates.now();
         let now = self.clock.now();
         let Some(action) = templates.action(&run.request.action) else {

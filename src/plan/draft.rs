@@ -132,6 +132,9 @@ impl Draft {
             // Else every later run of its workflow would be kept for it.
             self.unlinks.extend(awaited_links(&self.run));
         }
+        if self.run.stage != self.before.stage {
+            (self.run.stage_since, self.run.is_late) = (now, false);
+        }
         let mut steps = std::mem::take(&mut self.work);
         let report = self.report(ends);
         steps.extend(report);

@@ -315,6 +315,16 @@ impl Decision {
     pub fn unchanged(run: Run) -> Self {
         Self { run, events: Vec::new(), links: Vec::new(), unlinks: Vec::new(), steps: Vec::new() }
     }
+
+    /// This, and then what was decided on the run as this leaves it.
+    pub(super) fn and(mut self, next: Self) -> Self {
+        self.run = next.run;
+        self.events.extend(next.events);
+        self.links.extend(next.links);
+        self.unlinks.extend(next.unlinks);
+        self.steps.extend(next.steps);
+        self
+    }
 }
 
 /// The answers of steps that only read, as they are handed to `plan::outcome`.

@@ -344,8 +344,8 @@ async fn insert_run(tx: &mut Tx, run: &Run) -> Result<bool> {
     let insert = sqlx::query(
         "INSERT INTO runs
            (id, action, operation, stage, status, label, links, request, created_at, updated_at,
-            look_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9)
+            look_at, stage_since)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $9)
          ON CONFLICT (id) DO NOTHING",
     );
     let done = insert

@@ -180,6 +180,7 @@ impl<'a> Reader<'a> {
             self.required_text(plan, "workflow", "plan")
         });
         let apply = root.get("apply").map_or(ApplySignal::Merge, |apply| self.apply(apply));
+        let deadlines = root.get("deadlines").map(|it| self.deadlines(it)).unwrap_or_default();
         let entity = root.get("entity").map(|entity| self.entity(entity));
         Lint { file: &self.file.path, text: &self.text, schema: &inputs }
             .template(&root, &mut self.found);
@@ -194,6 +195,7 @@ impl<'a> Reader<'a> {
             pull_request,
             plan,
             apply,
+            deadlines,
             entity,
             digest,
             files: Arc::new(files),

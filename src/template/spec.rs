@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::engine::Compiled;
+use crate::domain::deadline::Deadlines;
 use crate::domain::observation::Conclusion;
 use crate::domain::repository::Visibility;
 use crate::domain::run::ApplySignal;
@@ -32,6 +33,8 @@ pub struct Template {
     pub plan: Option<String>,
     /// What says that a merged change was applied.
     pub apply: ApplySignal,
+    /// How long its runs may wait.
+    pub deadlines: Deadlines,
     /// The catalog entity, with its expressions.
     pub entity: Option<Value>,
     /// `sha256:…` over everything that shapes what it writes.

@@ -507,6 +507,8 @@ fn the_schema_has_the_keys_of_the_loader_and_no_others() {
         ("/properties/pull_request", &keys::PULL_REQUEST),
         ("/properties/plan", &keys::PLAN),
         ("/properties/apply", &keys::APPLY),
+        ("/properties/deadlines", &keys::DEADLINES),
+        ("/$defs/deadline/anyOf/1", &keys::DEADLINE),
         ("/properties/entity", &keys::ENTITY),
     ] {
         let part = schema.pointer(pointer).unwrap();

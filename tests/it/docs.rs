@@ -96,7 +96,7 @@ fn the_examples_of_the_reference_use_every_key() {
 #[test]
 fn the_reference_names_every_key_and_every_filter() {
     let page = page();
-    let lists: [&[&str]; 12] = [
+    let lists: [&[&str]; 14] = [
         &keys::TEMPLATE,
         &keys::ACTION,
         &keys::WORKFLOW,
@@ -106,6 +106,8 @@ fn the_reference_names_every_key_and_every_filter() {
         &keys::PULL_REQUEST,
         &keys::PLAN,
         &keys::APPLY,
+        &keys::DEADLINES,
+        &keys::DEADLINE,
         &keys::ENTITY,
         &keys::CONCLUSIONS,
         &FILTERS,
