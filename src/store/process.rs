@@ -45,9 +45,9 @@ impl Store {
         let mut tx = self.begin().await?;
         let ended = "DELETE FROM processes WHERE until <= $1 AND holder <> $2 RETURNING suspect";
         let ended = sqlx::query(ended).bind(now).bind(own);
-        let suspects = ended.fetch_all(&mut *tx).await?;
-        let suspects = suspects.iter().map(|row| row.try_get::<Option<i64>, _>("suspect"));
-        if suspects.collect::<std::result::Result<Vec<_>, _>>()?.contains(&None) {
+        let rows = ended.fetch_all(&mut *tx).await?;
+        let tried = rows.iter().map(|row| row.try_get::<Option<i64>, _>("suspect"));
+        if tried.collect::<std::result::Result<Vec<_>, _>>()?.contains(&None) {
             let anew = sqlx::query(
                 "UPDATE steps SET interrupted = $1 WHERE interrupted > $1 AND settled_at IS NULL",
             );
@@ -64,6 +64,10 @@ impl Store {
         suspect: &ClaimedStep,
         length: Duration,
     ) -> Result<bool> {
+        let others = sqlx::query("SELECT holder FROM processes WHERE suspect IS NOT NULL");
+        if others.fetch_optional(&self.shared.read).await?.is_some() {
+            return Ok(false);
+        }
         let mut tx = self.begin().await?;
         self.shared.dialect.lock_names(&mut tx, std::iter::once(TRIAL)).await?;
         let begin = sqlx::query(

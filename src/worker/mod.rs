@@ -42,7 +42,7 @@ const PANICS: u32 = 3;
 /// between that the step had no part in begins the count anew.
 const ENDS: u32 = 5;
 /// How long a suspect waits for another.
-const SUSPECTS_WAIT: TimeDelta = TimeDelta::seconds(5);
+const SUSPECTS_WAIT: TimeDelta = TimeDelta::seconds(1);
 
 /// Works off steps.
 #[derive(Clone)]
@@ -214,12 +214,14 @@ impl Worker {
             tracing::error!(run.id = %claimed.run.id, step = claimed.step.kind(), "{reason}");
             return self.store.park(claimed, &reason).await;
         }
-        let hold = self.lease * 2_u32.saturating_pow(ends);
-        self.store.renew(claimed, hold).await?;
         if !self.store.begin_trial(self.process, claimed, self.lease).await? {
             return self.store.release(claimed, self.clock.now() + SUSPECTS_WAIT).await;
         }
-        let done = self.hold_and_do(claimed, hold).await;
+        let hold = self.lease * 2_u32.saturating_pow(ends);
+        let done = match self.store.renew(claimed, hold).await {
+            Ok(()) => self.hold_and_do(claimed, hold).await,
+            Err(error) => Err(error),
+        };
         while let Err(error) = self.store.end_trial(self.process).await {
             tracing::warn!(%error, "the end of a trial could not be said");
             sleep(POLL).await;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use stage::{Memory, Stage};
 
 /// How many runs one world sees in a long simulation.
-const RUNS_OF_A_WORLD: usize = 1000;
+const RUNS_OF_A_WORLD: usize = 1_200;
 
 /// What a simulation is like.
 #[derive(Clone, Copy)]
@@ -112,11 +112,11 @@ async fn the_long_simulation() {
         if played >= runs {
             break;
         }
-        let people = 40;
+        let people = 60;
         let simulation = Simulation {
             people,
             runs_each: (runs - played).min(RUNS_OF_A_WORLD).div_ceil(people),
-            kills_after: (3_000, 15_000),
+            kills_after: (10_000, 40_000),
             kills: usize::MAX,
             has_long_waits: true,
             patience: Duration::from_mins(15),

@@ -32,10 +32,13 @@ const BUTTONS: [(&str, &str, &str); 4] = [
 ];
 
 /// How often somebody looks.
-pub(super) const GLANCE: Duration = Duration::from_millis(100);
+pub(super) const GLANCE: Duration = Duration::from_millis(200);
 
 /// GitHub's hour, in which each account has so little that it is used up again and again.
-const HOURLY: Hourly = Hourly { budget: 40, hour: TimeDelta::seconds(20) };
+const HOURLY: Hourly = Hourly { budget: 120, hour: TimeDelta::seconds(20) };
+
+/// How many people share an account.
+const SHARE: usize = 5;
 
 /// Which database, and so how many processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +105,8 @@ impl Stage {
         let environment = Environment::from([
             ("TOWPATH_DATABASE_URL", database.clone()),
             ("TOWPATH_TEMPLATES", templates.display().to_string()),
-            ("TOWPATH_RECONCILE_INTERVAL", "3s".to_owned()),
-            ("TOWPATH_LEASE", "3s".to_owned()),
+            ("TOWPATH_RECONCILE_INTERVAL", "8s".to_owned()),
+            ("TOWPATH_LEASE", "4s".to_owned()),
             ("GITHUB_API_URL", github.url()),
             ("PORT_API_URL", portal.url()),
             ("PORT_CLIENT_ID", portal.client_id().to_owned()),
@@ -255,8 +258,8 @@ impl Stage {
     }
 }
 
-/// What belongs to a person: an account, a service, a repository for its infrastructure, a template
-/// for that, and buttons. To each their own, because what becomes of a change also depends on those after it.
+/// What belongs to a person: a service, a repository for its infrastructure, a template for that,
+/// and buttons. To each their own, because what becomes of a change also depends on those after it.
 fn place(
     github: &SandboxGitHub,
     portal: &SandboxPort,
@@ -267,7 +270,10 @@ fn place(
     let files = templates.join(format!("database-{person}")).join("files");
     std::fs::create_dir_all(&files).unwrap();
     std::fs::write(files.join("main.tf.tera"), world::MAIN).unwrap();
-    let mut template = world::TEMPLATE.replace("acme/", &format!("acme-{person}/"));
+    let infrastructure = format!("acme/infrastructure-{person}");
+    let mut template = world::TEMPLATE
+        .replace("acme/infrastructure", &infrastructure)
+        .replace("acme/", &format!("{}/", account(person)));
     for (action, operation, blueprint) in BUTTONS {
         let own = format!("{action}_{person}");
         template = template.replace(action, &own);
@@ -277,9 +283,17 @@ fn place(
     let entity = json!({"identifier": shop(person), "title": "Shop"});
     portal.add_entity("service", entity);
     Place {
-        infrastructure: world::infrastructure(github, &format!("acme-{person}/infrastructure")),
-        shop: world::service_repository(github, &format!("acme-{person}/{}", shop(person))),
+        infrastructure: world::infrastructure(
+            github,
+            &format!("{}/infrastructure-{person}", account(person)),
+        ),
+        shop: world::service_repository(github, &format!("{}/{}", account(person), shop(person))),
     }
+}
+
+/// The account of a person: some share one, and so its limits.
+fn account(person: usize) -> String {
+    format!("acme-{}", person / SHARE)
 }
 
 /// The service whose workflows a person runs.

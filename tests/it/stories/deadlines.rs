@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use towpath::domain::RunId;
-use towpath::sandbox::github::MergeMethod;
+use towpath::sandbox::github::{Fault, MergeMethod};
 
 use crate::world::{Kind, World, newest_run};
 
@@ -219,5 +219,22 @@ async fn a_stage_that_is_reached_again_has_its_time_again() {
     world.look().await;
     world.rest().await;
     assert_eq!(said(&world, &run, "Nobody has approved"), 0, "{}", world.portal_log(&run));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_run_does_by_itself_is_tried_for_a_day() {
+    let world = World::start().await;
+    world.github.fail("*", 0, u32::MAX, Fault::AnswerBefore(503));
+    let run = world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
+    world.standstill().await;
+    world.clock.advance(DAY - Duration::from_hours(1));
+    world.standstill().await;
+    let shown = world.portal.run(run.as_str()).unwrap();
+    assert_eq!(shown.status, "IN_PROGRESS", "{}", shown.log_text());
+    world.clock.advance(Duration::from_hours(1));
+    world.standstill().await;
+    world.until_portal(&run, "FAILURE", "Failed").await;
+    assert!(world.portal_log(&run).contains("It did not work for a whole day"));
     world.end().await;
 }

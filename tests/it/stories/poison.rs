@@ -115,6 +115,9 @@ async fn a_step_that_ended_every_process_that_tried_it_alone_is_put_aside() {
     let world = with_six_ends(true).await;
     assert_eq!(world.store().parked_steps(None, 10).await.unwrap().len(), 1);
     assert!(world.shop.workflow_runs().is_empty());
+    assert!(replay(&world, &["--all"]).0);
+    world.worker().run_until_idle().await.unwrap();
+    assert_eq!(world.shop.workflow_runs().len(), 1);
     world.end().await;
 }
 
