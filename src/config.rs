@@ -97,6 +97,7 @@ mod tests {
             (&["--intake", "webhook,carrier-pigeon"], "TOWPATH_INTAKE"),
             (&["--intake", " , "], "TOWPATH_INTAKE"),
             (&["--intake", "polling"], "PORT_CLIENT_ID"),
+            (&["--lease", "500ms"], "TOWPATH_LEASE"),
             (&["--reconcile-interval", "60"], "TOWPATH_RECONCILE_INTERVAL"),
             (&["--reconcile-interval", "0s"], "TOWPATH_RECONCILE_INTERVAL"),
             (&["--keep-runs", "7d"], "TOWPATH_KEEP_RUNS"),

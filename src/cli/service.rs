@@ -155,8 +155,8 @@ impl Service {
         let app = http::app(state, dashboard);
         lifecycle.spawn(serve(listener, app, lifecycle.clone()));
         lifecycle.spawn(keeper.clone().run(lifecycle.token()));
-        let worker = Worker::new(effects);
-        let sweep = Sweep::new(store.clone(), clock, settings.reconcile_interval);
+        let sweep = Sweep::new(effects.clone(), settings.reconcile_interval);
+        let worker = Worker::new(effects, settings.lease);
         Ok(Self { address, store, templates, keeper, worker, sweep, lost_deliveries })
     }
 }

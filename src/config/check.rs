@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 
 use super::parse::{
-    given, key_of, parse_api_token, parse_duration, parse_keep_runs, parse_listen,
+    given, key_of, parse_api_token, parse_duration, parse_keep_runs, parse_lease, parse_listen,
     parse_log_format, parse_url, split,
 };
 use super::{
@@ -54,6 +54,7 @@ impl RawSettings {
                 "TOWPATH_RECONCILE_INTERVAL",
                 &self.reconcile_interval,
             )?,
+            lease: parse_lease(&self.lease)?,
             keep_runs: parse_keep_runs(&self.keep_runs)?,
             log_format: parse_log_format(&self.log_format)?,
             database_url: self.database.check()?,

@@ -74,6 +74,15 @@ pub(super) fn parse_duration(name: &str, text: &str) -> Checked<Duration> {
     wrong(format!("{name} is {text:?}; use a number and a unit, as 10s, 5m or 1h, up to a day."))
 }
 
+/// Not so short that a process loses its steps because the machine is busy.
+pub(super) fn parse_lease(text: &str) -> Checked<Duration> {
+    let lease = parse_duration("TOWPATH_LEASE", text)?;
+    if lease >= Duration::from_secs(1) {
+        return Ok(lease);
+    }
+    wrong(format!("TOWPATH_LEASE is {text:?}; use at least a second, as 10s."))
+}
+
 /// Not less than a run may still be heard of: GitHub re-runs a workflow for 30 days, and the same
 /// message of the portal must find its run.
 pub(super) fn parse_keep_runs(text: &str) -> Checked<Duration> {

@@ -159,6 +159,11 @@ pub struct RawSettings {
     #[arg(long, env = "TOWPATH_RECONCILE_INTERVAL", default_value = "60s")]
     pub reconcile_interval: String,
 
+    /// How long the steps of a process that ended without a word wait until they are taken up again
+    /// (`10s`); at least a second.
+    #[arg(long, env = "TOWPATH_LEASE", default_value = "10s")]
+    pub lease: String,
+
     /// How long a run and its history are kept after its end (`90d`); at least 30 days. Entities stay.
     #[arg(long, env = "TOWPATH_KEEP_RUNS", default_value = "365d")]
     pub keep_runs: String,

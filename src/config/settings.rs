@@ -45,6 +45,8 @@ pub struct Settings {
     pub sign_in: Option<SignInSettings>,
     /// How often silent runs are looked at.
     pub reconcile_interval: Duration,
+    /// How long the steps of a process that ended wait.
+    pub lease: Duration,
     /// How long a run is kept after its end.
     pub keep_runs: Duration,
     /// What is logged.

@@ -6,6 +6,7 @@
 pub mod action_run;
 pub mod app;
 pub mod check;
+pub mod deadline;
 mod door;
 pub mod entity;
 pub mod finding;

@@ -40,6 +40,12 @@ pub struct Run {
     pub updated_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
+    /// Since when it is at its stage.
+    #[serde(default)]
+    pub stage_since: DateTime<Utc>,
+    /// It has said that it is late at its stage.
+    #[serde(default)]
+    pub is_late: bool,
 }
 
 impl Run {
@@ -57,6 +63,8 @@ impl Run {
             created_at: now,
             updated_at: now,
             ended_at: None,
+            stage_since: now,
+            is_late: false,
         }
     }
 

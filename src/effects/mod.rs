@@ -9,6 +9,7 @@ mod deliver;
 mod dispatch;
 mod error;
 mod events;
+mod glance;
 mod new_repository;
 mod own_check;
 mod pace;

@@ -9,7 +9,7 @@ use crate::domain::run::Work;
 use crate::domain::standing::{Proposal, Proposed, Standing};
 use crate::github::{ProposalState, TargetQuestion};
 use crate::plan::step::Decorate;
-use crate::plan::{self, Asked, Beside, Ground, Proposing, Ready, Refusal, Target};
+use crate::plan::{self, Asked, Beside, Decision, Ground, Proposing, Ready, Refusal, Target};
 use crate::store::Place;
 use crate::template::{ActionOf, manifest};
 
@@ -31,8 +31,9 @@ pub(super) enum Found {
 impl Effects {
     /// `may_have_begun`: an earlier attempt may have made some of it already.
     pub(super) async fn propose(&self, run: Run, may_have_begun: bool) -> Result<Done> {
+        // Its turn has come when it had given up waiting for it, or before it was told to begin.
         if !plan::may_propose(&run) {
-            return Ok(plan::Decision::unchanged(run).into());
+            return Ok(Decision::unchanged(run).into());
         }
         let templates = self.templates.now();
         let now = self.clock.now();

@@ -2,6 +2,7 @@
 
 use serde_json::Map;
 
+use crate::domain::deadline::Deadlines;
 use crate::domain::observation::{
     Observation, PullRequestState, RunPhase, SignalKind, WorkflowJobSeen,
 };
@@ -9,7 +10,7 @@ use crate::domain::run::{ApplySignal, Event, PullRequestWork, Stage, Work, Workf
 use crate::domain::{CommitSha, Run};
 use crate::github::RunsOf;
 use crate::plan::step::{Compare, Decorate, Explain, ReadOutputs, ReadPlan};
-use crate::plan::{self, Answer};
+use crate::plan::{self, Answer, Decision};
 
 use super::{Done, Effects, Result};
 
@@ -60,15 +61,26 @@ impl Effects {
 
     /// Asks how the run's work stands, whatever was heard of it.
     pub(super) async fn look(&self, run: Run) -> Result<Done> {
+        let deadlines = self.deadlines_of(&run);
+        let in_time = |decision| plan::in_time(decision, &deadlines, self.clock.now());
         if run.stage == Stage::Behind {
-            return Ok(plan::ask_again(run, self.clock.now()).into());
+            let decision = in_time(Decision::unchanged(run));
+            return Ok(plan::ask_again(decision).into());
         }
         let seen = match &run.work {
             Some(Work::Workflow(work)) => self.look_at_workflow(work).await?,
             Some(Work::PullRequest(work)) => self.look_at_change(work).await?,
             Some(Work::Delivery(_) | Work::Parts(_)) | None => Vec::new(),
         };
-        Ok(plan::outcomes(run, &seen, self.clock.now()).into())
+        Ok(in_time(plan::outcomes(run, &seen, self.clock.now())).into())
+    }
+
+    /// How long a run may wait: by its template as it is now, so that a correction there counts for
+    /// runs that are open.
+    pub(super) fn deadlines_of(&self, run: &Run) -> Deadlines {
+        let templates = self.templates.now();
+        let of = templates.action(&run.request.action);
+        of.map(|of| of.template.deadlines.clone()).unwrap_or_default()
     }
 
     async fn look_at_workflow(&self, work: &WorkflowWork) -> Result<Vec<Observation>> {
@@ -146,6 +158,6 @@ impl Effects {
     }
 }
 
-fn plan_ended(work: &PullRequestWork) -> bool {
+pub(super) fn plan_ended(work: &PullRequestWork) -> bool {
     work.planned.as_ref().is_some_and(|facts| facts.latest.phase == RunPhase::Completed)
 }

@@ -103,7 +103,7 @@ impl GitHub {
     ) -> Result<Vec<Mark>, Error> {
         let doing = format!("looking at the statuses of {} in {repository}", sha.short());
         let path = format!("/commits/{sha}/status?per_page=100");
-        let found: Statuses = self.get(repository, doing, &path).await?;
+        let found: Statuses = self.get_again(repository, doing, &path).await?;
         Ok(found.statuses.into_iter().map(|status| status.mark(None)).collect())
     }
 
@@ -114,7 +114,7 @@ impl GitHub {
     ) -> Result<Vec<Mark>, Error> {
         let doing = format!("looking at the checks of {} in {repository}", sha.short());
         let path = format!("/commits/{sha}/check-runs?filter=latest&per_page=100");
-        let found: Checks = self.get(repository, doing, &path).await?;
+        let found: Checks = self.get_again(repository, doing, &path).await?;
         Ok(found.check_runs.into_iter().map(Check::mark).collect())
     }
 
@@ -126,11 +126,11 @@ impl GitHub {
     ) -> Result<Vec<Mark>, Error> {
         let doing = format!("looking at the deployments of {} in {repository}", sha.short());
         let path = format!("/deployments?sha={sha}&per_page=100");
-        let deployments: Vec<Deployment> = self.get(repository, &*doing, &path).await?;
+        let deployments: Vec<Deployment> = self.get_again(repository, &*doing, &path).await?;
         let mut marks = Vec::new();
         for deployment in deployments.into_iter().take(MOST_DEPLOYMENTS) {
             let path = format!("/deployments/{}/statuses?per_page=1", deployment.id);
-            let latest: Vec<Status> = self.get(repository, &*doing, &path).await?;
+            let latest: Vec<Status> = self.get_again(repository, &*doing, &path).await?;
             let latest = latest.into_iter().next();
             marks.extend(latest.map(|status| status.mark(Some(deployment.environment))));
         }

@@ -147,12 +147,16 @@ impl GitHub {
         repository: &RepositoryName,
         call: &Call,
     ) -> Result<connection::Answer, Error> {
+        Self::check_known(call);
+        self.inner.installations.call(repository.owner(), call).await
+    }
+
+    fn check_known(call: &Call) {
         debug_assert!(
             call.rest_path().is_none_or(|path| permissions::is_known_call(call.method(), path)),
             "{}: a call that is not in permissions.rs",
             call.doing()
         );
-        self.inner.installations.call(repository.owner(), call).await
     }
 
     /// Reads JSON at a path below the repository's (`/actions/runs`).
@@ -164,6 +168,20 @@ impl GitHub {
     ) -> Result<T, Error> {
         let call = Call::get(doing, below(repository, path));
         self.call(repository, &call).await?.json(call.doing())
+    }
+
+    /// The same, where it is asked for again and again: what has not changed costs nothing.
+    async fn get_again<T: DeserializeOwned>(
+        &self,
+        repository: &RepositoryName,
+        doing: impl Into<String>,
+        path: &str,
+    ) -> Result<T, Error> {
+        let call = Call::get(doing, below(repository, path));
+        let doing = call.doing().to_owned();
+        Self::check_known(&call);
+        let answer = self.inner.installations.call_again(repository.owner(), call).await?;
+        answer.json(&doing)
     }
 
     /// Writes JSON at a path below the repository's, and reads JSON.

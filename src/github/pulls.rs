@@ -8,6 +8,7 @@ use super::connection::Call;
 use super::connection::call::{Effect, encoded_path};
 use super::shapes::{Login, PULL_FIELDS, Pull, unusable};
 use super::{Error, GitHub, below};
+use crate::domain::ids::InvalidId;
 use crate::domain::observation::{PullRequestSeen, ReviewSeen, Verdict};
 use crate::domain::{BranchName, PullRequestNumber, RepositoryName};
 
@@ -26,6 +27,20 @@ struct Found {
     #[serde(flatten)]
     pull: Pull,
     latest_opinionated_reviews: Option<Reviews>,
+}
+
+/// What is asked of the reviews of a pull request.
+const REVIEWS: &str = "latestOpinionatedReviews(first: 100) { nodes { fullDatabaseId state url \
+     author { login } } }";
+
+impl Found {
+    fn look(self, repository: &RepositoryName) -> Result<PullRequestLook, InvalidId> {
+        let pull_request = self.pull.seen(repository)?;
+        let reviews = self.latest_opinionated_reviews.map(|reviews| reviews.nodes);
+        let seen = |review: Review| review.seen(repository, pull_request.number);
+        let reviews = reviews.unwrap_or_default().into_iter().filter_map(seen).collect();
+        Ok(PullRequestLook { pull_request, reviews })
+    }
 }
 
 #[derive(Deserialize)]
@@ -61,8 +76,7 @@ impl GitHub {
         let query = format!(
             "query PullRequest($owner: String!, $name: String!, $number: Int!) {{ \
              repository(owner: $owner, name: $name) {{ pullRequest(number: $number) {{ ...Pull \
-             latestOpinionatedReviews(first: 100) {{ nodes {{ fullDatabaseId state url \
-             author {{ login }} }} }} }} }} }} {PULL_FIELDS}"
+             {REVIEWS} }} }} }} {PULL_FIELDS}"
         );
         let variables = json!({
             "owner": repository.owner(), "name": repository.name(), "number": number,
@@ -79,12 +93,35 @@ impl GitHub {
             doing: doing.clone(),
             reason: error.to_string(),
         })?;
-        let reviews = found.latest_opinionated_reviews.map(|reviews| reviews.nodes);
-        let seen = |review: Review| review.seen(repository, number);
-        Ok(PullRequestLook {
-            pull_request: found.pull.seen(repository).map_err(unusable(&doing))?,
-            reviews: reviews.unwrap_or_default().into_iter().filter_map(seen).collect(),
-        })
+        found.look(repository).map_err(unusable(&doing))
+    }
+
+    /// How several pull requests of an account stand, each by its repository and node id; `None` for
+    /// one that is not there any more. One query.
+    pub async fn pull_requests(
+        &self,
+        owner: &str,
+        asked: &[(&RepositoryName, &str)],
+    ) -> Result<Vec<Option<PullRequestLook>>, Error> {
+        let Some((repository, _)) = asked.first() else { return Ok(Vec::new()) };
+        let doing = format!("looking at {} pull requests of {owner}", asked.len());
+        let query = format!(
+            "query PullRequests($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on PullRequest {{ ...Pull \
+             {REVIEWS} }} }} }} {PULL_FIELDS}"
+        );
+        let ids: Vec<&str> = asked.iter().map(|(_, id)| *id).collect();
+        let call = Call::graphql(&doing, Effect::Read, &query, &json!({ "ids": ids }));
+        let graph = self.graphql(repository, &call).await?;
+        let nodes = graph.data["nodes"].as_array().filter(|nodes| nodes.len() == asked.len());
+        let Some(nodes) = nodes else {
+            let error = graph.errors_at("nodes").next().map(|error| error.as_failure_of(&doing));
+            let reason = "not as many nodes as were asked for".to_owned();
+            return Err(error.unwrap_or(Error::Unexpected { doing, reason }));
+        };
+        let look = |(node, (repository, _)): (&Value, &(&RepositoryName, &str))| {
+            Found::deserialize(node).ok()?.look(repository).ok()
+        };
+        Ok(nodes.iter().zip(asked).map(look).collect())
     }
 
     /// Sets the title and the body of a pull request. May be repeated.

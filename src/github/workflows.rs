@@ -163,7 +163,7 @@ impl GitHub {
     ) -> Result<Vec<WorkflowRunSeen>, Error> {
         let doing = format!("looking for runs of {workflow} in {repository}");
         let path = format!("/actions/workflows/{}/runs?{query}&per_page=100", encoded(workflow));
-        let runs: Runs = self.get(repository, &doing, &path).await?;
+        let runs: Runs = self.get_again(repository, &doing, &path).await?;
         let seen = runs.workflow_runs.into_iter().map(|run| run.seen(repository));
         seen.collect::<Result<_, _>>().map_err(unusable(&doing))
     }
@@ -176,7 +176,7 @@ impl GitHub {
     ) -> Result<WorkflowRunSeen, Error> {
         let doing = format!("looking at workflow run {run} in {repository}");
         let found: WorkflowRun =
-            self.get(repository, &doing, &format!("/actions/runs/{run}")).await?;
+            self.get_again(repository, &doing, &format!("/actions/runs/{run}")).await?;
         found.seen(repository).map_err(unusable(&doing))
     }
 
@@ -209,7 +209,7 @@ impl GitHub {
         }
         let doing = format!("looking for what workflow run {run} in {repository} waits for");
         let path = format!("/actions/runs/{run}/pending_deployments");
-        let pending: Vec<Pending> = self.get(repository, doing, &path).await?;
+        let pending: Vec<Pending> = self.get_again(repository, doing, &path).await?;
         Ok(pending.into_iter().filter_map(|pending| pending.environment.name).collect())
     }
 }

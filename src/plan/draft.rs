@@ -154,6 +154,9 @@ impl Draft {
             self.unlinks.extend(awaited_links(&self.run));
             self.withdraw_parts();
         }
+        if self.run.stage != self.before.stage {
+            (self.run.stage_since, self.run.is_late) = (now, false);
+        }
         let mut steps = std::mem::take(&mut self.work);
         let check = own_check::changed(&mut self.run);
         steps.extend(check.map(|check| Step::Check(Box::new(check))));

@@ -40,9 +40,10 @@ pub fn wait_behind(run: Run, path: &str, ahead: &Run, page: &str, now: DateTime<
     Draft::of(run).on_pull_request(wait).finish(now)
 }
 
-/// Has a run that waits for its turn ask for it again.
-pub fn ask_again(run: Run, now: DateTime<Utc>) -> Decision {
-    let mut draft = Draft::of(run);
-    draft.then(Step::Propose);
-    draft.finish(now)
+/// Has a run that waits for its turn ask for it again, unless it has ended.
+pub fn ask_again(mut decision: Decision) -> Decision {
+    if !decision.run.status.is_end() {
+        decision.steps.push(Step::Propose);
+    }
+    decision
 }

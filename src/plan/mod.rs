@@ -11,6 +11,7 @@ mod delivery;
 mod draft;
 mod folder_queue;
 mod foresee;
+mod late;
 mod made_already;
 mod new_repository;
 mod own_check;
@@ -34,6 +35,7 @@ pub use conclude::render_entity;
 pub use delivery::{Delivered, delivered, unclear};
 pub use folder_queue::{ask_again, wait_behind};
 pub use foresee::{Foreseen, PartPreview, Preview, foresee, foresee_nowhere, preview_id};
+pub use late::{in_time, is_due};
 pub use made_already::made_already;
 pub use new_repository::{
     being_made_by, first_committed, has_first_commit, name_taken, new_repository, repository_made,
@@ -76,15 +78,9 @@ pub fn outcome(run: Run, seen: &Observation, now: DateTime<Utc>) -> Decision {
 /// Merges several things that were seen at once, in the order in which they are given.
 pub fn outcomes(run: Run, seen: &[Observation], now: DateTime<Utc>) -> Decision {
     let nothing = Draft::of(run).finish(now);
-    seen.iter().fold(nothing, |mut sum, seen| {
-        let next = outcome(sum.run, seen, now);
-        sum.run = next.run;
-        sum.events.extend(next.events);
-        sum.links.extend(next.links);
-        sum.unlinks.extend(next.unlinks);
-        sum.steps.extend(next.steps);
-        sum.others.extend(next.others);
-        sum
+    seen.iter().fold(nothing, |sum, seen| {
+        let next = outcome(sum.run.clone(), seen, now);
+        sum.and(next)
     })
 }
 

@@ -413,6 +413,18 @@ impl Decision {
             parts: Vec::new(),
         }
     }
+
+    /// This, and then what was decided on the run as this leaves it.
+    pub(super) fn and(mut self, next: Self) -> Self {
+        self.run = next.run;
+        self.events.extend(next.events);
+        self.links.extend(next.links);
+        self.unlinks.extend(next.unlinks);
+        self.steps.extend(next.steps);
+        self.others.extend(next.others);
+        self.parts.extend(next.parts);
+        self
+    }
 }
 
 /// The answers of steps that only read, as they are handed to `plan::outcome`.

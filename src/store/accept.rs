@@ -285,8 +285,8 @@ pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> Result<bool> {
     let insert = sqlx::query(
         "INSERT INTO runs
            (id, action, operation, stage, status, label, links, request, created_at, updated_at,
-            look_at, whole)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10)
+            look_at, stage_since, whole)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $9, $10)
          ON CONFLICT (id) DO NOTHING",
     );
     let done = insert

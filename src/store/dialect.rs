@@ -33,13 +33,14 @@ macro_rules! migration {
 }
 
 /// A step that has been released is never changed: databases have been through it.
-const SCHEMA: [(i64, &str, &str, &str); 6] = [
+const SCHEMA: [(i64, &str, &str, &str); 7] = [
     migration!(1, "begin"),
     migration!(2, "turns"),
     migration!(3, "folder_queues"),
     migration!(4, "writes"),
     migration!(5, "seen"),
     migration!(6, "parts"),
+    migration!(7, "deadlines"),
 ];
 
 /// Which database.

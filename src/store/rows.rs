@@ -11,12 +11,15 @@ use crate::domain::{Run, RunId};
 
 /// The columns that [`run_from`] reads.
 pub(super) const RUN_COLUMNS: &str = "id, operation, stage, status, label, links, request, work, \
-                                      created_at, updated_at, ended_at";
+                                      created_at, updated_at, ended_at, stage_since, is_late";
 
 /// A run, from [`RUN_COLUMNS`].
 pub(super) fn run_from(row: &AnyRow) -> Result<Run> {
     let operation: Option<String> = row.try_get("operation")?;
     let work: Option<String> = row.try_get("work")?;
+    let updated_at: i64 = row.try_get("updated_at")?;
+    // A row of an older version does not say it.
+    let stage_since: Option<i64> = row.try_get("stage_since")?;
     Ok(Run {
         id: id_from(row, "id")?,
         request: from_json("a run's request", row.try_get("request")?)?,
@@ -27,8 +30,10 @@ pub(super) fn run_from(row: &AnyRow) -> Result<Run> {
         links: from_json("a run's links", row.try_get("links")?)?,
         work: work.map(|text| from_json("a run's work", &text)).transpose()?,
         created_at: time_from(row.try_get("created_at")?)?,
-        updated_at: time_from(row.try_get("updated_at")?)?,
+        updated_at: time_from(updated_at)?,
         ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(time_from).transpose()?,
+        stage_since: time_from(stage_since.unwrap_or(updated_at))?,
+        is_late: row.try_get::<i64, _>("is_late")? != 0,
     })
 }
 

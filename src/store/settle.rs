@@ -127,7 +127,8 @@ impl Store {
             "UPDATE runs SET
                operation = $2, stage = $3, status = $4, label = $5, repository = $6, links = $7,
                work = $8, updated_at = $9, ended_at = $10,
-               look_at = CASE WHEN $10 IS NULL THEN COALESCE(look_at, $9) END, request = $11
+               look_at = CASE WHEN $10 IS NULL THEN COALESCE(look_at, $9) END, request = $11,
+               stage_since = $12, is_late = $13
              WHERE id = $1",
         );
         update
@@ -142,6 +143,8 @@ impl Store {
             .bind(now)
             .bind(run.status.is_end().then_some(ended_at))
             .bind(to_json("a run's request", &run.request)?)
+            .bind(run.stage_since.timestamp_millis())
+            .bind(i64::from(run.is_late))
             .execute(&mut **tx)
             .await?;
         Ok(())

@@ -13,6 +13,10 @@ impl Holder {
     pub fn new() -> Self {
         Self(fastrand::i64(..))
     }
+
+    pub(super) fn number(self) -> i64 {
+        self.0
+    }
 }
 
 impl Default for Holder {

@@ -13,6 +13,7 @@ pub const TEMPLATE: [&str; 11] = [
     "pull_request",
     "plan",
     "apply",
+    "deadlines",
     "entity",
 ];
 /// Of one action.
@@ -35,6 +36,10 @@ pub const PULL_REQUEST: [&str; 5] = ["title", "body", "reviewers", "labels", "dr
 pub const PLAN: [&str; 1] = ["workflow"];
 /// Of `apply`, which has exactly one of them.
 pub const APPLY: [&str; 4] = ["workflow", "status", "check", "deployment"];
+/// Of `deadlines`, each a time or a map.
+pub const DEADLINES: [&str; 6] = ["queued", "running", "approval", "turn", "review", "apply"];
+/// Of one deadline that is a map.
+pub const DEADLINE: [&str; 2] = ["after", "end"];
 /// Of `entity`.
 pub const ENTITY: [&str; 7] =
     ["blueprint", "identifier", "title", "team", "icon", "properties", "relations"];

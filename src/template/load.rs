@@ -164,6 +164,7 @@ impl<'a> Reader<'a> {
         let schema = self.schema(&inputs, root.get("inputs"));
         let actions = self.actions(&root, &inputs);
         let targets = self.targets(&root, &actions);
+        let deadlines = root.get("deadlines").map(|it| self.deadlines(it)).unwrap_or_default();
         let entity = root.get("entity").map(|entity| self.entity(entity));
         Lint { file: &self.file.path, text: &self.text, schema: &inputs }
             .template(&root, &mut self.found);
@@ -175,6 +176,7 @@ impl<'a> Reader<'a> {
             inputs,
             actions,
             targets,
+            deadlines,
             entity,
             digest,
             schema: Arc::new(schema?),

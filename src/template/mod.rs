@@ -19,6 +19,7 @@ pub mod keys;
 mod language;
 mod lint;
 mod load;
+mod load_deadlines;
 mod load_files;
 mod load_schema;
 mod load_target;

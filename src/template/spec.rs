@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::engine::Compiled;
+use crate::domain::deadline::Deadlines;
 use crate::domain::observation::Conclusion;
 use crate::domain::repository::Visibility;
 use crate::domain::run::ApplySignal;
@@ -26,6 +27,8 @@ pub struct Template {
     pub actions: Vec<ActionSpec>,
     /// Where its files go; none where no action writes any.
     pub targets: Vec<Target>,
+    /// How long its runs may wait.
+    pub deadlines: Deadlines,
     /// The catalog entity, with its expressions.
     pub entity: Option<Value>,
     /// `sha256:…` over everything that shapes what it writes.

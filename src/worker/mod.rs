@@ -23,29 +23,24 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
-use crate::plan::{self, Step};
-use crate::store::{self, ClaimedStep, Store};
+use crate::plan::{self, Decision, Step};
+use crate::store::{self, ClaimedStep, Holder, SUSPECTED, Store};
 use crate::telemetry::step_span;
 
 pub use house::House;
 pub use sweep::Sweep;
 
-/// How long a claim holds without a word from its worker: what a process that died had in hand is
-/// taken up after that.
-const LEASE: Duration = Duration::from_secs(10);
 /// How many steps are done side by side. They mostly wait for answers.
 const SIDE_BY_SIDE: usize = 32;
 /// How often steps of other processes are looked for.
 const POLL: Duration = Duration::from_secs(1);
 /// How often a step may panic before it is parked.
 const PANICS: u32 = 3;
-/// How often the program may end while it does a step before that step is parked.
+/// How often in a row the program may end while it does a step before that step is parked: an end in
+/// between that the step had no part in begins the count anew.
 const ENDS: u32 = 5;
-/// After so many ends a step is suspected of them, and is done when no other suspect is: else those
-/// that were only beside it would be parked with it.
-const SUSPECTED: u32 = 2;
 /// How long a suspect waits for another.
-const SUSPECTS_WAIT: TimeDelta = TimeDelta::seconds(5);
+const SUSPECTS_WAIT: TimeDelta = TimeDelta::seconds(1);
 
 /// Works off steps.
 #[derive(Clone)]
@@ -54,24 +49,43 @@ pub struct Worker {
     store: Store,
     clock: Clock,
     lease: Duration,
-    suspects: Arc<Semaphore>,
+    process: Holder,
 }
 
 impl Worker {
-    /// A worker that does steps with these effects.
-    pub fn new(effects: Effects) -> Self {
+    /// A worker that does steps with these effects. Its claims hold for so long without a word: what
+    /// a process that died had in hand is taken up after that.
+    pub fn new(effects: Effects, lease: Duration) -> Self {
         let (store, clock) = (effects.store.clone(), effects.clock.clone());
-        Self { effects, store, clock, lease: LEASE, suspects: Arc::new(Semaphore::new(1)) }
-    }
-
-    /// The same, whose claims hold for so long without a word.
-    #[must_use]
-    pub fn with_lease(self, lease: Duration) -> Self {
-        Self { lease, ..self }
+        Self { effects, store, clock, lease, process: Holder::new() }
     }
 
     /// Works until it is told to stop; then finishes what it has begun.
     pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = self.work(stop) => {}
+            () = self.be_there() => {}
+        }
+        if let Err(error) = self.store.leaves(self.process).await {
+            tracing::debug!(%error, "the end of the worker could not be said");
+        }
+    }
+
+    /// Says again and again that this process is there, and hears of those that are not any more.
+    async fn be_there(&self) {
+        loop {
+            let said = async {
+                self.store.is_there(self.process, self.lease).await?;
+                self.store.note_ended_processes(self.process).await
+            };
+            if let Err(error) = said.await {
+                tracing::debug!(%error, "the processes could not be counted");
+            }
+            sleep(self.lease / 4).await;
+        }
+    }
+
+    async fn work(&self, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(SIDE_BY_SIDE));
         let under_way = TaskTracker::new();
         let mut wake = self.store.wake();
@@ -181,39 +195,62 @@ impl Worker {
     }
 
     async fn try_work_off(&self, claimed: &ClaimedStep) -> Result<(), store::Error> {
-        if claimed.interruptions >= ENDS {
+        if claimed.interruptions >= SUSPECTED {
+            return self.try_suspect(claimed).await;
+        }
+        self.hold_and_do(claimed, self.lease).await
+    }
+
+    /// Does a step that may be what ends the program, when no other process does another: else those
+    /// that were only beside it would be parked with it. Its claim outlasts the program by the longer
+    /// the oftener it has ended with it, so that ends by something else are seen in between.
+    async fn try_suspect(&self, claimed: &ClaimedStep) -> Result<(), store::Error> {
+        self.store.note_ended_processes(self.process).await?;
+        let ends = self.store.interruptions(claimed).await?;
+        if ends >= ENDS {
             let reason = format!("The program ended {ENDS} times while it did this step.");
             tracing::error!(run.id = %claimed.run.id, step = claimed.step.kind(), "{reason}");
             return self.store.park(claimed, &reason).await;
         }
-        let is_suspect = claimed.interruptions >= SUSPECTED;
-        let alone = is_suspect.then(|| self.suspects.try_acquire());
-        if matches!(alone, Some(Err(_))) {
+        if !self.store.begin_trial(self.process, claimed, self.lease).await? {
             return self.store.release(claimed, self.clock.now() + SUSPECTS_WAIT).await;
         }
+        let hold = self.lease * 2_u32.saturating_pow(ends);
+        let done = match self.store.renew(claimed, hold).await {
+            Ok(()) => self.hold_and_do(claimed, hold).await,
+            Err(error) => Err(error),
+        };
+        while let Err(error) = self.store.end_trial(self.process).await {
+            tracing::warn!(%error, "the end of a trial could not be said");
+            sleep(POLL).await;
+        }
+        done
+    }
+
+    async fn hold_and_do(&self, claimed: &ClaimedStep, hold: Duration) -> Result<(), store::Error> {
         tokio::select! {
             done = self.execute(claimed) => self.settle(claimed, done).await,
-            () = self.hold_on(claimed) => Err(store::Error::LeaseLost),
+            () = self.hold_on(claimed, hold) => Err(store::Error::LeaseLost),
         }
     }
 
     /// Gives word that a step is still worked on. Ends where that cannot be said any more, well before
     /// somebody else may take the step.
-    async fn hold_on(&self, claimed: &ClaimedStep) {
+    async fn hold_on(&self, claimed: &ClaimedStep, hold: Duration) {
         let mut said = Instant::now();
         while let Ok(Some(again)) =
-            timeout_at(said + self.lease * 3 / 4, self.give_word(claimed)).await
+            timeout_at(said + self.lease * 3 / 4, self.give_word(claimed, hold)).await
         {
             said = again;
         }
     }
 
     /// Since when the claim holds for another lease; `None` where it was lost.
-    async fn give_word(&self, claimed: &ClaimedStep) -> Option<Instant> {
+    async fn give_word(&self, claimed: &ClaimedStep, hold: Duration) -> Option<Instant> {
         loop {
             sleep(self.lease / 4).await;
             let asked = Instant::now();
-            match self.store.renew(claimed, self.lease).await {
+            match self.store.renew(claimed, hold).await {
                 Ok(()) => return Some(asked),
                 Err(store::Error::LeaseLost) => return None,
                 Err(_) => {}

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::effects::Effects;
 use crate::store::{self, Store};
 
 /// How many silent runs one sweep looks at. The rest is older by the next one.
@@ -16,6 +17,7 @@ const LONGEST: TimeDelta = TimeDelta::minutes(15);
 /// Asks for a look at every open run that has been silent too long.
 #[derive(Clone)]
 pub struct Sweep {
+    effects: Effects,
     store: Store,
     clock: Clock,
     interval: Duration,
@@ -23,8 +25,9 @@ pub struct Sweep {
 
 impl Sweep {
     /// Looks at a run that was silent for `interval`, and then the less often the longer it is.
-    pub fn new(store: Store, clock: Clock, interval: Duration) -> Self {
-        Self { store, clock, interval }
+    pub fn new(effects: Effects, interval: Duration) -> Self {
+        let (store, clock) = (effects.store.clone(), effects.clock.clone());
+        Self { effects, store, clock, interval }
     }
 
     /// Sweeps until it is told to stop.
@@ -40,20 +43,23 @@ impl Sweep {
         }
     }
 
-    /// One sweep. Answers how many runs will be looked at.
+    /// One sweep. Answers how many runs were silent too long: those that wait for people are looked
+    /// at from afar, the others each by itself.
     pub async fn once(&self) -> Result<usize, store::Error> {
         let mut silent = Vec::new();
         for run in self.store.runs_to_look_at(AT_ONCE).await? {
             let interval = TimeDelta::from_std(self.interval).unwrap_or(LONGEST);
             let silence = self.clock.now() - run.updated_at;
             if silence >= interval {
-                silent.push(run.id.clone());
+                silent.push(run.clone());
             }
             let next = next_look(interval, silence);
             self.store.look_again_at(&run.id, self.clock.now() + next).await?;
         }
-        self.store.request_look(&silent).await?;
-        Ok(silent.len())
+        let found = silent.len();
+        let worth = self.effects.worth_a_look(silent).await;
+        self.store.request_look(&worth).await?;
+        Ok(found)
     }
 }
 

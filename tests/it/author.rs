@@ -523,6 +523,13 @@ fn the_schema_takes_every_shipped_template_and_refuses_what_the_loader_refuses()
         ("/plan", json!({"zzz": "x"})),
         ("/apply", json!({"workflow": "a", "status": "b"})),
         ("/apply", json!({})),
+        ("/deadlines", json!({"zzz": "1d"})),
+        ("/deadlines", json!({"review": 30})),
+        ("/deadlines", json!({"review": "1w"})),
+        ("/deadlines", json!({"review": "0d"})),
+        ("/deadlines", json!({"review": {"after": "soon"}})),
+        ("/deadlines", json!({"review": {"end": "yes"}})),
+        ("/deadlines", json!({"review": {"zzz": true}})),
         ("/pull_request", json!({"zzz": 1})),
         ("/pull_request", json!({"draft": "yes"})),
         ("/actions/add_note/zzz", json!(1)),
@@ -557,6 +564,8 @@ fn the_schema_has_the_keys_of_the_loader_and_no_others() {
         ("/$defs/pull_request", &keys::PULL_REQUEST),
         ("/$defs/plan", &keys::PLAN),
         ("/$defs/apply", &keys::APPLY),
+        ("/properties/deadlines", &keys::DEADLINES),
+        ("/$defs/deadline/anyOf/1", &keys::DEADLINE),
         ("/properties/entity", &keys::ENTITY),
     ] {
         let part = schema.pointer(pointer).unwrap();

@@ -72,7 +72,7 @@ fn the_examples_of_the_reference_use_every_key() {
     let templates = blocks.iter().filter(|(info, _)| info.ends_with("/template.yml"));
     let templates: Vec<Value> =
         templates.map(|(_, text)| serde_saphyr::from_str(text).unwrap()).collect();
-    let places: [(&[&str], &[&str]); 10] = [
+    let places: [(&[&str], &[&str]); 12] = [
         (&[], &keys::TEMPLATE),
         (&["actions", "*"], &keys::ACTION),
         (&["actions", "*", "workflow"], &keys::WORKFLOW),
@@ -82,6 +82,8 @@ fn the_examples_of_the_reference_use_every_key() {
         (&["pull_request"], &keys::PULL_REQUEST),
         (&["plan"], &keys::PLAN),
         (&["apply"], &keys::APPLY),
+        (&["deadlines"], &keys::DEADLINES),
+        (&["deadlines", "*"], &keys::DEADLINE),
         (&["entity"], &keys::ENTITY),
     ];
     for (place, known) in places {
@@ -96,7 +98,7 @@ fn the_examples_of_the_reference_use_every_key() {
 #[test]
 fn the_reference_names_every_key_and_every_filter() {
     let page = page();
-    let lists: [&[&str]; 13] = [
+    let lists: [&[&str]; 15] = [
         &keys::TEMPLATE,
         &keys::ACTION,
         &keys::WORKFLOW,
@@ -107,6 +109,8 @@ fn the_reference_names_every_key_and_every_filter() {
         &keys::PULL_REQUEST,
         &keys::PLAN,
         &keys::APPLY,
+        &keys::DEADLINES,
+        &keys::DEADLINE,
         &keys::ENTITY,
         &keys::CONCLUSIONS,
         &FILTERS,

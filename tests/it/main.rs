@@ -20,6 +20,7 @@ mod portal;
 mod sandbox_github;
 mod secrets;
 mod setup;
+mod several;
 mod simulation;
 mod store;
 mod stories;

@@ -92,6 +92,7 @@ stories! {
     steps_that_are_added_at_once_are_worked_off_one_by_one,
     a_step_whose_lease_has_ended_is_given_to_somebody_else,
     a_step_that_is_held_on_to_is_given_to_nobody_else,
+    an_end_that_a_suspect_had_no_part_in_begins_its_count_anew,
     a_migration_that_only_adds_leaves_a_running_version_working,
     a_postponed_step_comes_back_at_its_time_with_the_next_attempt,
     a_released_step_comes_back_at_once_as_the_same_attempt,
@@ -412,6 +413,36 @@ async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Databa
     store.settle(&held, &done, None).await.unwrap();
     assert!(matches!(store.settle(&held, &done, None).await, Err(Error::LeaseLost)));
     assert_eq!(store.steps_of(&held.run.id).await.unwrap().len(), 1);
+}
+
+async fn an_end_that_a_suspect_had_no_part_in_begins_its_count_anew(database: Database) {
+    let store = database.open().await;
+    store.accept_run(&request("r_1")).await.unwrap();
+    let (one, other, survivor) = (Holder::new(), Holder::new(), Holder::new());
+    let mut step = claim_one(&store, Lane::Work).await;
+    for _ in 0..4 {
+        // It ends each process that tries it.
+        store.is_there(one, LEASE).await.unwrap();
+        assert!(store.begin_trial(one, &step, LEASE).await.unwrap());
+        assert!(!store.begin_trial(other, &step, LEASE).await.unwrap(), "one at a time");
+        database.clock.advance(LEASE);
+        store.note_ended_processes(survivor).await.unwrap();
+        step = claim_one(&store, Lane::Work).await;
+    }
+    assert_eq!(store.interruptions(&step).await.unwrap(), 4);
+
+    // A process that leaves in order has not ended without a word.
+    store.is_there(other, LEASE).await.unwrap();
+    store.leaves(other).await.unwrap();
+    assert!(store.begin_trial(one, &step, LEASE).await.unwrap());
+    store.end_trial(one).await.unwrap();
+    store.note_ended_processes(survivor).await.unwrap();
+    assert_eq!(store.interruptions(&step).await.unwrap(), 4);
+
+    // This one tried nothing: something else has ended it.
+    database.clock.advance(LEASE);
+    store.note_ended_processes(survivor).await.unwrap();
+    assert_eq!(store.interruptions(&step).await.unwrap(), 2);
 }
 
 async fn a_step_that_is_held_on_to_is_given_to_nobody_else(database: Database) {

@@ -182,6 +182,7 @@ fn settings(
         api_token: None,
         sign_in: None,
         reconcile_interval: Duration::from_mins(1),
+        lease: Duration::from_secs(10),
         keep_runs: Duration::from_hours(365 * 24),
         log: arguments.log.clone(),
         log_format: LogFormat::Text,

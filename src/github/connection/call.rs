@@ -1,6 +1,6 @@
 //! A request to GitHub, before it is sent.
 
-use http::Method;
+use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 
 /// The largest answer that is read whole, in bytes. GitHub's largest pages are about 2 MB; a
@@ -17,6 +17,8 @@ pub(in crate::github) struct Call {
     pub(super) body: Option<Value>,
     pub(super) effect: Effect,
     pub(super) reading: Reading,
+    /// Of an answer that is known: GitHub only says so where it is still the same.
+    pub(super) tag: Option<HeaderValue>,
 }
 
 /// Which endpoint.
@@ -58,6 +60,7 @@ impl Call {
             body: None,
             effect: Effect::Read,
             reading: Reading::Whole(MOST),
+            tag: None,
         }
     }
 
@@ -116,9 +119,14 @@ impl Call {
 
     /// The path of the REST API, without its query. `None` for GraphQL, and where people sign in.
     pub(in crate::github) fn rest_path(&self) -> Option<&str> {
+        self.path_and_query().split('?').next().filter(|path| !path.is_empty())
+    }
+
+    /// The path of the REST API with its query; empty elsewhere.
+    pub(super) fn path_and_query(&self) -> &str {
         match &self.place {
-            Place::Rest(path) => path.split('?').next(),
-            Place::Graphql | Place::Web(_) => None,
+            Place::Rest(path) => path,
+            Place::Graphql | Place::Web(_) => "",
         }
     }
 

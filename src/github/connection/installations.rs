@@ -17,6 +17,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::identity::Identity;
 use super::pace::Pace;
+use super::remembered::Remembered;
 use super::transport::Transport;
 use crate::clock::Clock;
 use crate::domain::github_view::Budget;
@@ -34,6 +35,7 @@ pub(in crate::github) struct Installations {
     /// By account, in lower case. The App itself is the one without a name.
     paces: Mutex<HashMap<String, Pace>>,
     app_page: OnceCell<String>,
+    remembered: Remembered,
     /// What was heard last, by account and resource.
     budgets: Mutex<BTreeMap<(String, String), Budget>>,
 }
@@ -73,6 +75,7 @@ impl Installations {
             slots: Mutex::default(),
             paces: Mutex::default(),
             app_page: OnceCell::new(),
+            remembered: Remembered::default(),
             budgets: Mutex::default(),
         }
     }
@@ -123,6 +126,22 @@ impl Installations {
         answer
             .inspect(|answer| self.show_budget(owner, answer))
             .map_err(|error| suspended(owner, error))
+    }
+
+    /// A read of the REST API that is made again and again: what has not changed since the last time
+    /// costs nothing.
+    pub(in crate::github) async fn call_again(
+        &self,
+        owner: &str,
+        mut call: Call,
+    ) -> Result<Answer, Error> {
+        call.tag = self.remembered.tag(owner, call.path_and_query());
+        let answer = self.call(owner, &call).await?;
+        if let Some(known) = self.remembered.complete(owner, call.path_and_query(), answer) {
+            return Ok(known);
+        }
+        call.tag = None;
+        self.call(owner, &call).await
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a budget has at most five digits")]

@@ -8,6 +8,7 @@ pub(super) mod graphql;
 pub(super) mod identity;
 pub(super) mod installations;
 mod pace;
+mod remembered;
 pub(super) mod transport;
 
 pub(super) use answer::Answer;

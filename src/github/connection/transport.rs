@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode, Uri};
 use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::{Client, Error as HyperError};
@@ -68,7 +68,8 @@ impl Transport {
         self.send(call, None, &Pace::default()).await
     }
 
-    /// Sends a request once, if the limits let it go. An answer below 300 is `Ok`.
+    /// Sends a request once, if the limits let it go. An answer below 300 is `Ok`, and so is that
+    /// what is known has not changed.
     #[tracing::instrument(name = "github", level = "debug", skip_all, fields(doing = %call.doing))]
     pub(super) async fn send(
         &self,
@@ -82,7 +83,8 @@ impl Transport {
             .await
             .unwrap_or_else(|_| Err(call.lost(format!("nothing within {TIME_LIMIT:?}"))))?;
         admitted.answered(&answer);
-        if answer.status.is_success() {
+        let is_unchanged = call.tag.is_some() && answer.status == StatusCode::NOT_MODIFIED;
+        if answer.status.is_success() || is_unchanged {
             return Ok(answer);
         }
         let (status, request_id) = (answer.status.as_u16(), answer.request_id());
@@ -118,6 +120,9 @@ impl Transport {
                 .map_err(|_| call.unexpected(&"a token that no header can carry"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(tag) = &call.tag {
+            request = request.header(IF_NONE_MATCH, tag);
         }
         let body = match &call.body {
             Some(body) => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::body::{node_id, with};
 use super::faults::Fault;
 use super::git::{Change, Git};
-use super::limits::Used;
+use super::limits::{Patience, Used};
 use super::refusal::{Answered, Refusal};
 use super::requests::RecordedRequest;
 use super::state::{AccountKind, Id, Installation, Mergeable, PullState, Repository, Team, World};
@@ -227,6 +227,11 @@ impl SandboxGitHub {
         self.inner().released.send_replace(());
     }
 
+    /// Whether those who were told to wait have waited.
+    pub fn patience(&self) -> Patience {
+        self.with(|world| world.told.kept)
+    }
+
     /// Uses up the hourly budget of an organisation's installation.
     pub fn exhaust_rate_limit(&self, organization: &str) {
         self.leave_of_rate_limit(organization, 0);
@@ -236,9 +241,9 @@ impl SandboxGitHub {
     pub fn leave_of_rate_limit(&self, organization: &str, left: u64) {
         self.with(|world| {
             let id = world.installation_by_login(organization);
-            let now = world.now();
+            let (now, hourly) = (world.now(), world.hourly);
             if let Some(found) = world.installations.iter_mut().find(|it| Some(it.id) == id) {
-                found.used = Used::but_for(left, now);
+                found.used = Used::but_for(left, now, hourly);
             }
         });
     }
@@ -671,7 +676,7 @@ impl World {
             permissions: self.app.permissions.clone(),
             suspended_at: None,
             created_at,
-            used: Used::since(created_at),
+            used: Used::since(created_at, self.hourly),
         });
         let fields = json!({"action": "created", "repositories": self.repository_list(id), "requester": null});
         self.emit_installation("installation", id, fields);

@@ -2,7 +2,7 @@
 //! where a test asks for it, the secondary limits that are told only when they are passed.
 //! <https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use axum::http::Method;
 use chrono::TimeDelta;
@@ -14,8 +14,8 @@ use super::rest::Answer;
 use super::server::Incoming;
 use super::state::{Id, Installation, Time, World};
 
-/// Requests per hour and installation, and points of GraphQL likewise.
-pub(crate) const HOURLY_LIMIT: u64 = 5_000;
+/// How late a request may come that was under way when another was told to wait.
+const UNDER_WAY: TimeDelta = TimeDelta::seconds(2);
 /// What creates content: so many in a minute and in an hour.
 const CREATED: [(usize, TimeDelta); 2] = [(80, TimeDelta::minutes(1)), (500, TimeDelta::hours(1))];
 /// Points in a minute: of REST, of GraphQL.
@@ -30,6 +30,54 @@ pub enum Limits {
     Hourly,
     /// The secondary limits as well.
     All,
+}
+
+/// The hourly budgets: requests of an installation, and points of GraphQL likewise. A simulation has
+/// a short hour with little in it, so that its end is met often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hourly {
+    /// How much an installation may use in an hour.
+    pub budget: u64,
+    /// How long an hour is.
+    pub hour: TimeDelta,
+}
+
+impl Default for Hourly {
+    fn default() -> Self {
+        Self { budget: 5_000, hour: TimeDelta::hours(1) }
+    }
+}
+
+/// How those who met a limit have kept what they were told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// How many answers said how long to wait.
+    pub told: usize,
+    /// How many requests came sooner, of those that were told.
+    pub impatient: usize,
+}
+
+/// By their tokens, those who were told to wait: when, and until when.
+#[derive(Default)]
+pub(crate) struct Told {
+    tokens: HashMap<String, (Time, Time)>,
+    pub(crate) kept: Patience,
+}
+
+impl Told {
+    /// Takes note of a request.
+    pub(crate) fn came(&mut self, token: &str, now: Time) {
+        let waits = |(told, until): &(Time, Time)| *told + UNDER_WAY < now && now < *until;
+        self.kept.impatient += usize::from(self.tokens.get(token).is_some_and(waits));
+    }
+
+    /// Takes note of what a request was answered.
+    pub(crate) fn answered(&mut self, token: &str, answer: &Answer, now: Time) {
+        let wait = answer.headers.iter().find(|(name, _)| *name == "retry-after");
+        let Some(seconds) = wait.and_then(|(_, seconds)| seconds.parse().ok()) else { return };
+        self.kept.told += 1;
+        self.tokens.insert(token.to_owned(), (now, now + TimeDelta::seconds(seconds)));
+    }
 }
 
 /// What an installation has used.
@@ -80,13 +128,13 @@ impl Cost {
 }
 
 impl Used {
-    pub(crate) fn since(now: Time) -> Self {
-        Self { window_ends: now + TimeDelta::hours(1), ..Self::default() }
+    pub(crate) fn since(now: Time, hourly: Hourly) -> Self {
+        Self { window_ends: now + hourly.hour, ..Self::default() }
     }
 
-    pub(crate) fn but_for(left: u64, now: Time) -> Self {
-        let used = HOURLY_LIMIT.saturating_sub(left);
-        Self { rest: used, graphql: used, ..Self::since(now) }
+    pub(crate) fn but_for(left: u64, now: Time, hourly: Hourly) -> Self {
+        let used = hourly.budget.saturating_sub(left);
+        Self { rest: used, graphql: used, ..Self::since(now, hourly) }
     }
 
     /// In how many seconds the secondary limits take this request, if not now.
@@ -118,6 +166,7 @@ impl Used {
 impl World {
     pub(crate) fn count(&mut self, caller: &Caller, cost: Cost) -> Result<Counted, Box<Answer>> {
         let (now, limits, is_graphql) = (self.now(), self.limits, cost.is_graphql);
+        let hourly = self.hourly;
         let installation = caller.installation();
         let found = self.installations.iter_mut().find(|it| Some(it.id) == installation);
         let Some(found) = found.filter(|_| limits != Limits::None && !cost.is_free) else {
@@ -125,18 +174,18 @@ impl World {
         };
         if found.used.window_ends <= now {
             (found.used.rest, found.used.graphql) = (0, 0);
-            found.used.window_ends = now + TimeDelta::hours(1);
+            found.used.window_ends = now + hourly.hour;
         }
         let too_soon = found.used.too_soon(cost, now).filter(|_| limits == Limits::All);
         if let Some(wait) = too_soon {
             let field = is_graphql.then(|| "createPullRequest".to_owned());
             let mut answer = secondary(403, wait, field.as_ref());
-            answer.headers.extend(limit_headers(found, is_graphql));
+            answer.headers.extend(limit_headers(found, hourly, is_graphql));
             return Err(Box::new(answer));
         }
         let used = if is_graphql { &mut found.used.graphql } else { &mut found.used.rest };
-        if *used >= HOURLY_LIMIT {
-            return Err(Box::new(used_up(found, is_graphql)));
+        if *used >= hourly.budget {
+            return Err(Box::new(used_up(found, hourly, is_graphql)));
         }
         *used += 1;
         found.used.remember(cost, now);
@@ -148,6 +197,7 @@ impl World {
         counted: &Counted,
         is_free: bool,
     ) -> Vec<(&'static str, String)> {
+        let hourly = self.hourly;
         let found = self.installations.iter_mut().find(|it| Some(it.id) == counted.installation);
         let Some(found) = found else {
             return Vec::new();
@@ -155,11 +205,11 @@ impl World {
         if is_free {
             found.used.rest = found.used.rest.saturating_sub(1);
         }
-        limit_headers(found, counted.is_graphql)
+        limit_headers(found, hourly, counted.is_graphql)
     }
 }
 
-fn used_up(installation: &Installation, is_graphql: bool) -> Answer {
+fn used_up(installation: &Installation, hourly: Hourly, is_graphql: bool) -> Answer {
     let message = format!("API rate limit exceeded for installation ID {}.", installation.id);
     let mut answer = if is_graphql {
         Answer::json(200, json!({"errors": [{"type": "RATE_LIMITED", "message": message}]}))
@@ -169,7 +219,7 @@ fn used_up(installation: &Installation, is_graphql: bool) -> Answer {
             json!({"message": message, "documentation_url": "https://docs.github.com/rest"}),
         )
     };
-    answer.headers.extend(limit_headers(installation, is_graphql));
+    answer.headers.extend(limit_headers(installation, hourly, is_graphql));
     answer
 }
 
@@ -192,19 +242,28 @@ pub(crate) fn secondary(status: u16, seconds: u64, field: Option<&String>) -> An
     answer
 }
 
-fn limit_headers(installation: &Installation, is_graphql: bool) -> Vec<(&'static str, String)> {
+fn limit_headers(
+    installation: &Installation,
+    hourly: Hourly,
+    is_graphql: bool,
+) -> Vec<(&'static str, String)> {
     let used = if is_graphql { installation.used.graphql } else { installation.used.rest };
     vec![
-        ("x-ratelimit-limit", HOURLY_LIMIT.to_string()),
-        ("x-ratelimit-remaining", HOURLY_LIMIT.saturating_sub(used).to_string()),
+        ("x-ratelimit-limit", hourly.budget.to_string()),
+        ("x-ratelimit-remaining", hourly.budget.saturating_sub(used).to_string()),
         ("x-ratelimit-used", used.to_string()),
         ("x-ratelimit-reset", installation.used.window_ends.timestamp().to_string()),
         ("x-ratelimit-resource", if is_graphql { "graphql" } else { "core" }.to_owned()),
     ]
 }
 
-pub(crate) fn limit_body(installation: Option<&Installation>, is_graphql: bool, now: i64) -> Value {
+pub(crate) fn limit_body(
+    installation: Option<&Installation>,
+    hourly: Hourly,
+    is_graphql: bool,
+    now: i64,
+) -> Value {
     let used = installation.map_or(0, |it| if is_graphql { it.used.graphql } else { it.used.rest });
     let reset = installation.map_or(now + 3600, |it| it.used.window_ends.timestamp());
-    json!({"limit": HOURLY_LIMIT, "used": used, "remaining": HOURLY_LIMIT.saturating_sub(used), "reset": reset})
+    json!({"limit": hourly.budget, "used": used, "remaining": hourly.budget.saturating_sub(used), "reset": reset})
 }

@@ -42,7 +42,7 @@ pub use admin::{Installed, PullRequest, SandboxPull, SandboxRepository};
 pub use auth::SANDBOX_APP_KEY;
 pub use check_runs::SandboxCheck;
 pub use faults::Fault;
-pub use limits::Limits;
+pub use limits::{Hourly, Limits, Patience};
 pub use pulls::MergeMethod;
 pub use requests::RecordedRequest;
 pub use run_control::{HeldWebhook, SandboxRun, WorkflowRun};
@@ -117,6 +117,8 @@ pub struct SandboxConfig {
     pub legacy_dispatch: bool,
     /// How much it takes.
     pub limits: Limits,
+    /// How long its hour is, and how much it takes in one.
+    pub hourly: Hourly,
     /// What executes workflows. `None`: runs stay queued until somebody drives them by hand.
     pub runner: Option<Arc<dyn WorkflowRunner>>,
 }
@@ -135,6 +137,7 @@ impl SandboxConfig {
             directory,
             legacy_dispatch: false,
             limits: Limits::Hourly,
+            hourly: Hourly::default(),
             runner: None,
         }
     }
@@ -196,6 +199,8 @@ fn new_world(config: SandboxConfig, base_url: &str) -> World {
         base_url: base_url.to_owned(),
         legacy_dispatch: config.legacy_dispatch,
         limits: config.limits,
+        hourly: config.hourly,
+        told: limits::Told::default(),
         app: App {
             id: SANDBOX_APP_ID,
             client_id: SANDBOX_CLIENT_ID.to_owned(),

@@ -223,7 +223,7 @@ impl SandboxGitHub {
     pub fn held_webhooks(&self) -> Vec<HeldWebhook> {
         self.with(|world| {
             let held = world.hooks.held.iter().flatten();
-            let found = held.filter_map(|id| world.hooks.log.iter().find(|it| it.id == *id));
+            let found = held.filter_map(|id| world.hooks.log.iter().rev().find(|it| it.id == *id));
             found
                 .map(|it| HeldWebhook {
                     id: it.id,

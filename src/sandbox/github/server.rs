@@ -39,6 +39,14 @@ pub(crate) struct Incoming {
     pub(crate) body: Bytes,
 }
 
+impl Incoming {
+    /// Who asks, as far as that can be told by a look.
+    fn token(&self) -> String {
+        let given = self.headers.get("authorization").and_then(|it| it.to_str().ok());
+        given.unwrap_or_default().to_owned()
+    }
+}
+
 pub(crate) async fn serve(github: SandboxGitHub, listener: TcpListener) {
     let stop = github.inner().stop.clone();
     let router = Router::new().fallback(handle).with_state(github);
@@ -72,6 +80,8 @@ async fn handle(
         headers: parts.headers,
         body,
     };
+    let token = incoming.token();
+    github.with(|world| world.told.came(&token, world.clock.now()));
     let (template, fields) = identify(&incoming);
     let operation = format!("{} {template}", incoming.method);
     let fault = github.inner().faults().take(&operation, &fields);
@@ -88,6 +98,7 @@ async fn handle(
     if let Some(Fault::AnswerAfter(status)) = fault {
         answer = trouble(status);
     }
+    github.with(|world| world.told.answered(&token, &answer, world.clock.now()));
     if fault == Some(Fault::HoldAnswer) {
         // The sender lives as long as the sandbox that is handling this request.
         let _released = released.changed().await;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::limits::{Limits, Used};
+use super::limits::{Hourly, Limits, Told, Used};
 use super::refusal::{Answered, Refusal};
 use super::sign_in::SignIns;
 use super::webhooks::Hooks;
@@ -22,6 +22,9 @@ pub(crate) struct World {
     pub(crate) base_url: String,
     pub(crate) legacy_dispatch: bool,
     pub(crate) limits: Limits,
+    pub(crate) hourly: Hourly,
+    /// Those who were told to wait.
+    pub(crate) told: Told,
     pub(crate) app: App,
     pub(crate) accounts: Vec<Account>,
     pub(crate) teams: Vec<Team>,

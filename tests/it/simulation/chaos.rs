@@ -11,7 +11,7 @@ use towpath::sandbox::github;
 use towpath::sandbox::portal;
 
 use super::Simulation;
-use super::stage::Stage;
+use super::stage::{GLANCE, Stage};
 
 /// The calls of the portal that can go wrong.
 const PORTAL_CALLS: [(&str, &str); 5] = [
@@ -74,7 +74,7 @@ async fn passed(time: Duration, stop: &CancellationToken) -> bool {
 
 /// The postman: in any order, twice, late, or not at all.
 async fn deliver(stage: Arc<Stage>, stop: CancellationToken, mut chance: Rng) {
-    while passed(Duration::from_millis(50), &stop).await {
+    while passed(GLANCE, &stop).await {
         let mut held: Vec<u64> = stage.github.held_webhooks().iter().map(|it| it.id).collect();
         chance.shuffle(&mut held);
         for id in held {
@@ -130,7 +130,7 @@ async fn trouble(
 }
 
 fn of_github(chance: &mut Rng, has_long_waits: bool) -> github::Fault {
-    let limit = Duration::from_secs(chance.u64(1..3));
+    let limit = Duration::from_secs(chance.u64(3..9));
     match chance.u32(..7) {
         0 | 1 => github::Fault::LoseAnswer,
         2 => github::Fault::AnswerAfter(502),

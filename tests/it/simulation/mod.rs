@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use stage::{Memory, Stage};
 
 /// How many runs one world sees in a long simulation.
-const RUNS_OF_A_WORLD: usize = 250;
+const RUNS_OF_A_WORLD: usize = 1_200;
 
 /// What a simulation is like.
 #[derive(Clone, Copy)]
@@ -60,11 +60,23 @@ impl Simulation {
         let told = people::play(&stage, self).await;
         let kills = chaos.end().await;
         stage.come_to_rest(self.patience).await;
-        let problems = people::count(&stage, &told).await;
+        let mut problems = people::count(&stage, &told).await;
         let runs = told.iter().map(|person| person.ends.len()).sum();
         let took = began.elapsed().as_secs();
         let Self { seed, memory, .. } = self;
-        eprintln!("simulation {seed} on {memory:?}: {runs} runs, {kills} kills, {took} s");
+        let patience = stage.github.patience();
+        let limited = stage.limited().await;
+        eprintln!(
+            "simulation {seed} on {memory:?}: {runs} runs, {kills} kills, {} told to wait, \
+             {limited} steps waited for a limit, {took} s",
+            patience.told
+        );
+        if self.has_long_waits && limited == 0 {
+            problems.push("no limit was met".to_owned());
+        }
+        if patience.impatient > 0 {
+            problems.push(format!("GitHub was asked before it had said so: {patience:?}"));
+        }
         assert!(
             problems.is_empty(),
             "seed {seed} on {memory:?}:\n{}\n{}",
@@ -100,11 +112,11 @@ async fn the_long_simulation() {
         if played >= runs {
             break;
         }
-        let people = 25;
+        let people = 60;
         let simulation = Simulation {
             people,
             runs_each: (runs - played).min(RUNS_OF_A_WORLD).div_ceil(people),
-            kills_after: (3_000, 15_000),
+            kills_after: (10_000, 40_000),
             kills: usize::MAX,
             has_long_waits: true,
             patience: Duration::from_mins(15),

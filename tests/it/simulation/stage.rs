@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::sleep;
 use towpath::clock::Clock;
 use towpath::sandbox::github::{
-    Sandbox, SandboxConfig, SandboxGitHub, SandboxRepository, WorkflowRun,
+    Hourly, Sandbox, SandboxConfig, SandboxGitHub, SandboxRepository, WorkflowRun,
 };
 use towpath::sandbox::portal::{Options, SandboxPort};
 use towpath::store::{RunFilter, Store};
@@ -31,7 +32,13 @@ const BUTTONS: [(&str, &str, &str); 4] = [
 ];
 
 /// How often somebody looks.
-pub(super) const GLANCE: Duration = Duration::from_millis(50);
+pub(super) const GLANCE: Duration = Duration::from_millis(200);
+
+/// GitHub's hour, in which each account has so little that it is used up again and again.
+const HOURLY: Hourly = Hourly { budget: 120, hour: TimeDelta::seconds(20) };
+
+/// How many people share an account.
+const SHARE: usize = 5;
 
 /// Which database, and so how many processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +87,7 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let mut config = SandboxConfig::new(folder.path().join("github"), Clock::system());
         config.webhook_secret = Some("the sandbox's webhook secret".to_owned());
+        config.hourly = HOURLY;
         let github = Sandbox::start(config).await.unwrap();
         let portal = SandboxPort::start(Options::default()).await.unwrap();
         let living = Living::default();
@@ -97,7 +105,8 @@ impl Stage {
         let environment = Environment::from([
             ("TOWPATH_DATABASE_URL", database.clone()),
             ("TOWPATH_TEMPLATES", templates.display().to_string()),
-            ("TOWPATH_RECONCILE_INTERVAL", "2s".to_owned()),
+            ("TOWPATH_RECONCILE_INTERVAL", "8s".to_owned()),
+            ("TOWPATH_LEASE", "4s".to_owned()),
             ("GITHUB_API_URL", github.url()),
             ("PORT_API_URL", portal.url()),
             ("PORT_CLIENT_ID", portal.client_id().to_owned()),
@@ -215,6 +224,20 @@ impl Stage {
         format!("{known:?}\n{events:#?}\n{steps:#?}\n{:#?}", self.portal.run(run))
     }
 
+    /// How many steps have waited because GitHub takes no more.
+    pub(super) async fn limited(&self) -> usize {
+        let store = self.store().await;
+        let all = RunFilter { limit: 1_000_000, ..RunFilter::default() };
+        let mut limited = 0;
+        for run in store.runs(&all).await.unwrap() {
+            let steps = store.steps_of(&run.id).await.unwrap();
+            let errors = steps.iter().filter_map(|step| step.last_error.as_deref());
+            limited += errors.filter(|it| it.starts_with("GitHub takes no more requests")).count();
+        }
+        store.close().await;
+        limited
+    }
+
     /// The runs that the program knows.
     pub(super) async fn known_runs(&self) -> usize {
         let store = self.store().await;
@@ -247,8 +270,10 @@ fn place(
     let files = templates.join(format!("database-{person}")).join("files");
     std::fs::create_dir_all(&files).unwrap();
     std::fs::write(files.join("main.tf.tera"), world::MAIN).unwrap();
-    let mut template =
-        world::TEMPLATE.replace("acme/infrastructure", &format!("acme/infrastructure-{person}"));
+    let infrastructure = format!("acme/infrastructure-{person}");
+    let mut template = world::TEMPLATE
+        .replace("acme/infrastructure", &infrastructure)
+        .replace("acme/", &format!("{}/", account(person)));
     for (action, operation, blueprint) in BUTTONS {
         let own = format!("{action}_{person}");
         template = template.replace(action, &own);
@@ -258,9 +283,17 @@ fn place(
     let entity = json!({"identifier": shop(person), "title": "Shop"});
     portal.add_entity("service", entity);
     Place {
-        infrastructure: world::infrastructure(github, &format!("acme/infrastructure-{person}")),
-        shop: world::service_repository(github, &format!("acme/{}", shop(person))),
+        infrastructure: world::infrastructure(
+            github,
+            &format!("{}/infrastructure-{person}", account(person)),
+        ),
+        shop: world::service_repository(github, &format!("{}/{}", account(person), shop(person))),
     }
+}
+
+/// The account of a person: some share one, and so its limits.
+fn account(person: usize) -> String {
+    format!("acme-{}", person / SHARE)
 }
 
 /// The service whose workflows a person runs.

@@ -23,8 +23,8 @@ async fn until_all_is_done(world: &World) {
 }
 
 #[tokio::test]
-async fn hundreds_of_actions_at_once_go_out_as_github_takes_them_and_none_is_refused() {
-    const ACTIONS: usize = 520;
+async fn a_thousand_actions_at_once_go_out_as_github_takes_them_and_none_is_refused() {
+    const ACTIONS: usize = 1_000;
     let kind = Kind { limits: Limits::All, embedded_portal: true, ..Kind::default() };
     let world = World::of(kind).await;
     let started = world.clock.now();
@@ -45,7 +45,7 @@ async fn hundreds_of_actions_at_once_go_out_as_github_takes_them_and_none_is_ref
     assert_eq!(refused, [] as [&towpath::sandbox::github::RecordedRequest; 0]);
     assert_eq!(asked.iter().filter(|request| request.operation() == DISPATCH).count(), ACTIONS);
     let took = world.clock.now() - started;
-    assert!(took < chrono::TimeDelta::minutes(75), "480 go out in the first hour: {took}");
+    assert!(took < chrono::TimeDelta::minutes(135), "480 go out in an hour: {took}");
 
     let order: Vec<usize> = world.shop.workflow_runs().iter().map(|run| nth(&run.inputs)).collect();
     let displaced = order.iter().enumerate().map(|(at, nth)| at.abs_diff(*nth)).max().unwrap();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use towpath::store::Holder;
 
 use crate::world::{Kind, World};
 
@@ -75,6 +76,48 @@ async fn a_step_that_was_only_under_way_when_the_program_ended_is_done() {
     };
     tokio::join!(world.worker().clone().run(stop.clone()), work);
     assert_eq!(world.shop.workflow_runs().len(), 3);
+    world.end().await;
+}
+
+/// A step with which six processes ended, one after another. `tried`: each did nothing else that is
+/// suspected; else something beside the step ended them.
+async fn with_six_ends(tried: bool) -> World {
+    let world = World::of(Kind { by_hand: true, ..Kind::default() }).await;
+    world.press("rollback_service", json!({}), Some("shop")).await;
+    for _ in 0..6 {
+        let claimed = world.worker().claim(1).await.unwrap();
+        let process = Holder::new();
+        world.store().is_there(process, Duration::from_secs(10)).await.unwrap();
+        if tried {
+            let step = &claimed[0];
+            let length = Duration::from_secs(10);
+            assert!(world.store().begin_trial(process, step, length).await.unwrap());
+            let another = world.store().begin_trial(Holder::new(), step, length).await.unwrap();
+            assert!(!another, "one at a time");
+        }
+        world.clock.advance(Duration::from_mins(3));
+        world.store().note_ended_processes(Holder::new()).await.unwrap();
+    }
+    world.worker().run_until_idle().await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_step_that_is_hit_again_and_again_by_what_ends_the_program_from_outside_is_done() {
+    let world = with_six_ends(false).await;
+    assert_eq!(world.store().parked_steps(None, 10).await.unwrap(), []);
+    assert_eq!(world.shop.workflow_runs().len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_step_that_ended_every_process_that_tried_it_alone_is_put_aside() {
+    let world = with_six_ends(true).await;
+    assert_eq!(world.store().parked_steps(None, 10).await.unwrap().len(), 1);
+    assert!(world.shop.workflow_runs().is_empty());
+    assert!(replay(&world, &["--all"]).0);
+    world.worker().run_until_idle().await.unwrap();
+    assert_eq!(world.shop.workflow_runs().len(), 1);
     world.end().await;
 }
 

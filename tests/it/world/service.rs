@@ -16,8 +16,6 @@ use towpath::worker::{Sweep, Worker};
 
 use super::{World, memory};
 
-/// How long a claim of the service holds: longer than the clock is moved by itself.
-const LEASE: Duration = Duration::from_mins(2);
 /// How long a stop may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -59,9 +57,7 @@ impl World {
             let metrics = PrometheusBuilder::new().build_recorder().handle();
             let surroundings = Surroundings { listener, clock, lifecycle: given, metrics };
             let tasks = surroundings.lifecycle.clone();
-            let mut service = Service::receive(&settings, templates, surroundings).await?;
-            // A story moves the clock to what is near; no claim may end by that.
-            service.worker = service.worker.with_lease(LEASE);
+            let service = Service::receive(&settings, templates, surroundings).await?;
             // A story says itself when silent runs are looked at.
             if !by_hand {
                 tasks.spawn(service.worker.clone().run(tasks.token()));

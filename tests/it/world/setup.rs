@@ -17,6 +17,9 @@ use towpath::template::{SourceFile, Templates};
 use super::contracts::Contracts;
 use super::{Kind, WEBHOOK_SECRET};
 
+/// How long a claim of the service holds: longer than a story moves the clock to what is near.
+const LEASE: Duration = Duration::from_mins(2);
+
 /// A workflow that nobody executes: stories play its runs by hand.
 const WORKFLOW: &str = "on: {push: {branches: [main]}, pull_request: {}, workflow_dispatch: {}}\n\
                         jobs: {only: {runs-on: ubuntu-latest, steps: [{run: 'true'}]}}\n";
@@ -96,6 +99,7 @@ pub(super) fn settings(
             },
         }),
         reconcile_interval: Duration::from_hours(1),
+        lease: LEASE,
         keep_runs: Duration::from_hours(365 * 24),
         log: "warn".to_owned(),
         log_format: LogFormat::Text,

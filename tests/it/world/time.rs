@@ -45,8 +45,13 @@ impl World {
     /// So much time passes that every open run was silent too long, and is looked at.
     pub(crate) async fn look(&self) {
         self.clock.advance(Duration::from_hours(2));
+        assert!(self.sweep().await > 0, "nothing is open");
+    }
+
+    /// What has been silent for too long by now is looked at. Answers how many runs that are.
+    pub(crate) async fn sweep(&self) -> usize {
         let sweep = &self.running.as_ref().expect("the service runs").sweep;
-        assert!(sweep.once().await.unwrap() > 0, "nothing is open");
+        sweep.once().await.unwrap()
     }
 
     /// The service reads the log of what GitHub could not deliver. Answers how much of it concerned

@@ -8,7 +8,6 @@ use super::scalars::{DateTime, Uri};
 use super::{Maybe, maybe, world};
 use crate::sandbox::github::auth::Caller;
 use crate::sandbox::github::body::node_id;
-use crate::sandbox::github::limits::HOURLY_LIMIT;
 use crate::sandbox::github::refusal::{Answered, Refusal};
 use crate::sandbox::github::state::{AccountKind, Id, World};
 
@@ -77,9 +76,9 @@ impl Query {
             let number = |it: u64| i32::try_from(it).unwrap_or(i32::MAX);
             Ok(RateLimit {
                 cost: 1,
-                limit: number(HOURLY_LIMIT),
+                limit: number(world.hourly.budget),
                 node_count: 1,
-                remaining: number(HOURLY_LIMIT.saturating_sub(found.used.graphql)),
+                remaining: number(world.hourly.budget.saturating_sub(found.used.graphql)),
                 reset_at: found.used.window_ends.into(),
                 used: number(found.used.graphql),
             })

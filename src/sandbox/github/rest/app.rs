@@ -165,8 +165,9 @@ fn rate_limit(world: &mut World, call: &Call<'_>) -> Answered<Answer> {
         _ => None,
     };
     let now = world.now().timestamp();
-    let core = limit_body(installation, false, now);
-    let graphql = limit_body(installation, true, now);
+    let hourly = world.hourly;
+    let core = limit_body(installation, hourly, false, now);
+    let graphql = limit_body(installation, hourly, true, now);
     ok(json!({
         "resources": {"core": core, "search": core, "graphql": graphql, "integration_manifest": core},
         "rate": core,

@@ -1,0 +1,100 @@
+//! Which processes work, and which of them tries a step that is suspected of ending them. So a step
+//! that ends the program is told from one that was only under way when it was ended from outside.
+
+use std::time::Duration;
+
+use sqlx::Row as _;
+
+use super::queue::ClaimedStep;
+use super::{Holder, Result, Store};
+
+/// After so many ends in a row a step is suspected of them, and is tried when no other suspect is.
+pub(crate) const SUSPECTED: u32 = 2;
+
+/// Under this name, one process at a time decides who tries a suspect.
+const TRIAL: &str = "trial of a step";
+
+impl Store {
+    /// Says that a process is there, for so long from now.
+    pub async fn is_there(&self, process: Holder, length: Duration) -> Result<()> {
+        let say = sqlx::query(
+            "INSERT INTO processes (holder, until) VALUES ($1, $2)
+             ON CONFLICT (holder) DO UPDATE SET until = excluded.until",
+        );
+        say.bind(process.number()).bind(self.in_time(length)).execute(&self.shared.write).await?;
+        Ok(())
+    }
+
+    /// Says that a process ends as it was told to.
+    pub async fn leaves(&self, process: Holder) -> Result<()> {
+        let leave = sqlx::query("DELETE FROM processes WHERE holder = $1").bind(process.number());
+        leave.execute(&self.shared.write).await?;
+        Ok(())
+    }
+
+    /// Takes note of other processes that ended without a word. One that tried no suspect was ended by
+    /// something else, which may have ended those before as well: what is counted against a suspect
+    /// begins anew.
+    pub async fn note_ended_processes(&self, process: Holder) -> Result<()> {
+        let (now, own) = (self.now(), process.number());
+        let silent = "SELECT holder FROM processes WHERE until <= $1 AND holder <> $2";
+        let silent = sqlx::query(silent).bind(now).bind(own);
+        if silent.fetch_optional(&self.shared.read).await?.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        let ended = "DELETE FROM processes WHERE until <= $1 AND holder <> $2 RETURNING suspect";
+        let ended = sqlx::query(ended).bind(now).bind(own);
+        let rows = ended.fetch_all(&mut *tx).await?;
+        let tried = rows.iter().map(|row| row.try_get::<Option<i64>, _>("suspect"));
+        if tried.collect::<std::result::Result<Vec<_>, _>>()?.contains(&None) {
+            let anew = sqlx::query(
+                "UPDATE steps SET interrupted = $1 WHERE interrupted > $1 AND settled_at IS NULL",
+            );
+            anew.bind(i64::from(SUSPECTED)).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Whether a process may try a suspect now: nobody tries another.
+    pub async fn begin_trial(
+        &self,
+        process: Holder,
+        suspect: &ClaimedStep,
+        length: Duration,
+    ) -> Result<bool> {
+        let others = sqlx::query("SELECT holder FROM processes WHERE suspect IS NOT NULL");
+        if others.fetch_optional(&self.shared.read).await?.is_some() {
+            return Ok(false);
+        }
+        let mut tx = self.begin().await?;
+        self.shared.dialect.lock_names(&mut tx, std::iter::once(TRIAL)).await?;
+        let begin = sqlx::query(
+            "INSERT INTO processes (holder, until, suspect)
+             SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM processes WHERE suspect IS NOT NULL)
+             ON CONFLICT (holder) DO UPDATE SET until = excluded.until, suspect = excluded.suspect",
+        );
+        let begin = begin.bind(process.number()).bind(self.in_time(length)).bind(suspect.id.0);
+        let begun = begin.execute(&mut *tx).await?.rows_affected() > 0;
+        tx.commit().await?;
+        Ok(begun)
+    }
+
+    /// The trial has come to an end, and the process has not.
+    pub async fn end_trial(&self, process: Holder) -> Result<()> {
+        let end = sqlx::query("UPDATE processes SET suspect = NULL WHERE holder = $1");
+        end.bind(process.number()).execute(&self.shared.write).await?;
+        Ok(())
+    }
+
+    /// How often in a row the program has ended while it did this step, as it is known now.
+    pub async fn interruptions(&self, claimed: &ClaimedStep) -> Result<u32> {
+        let ask = sqlx::query("SELECT interrupted FROM steps WHERE id = $1").bind(claimed.id.0);
+        super::rows::number_from(&ask.fetch_one(&self.shared.read).await?, "interrupted")
+    }
+
+    fn in_time(&self, length: Duration) -> i64 {
+        self.now().saturating_add(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
+    }
+}

@@ -1,0 +1,112 @@
+//! Several processes on one database: what any of them does, each tells as it happens; and what they
+//! count has the names that the dashboard and the alerts look for.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use towpath::clock::Clock;
+use towpath::sandbox::github::{Sandbox, SandboxConfig, SandboxRepository};
+
+use crate::support::postgres;
+use crate::support::process::{Environment, Process};
+use crate::world;
+
+/// How often it is seen whether something has come.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// Starts an action by the API of a process, and answers its run.
+async fn start(process: &Process) -> String {
+    let body = json!({"inputs": {}, "entity": "shop"});
+    let start = reqwest::Client::new().post(process.url("/api/v1/actions/rollback_service/runs"));
+    let answer: Value = start.json(&body).send().await.unwrap().json().await.unwrap();
+    answer["run"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// The history of a run as a process tells it, until its end.
+async fn history(process: &Process, run: &str) -> String {
+    let stream = reqwest::get(process.url(&format!("/api/v1/runs/{run}/events"))).await.unwrap();
+    let told = stream.text().await.unwrap();
+    let lines = told.lines().filter(|line| !line.is_empty() && !line.starts_with(':'));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// When the nth workflow run is there, it succeeds.
+async fn succeed(shop: &SandboxRepository, nth: usize) {
+    while shop.workflow_runs().len() < nth {
+        tokio::time::sleep(GLANCE).await;
+    }
+    shop.last_workflow_run().complete("success");
+}
+
+fn write_templates(folder: &Path) {
+    let files = folder.join("database").join("files");
+    std::fs::create_dir_all(&files).unwrap();
+    std::fs::write(files.join("main.tf.tera"), world::MAIN).unwrap();
+    std::fs::write(files.with_file_name("template.yml"), world::TEMPLATE).unwrap();
+}
+
+async fn each_tells_what_any_does(folder: &Path, database: String) {
+    let mut config = SandboxConfig::new(folder.join("github"), Clock::system());
+    config.webhook_secret = Some("the sandbox's webhook secret".to_owned());
+    let github = Sandbox::start(config).await.unwrap();
+    let shop = world::service_repository(&github, "acme/shop");
+    let templates = folder.join("templates");
+    write_templates(&templates);
+    let environment = Environment::from([
+        ("TOWPATH_DATABASE_URL", database),
+        ("TOWPATH_TEMPLATES", templates.display().to_string()),
+        ("GITHUB_API_URL", github.url()),
+    ]);
+    let one = Process::serve_after(":", &environment).await;
+    let other = Process::serve_after(":", &environment).await;
+    github.set_webhook_url(&one.url("/hooks/github"));
+    for nth in 1..=3 {
+        let run = start(&one).await;
+        let told = join_all([history(&one, &run), history(&other, &run)]);
+        let (told, ()) = tokio::join!(told, succeed(&shop, nth));
+        assert_eq!(told[0], told[1]);
+        let is_whole = ["Received", "Workflow rollback.yml succeeded.", "event: end", "SUCCESS"];
+        for part in is_whole {
+            assert!(told[1].contains(part), "no {part} in:\n{}", told[1]);
+        }
+    }
+    let mut counted = String::new();
+    for process in [&one, &other] {
+        counted += &reqwest::get(process.url("/metrics")).await.unwrap().text().await.unwrap();
+    }
+    for name in described_metrics() {
+        assert!(counted.contains(&format!("\n{name}")), "nobody counts {name}:\n{counted}");
+    }
+    for histogram in ["towpath_step_seconds_bucket", "towpath_http_request_seconds_bucket"] {
+        assert!(counted.contains(histogram), "no {histogram}:\n{counted}");
+    }
+}
+
+/// The metrics in the table of the operations page, to which the dashboard and the alerts are held.
+fn described_metrics() -> Vec<String> {
+    let page = std::fs::read_to_string("docs/operations.md").unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `towpath_"));
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`'));
+    let names = names.filter(|word| word.starts_with("towpath_"));
+    let names: Vec<String> =
+        names.map(|name| name.split('{').next().unwrap_or_default().to_owned()).collect();
+    assert!(names.len() >= 8, "{names:?}");
+    names
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_each_process_tells_what_any_of_them_does() {
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(database) = postgres::new_database() {
+        each_tells_what_any_does(folder.path(), database).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sqlite_what_another_process_has_done_is_found_by_asking() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("towpath.db").display());
+    each_tells_what_any_does(folder.path(), database).await;
+}
