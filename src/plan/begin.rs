@@ -242,6 +242,8 @@ pub(super) fn change_to(
         planned: None,
         plan_summary: None,
         applies: Vec::new(),
+        own_check: None,
+        cancelled_by: None,
     })
 }
 

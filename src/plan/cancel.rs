@@ -8,7 +8,7 @@ use crate::domain::run::{Event, PullRequestWork, Run, Stage, Work};
 
 use super::body::escape;
 use super::draft::Draft;
-use super::step::{ClosePullRequest, Decision, Step, StopWorkflow};
+use super::step::{Cancel, ClosePullRequest, Decision, Step, StopWorkflow};
 use super::words::one_line;
 
 /// The label of a run that is being cancelled.
@@ -25,6 +25,14 @@ pub fn cannot_be_cancelled(run: &Run) -> Option<String> {
             let phase = work.workflow_run.as_ref()?.latest.phase;
             return (phase == RunPhase::Completed).then(|| {
                 "Its workflow run has ended already, and what became of it is being read."
+                    .to_owned()
+            });
+        }
+        Some(Work::Parts(work)) => {
+            let all_landed = work.parts.iter().all(|part| part.state.has_landed);
+            return all_landed.then(|| {
+                "All of it is merged, and a merged change cannot be cancelled. Run the action that \
+                 takes it back, or stop the applies on GitHub."
                     .to_owned()
             });
         }
@@ -58,6 +66,9 @@ pub fn cancel(run: Run, by: &str, now: DateTime<Utc>) -> Decision {
         return draft.finish(now);
     }
     let on_github = match &draft.run.work {
+        Some(Work::Parts(work)) if work.parts.iter().any(|part| part.has_begun) => {
+            return cancel_parts(draft, &by).finish(now);
+        }
         Some(Work::Workflow(work)) => work.workflow_run.as_ref().map(|facts| {
             Step::StopWorkflow(StopWorkflow {
                 repository: work.repository.clone(),
@@ -65,13 +76,26 @@ pub fn cancel(run: Run, by: &str, now: DateTime<Utc>) -> Decision {
             })
         }),
         Some(Work::PullRequest(work)) => close(&draft.run, work, &by),
-        Some(Work::Delivery(_)) | None => None,
+        Some(Work::Parts(_) | Work::Delivery(_)) | None => None,
     };
     match on_github {
         Some(step) => go_on(draft, step, by),
         None => end(draft, &by),
     }
     .finish(now)
+}
+
+/// Each part that has begun is cancelled as far as it can be, and the run ends with what they tell.
+fn cancel_parts(mut draft: Draft, by: &str) -> Draft {
+    draft.say(Event::progress(format!(
+        "{by} cancels this run, in each repository as far as it can be."
+    )));
+    draft.stage(draft.run.stage, CANCELLING);
+    draft.on_parts(|draft, work| {
+        for part in work.parts.iter().filter(|part| part.has_begun && !part.state.status.is_end()) {
+            draft.tell(part.run.clone(), Step::Cancel(Cancel { by: by.to_owned() }));
+        }
+    })
 }
 
 fn close(run: &Run, work: &PullRequestWork, by: &str) -> Option<Step> {

@@ -27,7 +27,9 @@ pub fn is_due(run: &Run, deadlines: &Deadlines, now: DateTime<Utc>) -> bool {
 
 /// What a run has waited for too long, if that was not said.
 fn late(run: &Run, deadlines: &Deadlines, now: DateTime<Utc>) -> Option<(Wait, Deadline)> {
-    let wait = Wait::at(run.stage).filter(|_| !run.status.is_end() && !run.is_late)?;
+    // Of a run that writes to several repositories each part has its own.
+    let is_whole = matches!(run.work, Some(Work::Parts(_)));
+    let wait = Wait::at(run.stage).filter(|_| !run.status.is_end() && !run.is_late && !is_whole)?;
     let deadline = deadlines.of(wait);
     (now - run.stage_since >= deadline.after).then_some((wait, deadline))
 }

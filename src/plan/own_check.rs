@@ -88,7 +88,8 @@ fn of(run: &Run) -> Option<Check> {
     plan(&mut summary, work, own);
     let page = work.context["run"]["url"].as_str().filter(|page| page.starts_with("http"));
     if let Some(page) = page {
-        summary.push_str(&format!("\n[Run {}]({page}) follows this pull request.\n", run.id));
+        summary
+            .push_str(&format!("\n[Run {}]({page}) follows this pull request.\n", run.request.id));
     }
     let is_open = matches!(facts.state, PullRequestState::Open | PullRequestState::Queued);
     Some(Check {

@@ -2,7 +2,7 @@
 //! editors and the reference for authors are held to the same lists.
 
 /// Of `template.yml` itself.
-pub const TEMPLATE: [&str; 11] = [
+pub const TEMPLATE: [&str; 12] = [
     "title",
     "description",
     "inputs",

@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
-use crate::plan::{self, Decision, Step};
+use crate::plan::{self, Step};
 use crate::store::{self, ClaimedStep, Holder, SUSPECTED, Store};
 use crate::telemetry::step_span;
 

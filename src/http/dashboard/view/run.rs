@@ -294,7 +294,7 @@ fn change(recorded: &Recorded, github: GitHub<'_>) -> Option<ChangeView> {
         pull_request: work
             .pull_request
             .as_ref()
-            .map(|facts| pull_request(work, facts, steps, github)),
+            .map(|facts| pull_request(work, facts, &recorded.steps, github)),
         plan_run: work.planned.as_ref().map(|plan| {
             attempt(&format!("run {}", plan.id), Some(plan.html_url.as_str()), plan.latest)
         }),
