@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::domain::observation::Link;
 use crate::domain::parts::{PartFacts, PartOf, PartState, PartsWork};
-use crate::domain::run::{EntityPlan, PullRequestWork, Run, Work};
-use crate::domain::{BranchName, RepositoryName};
+use crate::domain::run::{EntityPlan, PullRequestWork, Run, Stage, Work};
+use crate::domain::{BranchName, RepositoryName, RunId};
 use crate::template::{ActionOf, Target};
 
 use super::begin::{Refusal, change_to, refuse};
@@ -116,7 +116,7 @@ pub(super) fn split(
 }
 
 /// A part as it is written down. Its request is the whole's, by whose name people know it.
-fn part_run(whole: &Run, title: &str, work: PullRequestWork, id: crate::domain::RunId) -> Decision {
+fn part_run(whole: &Run, title: &str, work: PullRequestWork, id: RunId) -> Decision {
     let links = vec![Link::branch(&work.repository, &work.branch)];
     let mut request = whole.request.clone();
     request.action_title = Some(title.to_owned());
@@ -187,7 +187,6 @@ pub fn begin_part(run: Run, now: DateTime<Utc>) -> Decision {
 
 /// The whole has ended before this part had anything on GitHub.
 pub fn withdraw(run: Run, now: DateTime<Utc>) -> Decision {
-    use crate::domain::run::Stage;
     let mut draft = Draft::of(run);
     let waits = draft.run.part_of().is_some_and(|part| !part.has_begun);
     if waits || draft.run.stage == Stage::Behind {

@@ -201,7 +201,8 @@ fn one(preview: &Preview, github: GitHub<'_>) -> PreviewView {
         },
         Preview::Workflow(work) => workflow(work, github),
         Preview::Change { proposal, patches, notes } => change(proposal, patches, notes, github),
-        Preview::Parts(_) => PreviewView::default(), // each of them is shown by itself
+        // Each of them is shown by itself.
+        Preview::Parts(_) => PreviewView::default(),
     }
 }
 
