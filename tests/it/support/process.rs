@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use towpath::sandbox::github::{SANDBOX_APP_KEY, SANDBOX_CLIENT_ID};
 
 /// How long a start may take on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The settings of a process, as its environment.
 pub(crate) type Environment = BTreeMap<&'static str, String>;
