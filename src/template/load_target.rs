@@ -325,7 +325,7 @@ mod tests {
     fn files_may_go_to_several_repositories() {
         let second = "{name: gitops, repository: acme/gitops, path: x}";
         let made = "{name: code, repository: {create: acme/orders}}";
-        let stands = "{name: code, repository: acme/code, path: y, plan: {workflow: p.yml}}";
+        let stands = "{name: code, repository: acme/code, path: z, plan: {workflow: p.yml}}";
         for first in [made, stands] {
             let both = format!("[{first}, {second}]");
             assert_eq!(faults_of_several(&both, ""), "", "{first}");
@@ -362,7 +362,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_for_several_targets_is_a_mistake() {
-        let code = "{name: code, repository: acme/code, path: y}";
+        let code = "{name: code, repository: acme/code, path: z}";
         let gitops = "{name: gitops, repository: acme/gitops, path: x}";
         for (targets, beside, said) in [
             (format!("[{code}]"), "", "2 to 10"),

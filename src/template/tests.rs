@@ -181,9 +181,9 @@ inputs:
     name: {type: strin}
     zone: {type: string, pattern: "[a-"}
     days: {type: integer, minimum: 1, default: 0}
+    password: {type: string, secret: true}
   required: [nane]
   additionalProperties: false
-    password: {type: string, secret: true}
 actions:
   add_db: {operation: crate}
   resize_db: {operation: day-2, inputs: [sise]}

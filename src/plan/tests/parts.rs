@@ -104,13 +104,11 @@ impl Play {
     fn hear(&mut self, report: &PartReport) {
         let heard = heard(self.whole.clone(), report, NOW);
         self.whole = heard.run.clone();
-        for step in heard.steps {
-            self.done.push(step.clone());
-            if matches!(step, Step::Upsert(_)) {
-                let told = answered(self.whole.clone(), &Answer::Catalog(Ok(())), NOW);
-                self.whole = told.run;
-                self.done.extend(told.steps);
-            }
+        self.done.extend(heard.steps.iter().cloned());
+        for _ in heard.steps.iter().filter(|step| matches!(step, Step::Upsert(_))) {
+            let told = answered(self.whole.clone(), &Answer::Catalog(Ok(())), NOW);
+            self.whole = told.run;
+            self.done.extend(told.steps);
         }
         for (_, step) in heard.others {
             assert_eq!(step, Step::Withdraw);

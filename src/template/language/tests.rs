@@ -236,6 +236,9 @@ proptest! {
         let text = format!("{before}{{{{ a }}}}{{{{ b }}}}{after} e");
         let expected = format!("{said_before}{a}{b}{said_after} e");
         let is_joined = before.ends_with(['$', '%']);
+        // hcl-rs writes a text out before it evaluates it, and makes `%%{` of `\u0025%{`. Terraform
+        // itself reads that in `tests/it/templates.rs`.
+        let is_misread = after.starts_with("%{") && format!("{before}{a}{b}").ends_with('%');
         let has_hidden = [&a, &b].iter().any(|it| it.chars().any(|c| c != '\n' && c != '\t' && is_hidden(c)));
         for (kind, template, may_refuse) in [
             (FileKind::Hcl, format!("x = \"{text}\"\n"), is_joined && a.is_empty() && b.is_empty()),
@@ -251,6 +254,9 @@ proptest! {
                     continue;
                 }
             };
+            if kind == FileKind::Hcl && is_misread {
+                continue;
+            }
             let read = match kind {
                 FileKind::Hcl => read(kind, &file)["x"].clone(),
                 _ => {
