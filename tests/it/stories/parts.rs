@@ -381,20 +381,28 @@ async fn outputs_of_every_apply_are_read_for_the_entity() {
 }
 
 #[tokio::test]
-async fn a_proposal_is_two_requests_for_each_repository() {
+async fn a_proposal_is_two_requests_and_a_check_for_each_repository() {
+    const CHECK: &str = "POST /repos/{owner}/{repo}/check-runs";
     const LOOK: &str = "graphql repository";
     const MAKE: &str = "graphql createRef+createCommitOnBranch+createPullRequest";
+    // The parts go side by side.
+    let asked = |world: &World| {
+        let mut asked = world.asked_of_github();
+        asked.sort();
+        asked
+    };
+    let wanted = [CHECK, CHECK, MAKE, MAKE, LOOK, LOOK];
     let undecorated = || kind().with("  reviewers: [octocat]\n  labels: [self-service]\n", "");
     let two = Two::of(undecorated()).await;
     two.world.press("rollback_service", json!({}), Some("shop")).await;
     two.world.rest().await;
     two.world.forget_requests();
     two.create().await;
-    assert_eq!(two.world.asked_of_github(), [LOOK, LOOK, MAKE, MAKE]);
+    assert_eq!(asked(&two.world), wanted);
     two.land().await;
     two.world.forget_requests();
     two.press("resize_database", json!({"size": 20})).await;
-    assert_eq!(two.world.asked_of_github(), [LOOK, LOOK, MAKE, MAKE]);
+    assert_eq!(asked(&two.world), wanted);
     two.world.end().await;
 }
 
