@@ -114,10 +114,9 @@ impl Store {
     /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
     async fn write_together(&self, asked: Vec<Asked<Arc<Fact>, Result<Recorded>>>) {
         if let Ok(recorded) = self.write_all(&asked).await {
-            asked
-                .into_iter()
-                .zip(recorded)
-                .for_each(|(asked, recorded)| asked.answer(Ok(recorded)));
+            for (asked, recorded) in asked.into_iter().zip(recorded) {
+                asked.answer(Ok(recorded));
+            }
             return;
         }
         for asked in asked {

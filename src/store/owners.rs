@@ -63,7 +63,9 @@ impl Store {
         let all: BTreeSet<&Link> = asked.iter().flat_map(|asked| asked.question.iter()).collect();
         if let Ok(owners) = self.owners_kept(all).await {
             let owners = Arc::new(owners);
-            asked.into_iter().for_each(|asked| asked.answer(Ok(Arc::clone(&owners))));
+            for asked in asked {
+                asked.answer(Ok(Arc::clone(&owners)));
+            }
             return;
         }
         for asked in asked {

@@ -76,9 +76,9 @@ impl Store {
              ON CONFLICT (holder) DO UPDATE SET until = excluded.until, suspect = excluded.suspect",
         );
         let begin = begin.bind(process.number()).bind(self.in_time(length)).bind(suspect.id.0);
-        let begun = begin.execute(&mut *tx).await?.rows_affected() > 0;
+        let has_begun = begin.execute(&mut *tx).await?.rows_affected() > 0;
         tx.commit().await?;
-        Ok(begun)
+        Ok(has_begun)
     }
 
     /// The trial has come to an end, and the process has not.

@@ -31,13 +31,13 @@ impl Reader<'_> {
         };
         let ends = match spec.get("end") {
             None => usual.ends,
-            Some(at) => match at.to_json() {
-                Value::Bool(ends) => ends,
-                _ => {
+            Some(at) => {
+                let Value::Bool(ends) = at.to_json() else {
                     self.say(at.place, "`end` must be true or false");
                     return None;
-                }
-            },
+                };
+                ends
+            }
         };
         Some(Deadline { after, ends })
     }

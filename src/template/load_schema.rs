@@ -98,7 +98,9 @@ fn pattern_faults(schema: &Value, pointer: &str, faults: &mut Vec<Fault>) {
             }
         }
         Value::Array(items) => {
-            items.iter().for_each(|item| pattern_faults(item, pointer, faults));
+            for item in items {
+                pattern_faults(item, pointer, faults);
+            }
         }
         _ => {}
     }

@@ -157,7 +157,8 @@ impl World {
             .map_err(|_| Refusal::unprocessable(format!("No commit found for SHA: {sha}")))?;
         // All of an App's on one commit are one suite.
         let known = self.repositories[repository].check_runs.iter().find(|it| it.sha == sha);
-        let suite = known.map(|it| it.suite).unwrap_or_else(|| self.fresh_id());
+        let known = known.map(|it| it.suite);
+        let suite = known.unwrap_or_else(|| self.fresh_id());
         let check = CheckRun {
             id: self.fresh_id(),
             suite,

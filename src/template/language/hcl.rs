@@ -238,9 +238,9 @@ fn is_one_of(neighbour: Option<char>, these: &[char]) -> bool {
 /// where a `$` at the end would join what follows, it is written as code that says `$`.
 pub(super) fn in_template(text: &str, beside: Beside<'_>) -> Result<String, String> {
     let last = text.chars().last().filter(|c| matches!(c, '$' | '%') && beside.would_open(*c));
-    let plain = last.map_or(text, |c| text.trim_end_matches(c));
+    let plain = last.map_or(text, |_| text.trim_end_matches(['$', '%']));
     let joins_left = match last {
-        Some(c) if plain.is_empty() => beside.before == Some(c),
+        Some(_) if plain.is_empty() => beside.before == Some('$'),
         _ => plain.starts_with('{') && is_one_of(beside.before, &['$', '%']),
     };
     if joins_left {

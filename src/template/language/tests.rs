@@ -236,13 +236,10 @@ proptest! {
         let text = format!("{before}{{{{ a }}}}{{{{ b }}}}{after} e");
         let expected = format!("{said_before}{a}{b}{said_after} e");
         let is_joined = before.ends_with(['$', '%']);
-        // hcl-rs writes a text out before it evaluates it, and makes `%%{` of `\u0025%{`. Terraform
-        // itself reads that in `tests/it/templates.rs`.
-        let is_misread = after.starts_with("%{") && format!("{before}{a}{b}").ends_with('%');
         let has_hidden = [&a, &b].iter().any(|it| it.chars().any(|c| c != '\n' && c != '\t' && is_hidden(c)));
         for (kind, template, may_refuse) in [
-            (FileKind::Hcl, format!("x = \"{text}\"\n"), is_joined && a.is_empty() && b.is_empty()),
-            (FileKind::Hcl, format!("x = {{ (\"{text}\") = 1 }}\n"), is_joined && a.is_empty() && b.is_empty()),
+            (FileKind::Hcl, format!("x = \"{text}\"\n"), is_joined && a.is_empty()),
+            (FileKind::Hcl, format!("x = {{ (\"{text}\") = 1 }}\n"), is_joined && a.is_empty()),
             (FileKind::Hcl, format!("x = <<E\n{text}\nE\n"), is_joined || has_hidden),
             (FileKind::TerraformJson, format!("{{\"x\": \"{text}\"}}"), is_joined),
             (FileKind::TerraformJson, format!("{{\"{text}\": 1}}"), is_joined),
@@ -254,18 +251,20 @@ proptest! {
                     continue;
                 }
             };
+            // hcl-rs writes a text with code in it out before it evaluates it, and makes `${` of a
+            // `\u0024{`. Terraform itself reads those in `tests/it/templates.rs`.
+            let is_misread = file.contains("\\u00") || [&a, &b].iter().any(|it| it.contains(['$', '%']));
             if kind == FileKind::Hcl && is_misread {
                 continue;
             }
-            let read = match kind {
-                FileKind::Hcl => read(kind, &file)["x"].clone(),
-                _ => {
-                    let read: Map<String, Value> = serde_json::from_str(&file).unwrap();
-                    let (key, value) = read.iter().next().unwrap();
-                    let template = value.as_str().unwrap_or(key);
-                    let template: ::hcl::Template = template.parse().unwrap();
-                    json!(::hcl::eval::Evaluate::evaluate(&template, &::hcl::eval::Context::new()).unwrap())
-                }
+            let read = if kind == FileKind::Hcl {
+                read(kind, &file)["x"].clone()
+            } else {
+                let read: Map<String, Value> = serde_json::from_str(&file).unwrap();
+                let (key, value) = read.iter().next().unwrap();
+                let template = value.as_str().unwrap_or(key);
+                let template: ::hcl::Template = template.parse().unwrap();
+                json!(::hcl::eval::Evaluate::evaluate(&template, &::hcl::eval::Context::new()).unwrap())
             };
             let read = match &read {
                 Value::Object(read) => read.keys().next().unwrap().clone(),

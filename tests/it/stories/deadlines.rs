@@ -101,7 +101,7 @@ async fn each_stage_has_its_time_and_says_once_that_it_is_over() {
         let world = World::of(that_waits()).await;
         let run = stay.begin(&world).await;
         let (line, time, _) = stay.told();
-        world.clock.advance(time - Duration::from_hours(3));
+        world.clock.advance(time.saturating_sub(Duration::from_hours(3)));
         world.look().await;
         world.rest().await;
         assert_eq!(said(&world, &run, line), 0, "{line}: an hour is left");
@@ -228,7 +228,7 @@ async fn what_a_run_does_by_itself_is_tried_for_a_day() {
     world.github.fail("*", 0, u32::MAX, Fault::AnswerBefore(503));
     let run = world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
     world.standstill().await;
-    world.clock.advance(DAY - Duration::from_hours(1));
+    world.clock.advance(DAY.saturating_sub(Duration::from_hours(1)));
     world.standstill().await;
     let shown = world.portal.run(run.as_str()).unwrap();
     assert_eq!(shown.status, "IN_PROGRESS", "{}", shown.log_text());

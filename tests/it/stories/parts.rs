@@ -154,7 +154,10 @@ async fn the_parts_are_shown_with_the_run_and_nowhere_else() {
     assert!(parts.iter().all(|part| part["pull_request"]["number"] == 1), "{shown}");
     let all = RunFilter { limit: 10, ..RunFilter::default() };
     let listed = two.world.store().runs(&all).await.unwrap();
-    assert_eq!(listed.iter().map(|run| run.id.clone()).collect::<Vec<_>>(), [run.clone()]);
+    assert_eq!(
+        listed.iter().map(|run| run.id.clone()).collect::<Vec<_>>(),
+        std::slice::from_ref(&run)
+    );
     for name in ["acme/infrastructure", CONFIG] {
         let of = RunFilter { repository: Some(name.parse().unwrap()), ..all.clone() };
         assert_eq!(two.world.store().runs(&of).await.unwrap().len(), 1, "{name}");
