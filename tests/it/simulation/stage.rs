@@ -232,7 +232,7 @@ impl Stage {
         for run in store.runs(&all).await.unwrap() {
             let steps = store.steps_of(&run.id).await.unwrap();
             let errors = steps.iter().filter_map(|step| step.last_error.as_deref());
-            limited += errors.filter(|it| it.starts_with("GitHub takes no more requests")).count();
+            limited += errors.filter(|it| it.contains(": rate limited until ")).count();
         }
         store.close().await;
         limited
