@@ -228,8 +228,9 @@ async fn what_no_webhook_told_is_found_by_a_look() {
 #[tokio::test]
 async fn a_start_needs_no_github_once_templates_were_good() {
     let mut world = start().await;
-    push(&world, "main", MAIN, "# Kept.\n");
-    assert!(world.keeper().look().await);
+    let sha = push(&world, "main", MAIN, "# Kept.\n");
+    let is_judged = || templates(&world).checks(&sha).len() == 1;
+    world.eventually("the commit is looked at, as its push was heard of", is_judged).await;
     world.rest().await;
     world.stop().await;
 

@@ -44,6 +44,7 @@ impl World {
 
     /// So much time passes that every open run was silent too long, and is looked at.
     pub(crate) async fn look(&self) {
+        self.between_steps().await;
         self.clock.advance(Duration::from_hours(2));
         assert!(self.sweep().await > 0, "nothing is open");
     }
@@ -54,6 +55,20 @@ impl World {
         sweep.once().await.unwrap()
     }
 
+    /// Waits until nothing is under way, which hours would come between: a request with a token that
+    /// has ended by its arrival.
+    async fn between_steps(&self) {
+        let started = Instant::now();
+        while !self.by_hand && started.elapsed() < PATIENCE {
+            match self.next().await {
+                Next::Now => {}
+                Next::At(due) if due <= self.clock.now() => {}
+                Next::Nothing | Next::At(_) => return,
+            }
+            sleep(GLANCE).await;
+        }
+    }
+
     /// The service reads the log of what GitHub could not deliver. Answers how much of it concerned
     /// something.
     pub(crate) async fn read_the_delivery_log(&self) -> usize {
@@ -62,6 +77,7 @@ impl World {
 
     /// The same where it may not go well.
     pub(crate) async fn try_the_delivery_log(&self) -> Result<usize, Trouble> {
+        self.between_steps().await;
         // The turn of a service that was stopped ends.
         self.clock.advance(Duration::from_hours(1));
         let lost = &self.running.as_ref().expect("the service runs").lost_deliveries;
