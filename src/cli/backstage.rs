@@ -2,8 +2,9 @@
 
 use futures_util::future::BoxFuture;
 
+use crate::cli::doctor::examined;
 use crate::config::Settings;
-use crate::doctor::{Patient, examine};
+use crate::doctor::Patient;
 use crate::domain::github_view::{Budget, JobView};
 use crate::domain::{ActionRun, Finding, Group, Person, RepositoryName, WorkflowRunId};
 use crate::effects::Effects;
@@ -37,7 +38,7 @@ impl Backstage for Behind {
                 store: Ok(effects.store),
                 templates: Ok(effects.templates.now()),
             };
-            examine(&patient).await
+            examined(&patient).await
         })
     }
 
