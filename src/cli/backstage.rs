@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::cli::doctor::examined;
 use crate::config::Settings;
-use crate::doctor::{Patient, examine};
+use crate::doctor::Patient;
 use crate::domain::github_view::{Budget, JobView};
 use crate::domain::{ActionRun, Door, Finding, Group, Person, RepositoryName, WorkflowRunId};
 use crate::effects::Effects;
@@ -39,7 +40,7 @@ impl Backstage for Behind {
                 store: Ok(effects.store),
                 templates: Ok(effects.templates.now()),
             };
-            examine(&patient).await
+            examined(&patient).await
         })
     }
 

@@ -44,7 +44,7 @@ pub fn run(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let mut found = runtime.context("starting the runtime")?.block_on(async {
         let patient = patient(&settings).await;
-        examine(&patient).await
+        examined(&patient).await
     });
     found.extend(not_read_here(&settings));
     let screen = Screen::new(&arguments.screen);
@@ -71,6 +71,20 @@ fn tell(screen: Screen, found: &[Finding]) {
     let of = |verdict| found.iter().filter(|finding| finding.verdict == verdict).count();
     let (bad, warnings) = (of(Verdict::Bad), of(Verdict::Warning));
     screen.heading(&format!("{bad} bad, {}", count(warnings, "warning")));
+}
+
+/// What the doctor finds; where Kafka's brokers are reached, also what a reader of the topic meets.
+pub(super) async fn examined(patient: &Patient) -> Vec<Finding> {
+    #[cfg_attr(not(feature = "kafka"), expect(unused_mut, reason = "without Kafka that is all"))]
+    let mut found = examine(patient).await;
+    #[cfg(feature = "kafka")]
+    if let (Some(settings), Ok(Some(port))) = (&patient.kafka, &patient.portal) {
+        let is_reached = |it: &Finding| it.about == "Kafka" && it.verdict == Verdict::Good;
+        if let Some(place) = found.iter().position(is_reached) {
+            found.insert(place + 1, super::kafka::look_at(port, settings).await);
+        }
+    }
+    found
 }
 
 /// Everything that is looked at, as the settings say.

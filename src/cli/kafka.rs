@@ -5,9 +5,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
+use super::screen::count;
 use crate::config::KafkaSettings;
+use crate::domain::Finding;
 use crate::intake::Intake;
-use crate::intake::kafka::{Connection, Consumer, Ended};
+use crate::intake::kafka::{Connection, Consumer, Ended, look};
 use crate::portal::{Port, Streamer};
 
 /// How long to wait before Port is asked again for brokers and credentials.
@@ -57,6 +59,27 @@ async fn consumer(
 ) -> anyhow::Result<Consumer> {
     let connection = connection(port, settings).await?;
     Consumer::new(intake, &connection).context("the settings of Kafka")
+}
+
+/// What a reader of the topic would meet, for the doctor.
+pub(super) async fn look_at(port: &Port, settings: &KafkaSettings) -> Finding {
+    let connection = match connection(port, settings).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            let remedy = "Port's support enables Kafka for an organisation.";
+            return Finding::bad("Kafka", format!("{error:#}."), remedy);
+        }
+    };
+    let Connection { topic, group, .. } = &connection;
+    match look(&connection).await {
+        Ok(partitions) => {
+            let partitions = count(partitions, "partition");
+            Finding::good("Kafka", format!("{topic} is read by {group}; it has {partitions}."))
+        }
+        Err(obstacle) => {
+            Finding::bad("Kafka", format!("It cannot be read: {obstacle}."), obstacle.remedy())
+        }
+    }
 }
 
 async fn connection(port: &Port, settings: &KafkaSettings) -> anyhow::Result<Connection> {

@@ -4,19 +4,24 @@
 //! be taken is parked with its offset, and its partition goes on. While nothing can be written down,
 //! or more waits here than is worked off, nothing more is read, and the place in the group is kept.
 
+mod connection;
+mod look;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{Consumer as _, ConsumerContext, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message as _};
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::{Answer, Intake};
+
+pub use connection::{Connection, Obstacle};
+pub use look::look;
 
 /// How long to wait before a message is tried again that could not be written down.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -36,58 +41,6 @@ pub enum Ended {
     Stopped,
     /// The brokers refuse its user name and password.
     Refused,
-}
-
-/// Where the topic is, and as whom it is read.
-#[derive(Debug, Clone)]
-pub struct Connection {
-    /// The brokers, comma-separated.
-    pub brokers: String,
-    /// `SASL_SSL`, `PLAINTEXT`, …
-    pub security_protocol: String,
-    /// `SCRAM-SHA-512`, …
-    pub sasl_mechanism: String,
-    /// User name and password, where the protocol has them.
-    pub credentials: Option<(String, SecretString)>,
-    /// A file with the brokers' certificate authority, where it is not a public one.
-    pub ca_location: Option<String>,
-    /// The topic.
-    pub topic: String,
-    /// The consumer group. Its members share the partitions.
-    pub group: String,
-    /// After how long of silence a member is taken for dead, and its partitions are given to others.
-    pub session_timeout: Duration,
-}
-
-impl Connection {
-    fn config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("bootstrap.servers", &self.brokers)
-            .set("security.protocol", &self.security_protocol)
-            .set("group.id", &self.group)
-            .set("client.id", "towpath")
-            .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
-            // What lay there before the first start is still to be done.
-            .set("auto.offset.reset", "earliest")
-            // Only what was stored by `store_offset` is committed: now and then, when a partition is
-            // given away, and at the end.
-            .set("enable.auto.offset.store", "false")
-            .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", "1000")
-            // Partitions that stay are read on while others move.
-            .set("partition.assignment.strategy", "cooperative-sticky");
-        if let Some((username, password)) = &self.credentials {
-            config
-                .set("sasl.mechanism", &self.sasl_mechanism)
-                .set("sasl.username", username)
-                .set("sasl.password", password.expose_secret());
-        }
-        if let Some(file) = &self.ca_location {
-            config.set("ssl.ca.location", file);
-        }
-        config
-    }
 }
 
 /// Reads a topic as a member of its group.
@@ -358,8 +311,12 @@ impl ClientContext for Said {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(%error, reason, "Kafka");
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication) {
+        let Some(obstacle) = Obstacle::of(&error, reason) else {
+            tracing::warn!(%error, reason, "Kafka");
+            return;
+        };
+        tracing::warn!(reason, "Kafka cannot be read: {obstacle}. {}", obstacle.remedy());
+        if obstacle == Obstacle::Refused {
             self.refused.cancel();
         }
     }

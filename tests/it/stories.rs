@@ -1,7 +1,7 @@
 //! Stories through the front door: a button is pressed, and it is looked at what became of it on
 //! GitHub, in the portal and in the catalog.
 
-mod agent;
+pub(crate) mod agent;
 mod cancel;
 mod closed_firewall;
 mod counts;

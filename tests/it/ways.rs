@@ -66,6 +66,15 @@ impl World {
     }
 
     fn poller_on(&self, store: &Store, installation: &str) -> Polling<PortOffers> {
+        self.poller_every(Duration::from_millis(100), store, installation)
+    }
+
+    fn poller_every(
+        &self,
+        interval: Duration,
+        store: &Store,
+        installation: &str,
+    ) -> Polling<PortOffers> {
         let secret = SecretString::from(self.sandbox.client_secret());
         let url = self.sandbox.url();
         let port = Port::new(&url, self.sandbox.client_id(), secret.clone(), self.clock.clone());
@@ -81,7 +90,7 @@ impl World {
             access_changed: Arc::new(|| {}),
             seen: Arc::new(|_| ()),
         };
-        Polling::new(intake, offers, Duration::from_millis(100))
+        Polling::new(intake, offers, interval)
     }
 
     async fn press(&self, action: &str) -> RunId {
@@ -169,6 +178,49 @@ async fn a_refused_acknowledgement_leaves_the_run_alone() {
         once(&poller).await.unwrap();
         assert_eq!(world.steps(&run).await, None);
     }
+}
+
+#[tokio::test]
+async fn a_refused_acknowledgement_of_a_node_leaves_it_alone() {
+    let world = World::start().await;
+    let node = json!({"type": "WEBHOOK", "agent": true, "body": {"action": "deploy"}});
+    let node = RunId::new(world.sandbox.reach_node(node)).unwrap();
+    let refusal = FaultKind::Answer { status: 409, headers: Vec::new() };
+    world.fault("PATCH", "/v1/workflows/runs/ack", refusal);
+    once(&world.poller(AGENT)).await.unwrap();
+    assert_eq!(world.steps(&node).await, None);
+}
+
+#[tokio::test]
+async fn after_a_full_batch_the_next_is_asked_for_at_once() {
+    let world = World::start().await;
+    // Of two actions: much of a single one would be left in the portal.
+    world.sandbox.add_action(json!({
+        "identifier": "restart",
+        "trigger": {"type": "self-service", "operation": "CREATE"},
+        "invocationMethod": {
+            "type": "WEBHOOK", "agent": true, "url": "https://towpath.local/hooks/port",
+            "body": {"action": "restart", "run": {"id": "{{ .run.id }}"}, "inputs": {}},
+        },
+    }));
+    for _ in 0..60 {
+        world.press("deploy").await;
+        world.press("restart").await;
+    }
+    let stop = CancellationToken::new();
+    let seldom = world.poller_every(Duration::from_hours(1), &world.store, AGENT);
+    let story = async {
+        let all = RunFilter { limit: 1000, ..RunFilter::default() };
+        while world.store.runs(&all).await.unwrap().len() < 120 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stop.cancel();
+    };
+    let both = futures_util::future::join(seldom.run(stop.clone()), story);
+    tokio::time::timeout(Duration::from_mins(1), both).await.expect("nobody waits for the hour");
+    let claims = world.bodies(CLAIM);
+    let limits: Vec<_> = claims.iter().map(|claim| claim["limit"].as_u64().unwrap()).collect();
+    assert_eq!(limits, [100, 100], "the second batch is the last, and the hour begins");
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::Shared;
 use super::answer::{Answer, Refusal, any_object, needed_text, object, ok};
+use super::{KafkaAccess, Shared};
 
 type App = State<Arc<Shared>>;
 
@@ -150,12 +150,9 @@ fn taken(what: &str, identifier: &str) -> Refusal {
     Refusal::new(StatusCode::CONFLICT, "identifier_taken", message)
 }
 
-pub(super) async fn kafka_credentials() -> Answer {
-    let credentials = json!({
-        "brokers": ["127.0.0.1:9092"],
-        "username": "sandbox",
-        "password": "sandbox",
-    });
+pub(super) async fn kafka_credentials(State(shared): App) -> Answer {
+    let KafkaAccess { brokers, username, password } = &shared.options.kafka;
+    let credentials = json!({"brokers": brokers, "username": username, "password": password});
     ok(StatusCode::OK, json!({"credentials": credentials}))
 }
 

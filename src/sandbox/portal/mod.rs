@@ -12,6 +12,7 @@ mod nodes;
 mod polling;
 mod runs;
 mod template;
+mod topic;
 mod trigger;
 mod world;
 
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use world::World;
 
 pub use fault::{Fault, FaultKind, Request};
+pub use topic::KafkaAccess;
 pub use trigger::{Delivered, Trigger};
 pub use world::{NodeRun, Run};
 
@@ -43,6 +45,8 @@ pub struct Options {
     /// The client secret that is taken, that webhooks are signed with, and whose first 32 bytes
     /// encrypt secret inputs.
     pub client_secret: String,
+    /// Kafka, as the organisation has it.
+    pub kafka: KafkaAccess,
     /// The time.
     pub clock: Clock,
 }
@@ -53,6 +57,7 @@ impl Default for Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             client_id: "sandbox-client-id".to_owned(),
             client_secret: "sandbox-client-secret-0123456789abcdef".to_owned(),
+            kafka: KafkaAccess::default(),
             clock: Clock::system(),
         }
     }

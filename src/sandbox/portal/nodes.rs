@@ -17,7 +17,7 @@ type App = State<Arc<Shared>>;
 
 impl SandboxPort {
     /// A workflow reaches a node: its run waits to be claimed by `installationId` of the
-    /// configuration, or by the execution agent.
+    /// configuration, or for the execution agent.
     pub fn reach_node(&self, config: Value) -> String {
         let mut world = self.shared.world();
         let id = world.id("wfnr");
@@ -36,6 +36,7 @@ impl SandboxPort {
             pending: Some(pending),
         };
         world.nodes.insert(id.clone(), node);
+        world.put_node_into_topic(&self.shared.options.client_secret, &id);
         id
     }
 }

@@ -125,13 +125,16 @@ pub(super) fn create(
 /// Calls the backend of a run, if it has one that is called.
 pub(super) async fn deliver(shared: &Shared, id: &str) -> Delivered {
     let payload = {
-        let world = shared.world();
-        match world.runs.get(id) {
-            Some(run) if run.status == "IN_PROGRESS" && run.pending.is_none() => {
-                run.payload.clone()
-            }
-            _ => return Delivered::Waiting,
+        let mut world = shared.world();
+        let Some(run) = world.runs.get(id).filter(|run| run.status == "IN_PROGRESS") else {
+            return Delivered::Waiting;
+        };
+        let payload = run.payload.clone();
+        if waits_for(&payload).is_some() {
+            world.put_run_into_topic(&shared.options.client_secret, id);
+            return Delivered::Waiting;
         }
+        payload
     };
     let Some(url) = payload["url"].as_str() else {
         return Delivered::Waiting;

@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) entities: BTreeMap<(String, String), Value>,
     pub(super) runs: BTreeMap<String, Run>,
     pub(super) nodes: BTreeMap<String, NodeRun>,
+    /// The topic of action runs, up to where it was read.
+    pub(super) topic: Vec<String>,
     pub(super) requests: Vec<Request>,
     pub(super) faults: Vec<Fault>,
     numbers: u64,
@@ -130,6 +132,7 @@ impl World {
             entities: BTreeMap::new(),
             runs: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            topic: Vec::new(),
             requests: Vec::new(),
             faults: Vec::new(),
             numbers: 0,

@@ -23,8 +23,8 @@ use crate::world::{Kind, World};
 const AGENT: &str = "_PORT_EXEC_AGENT";
 
 /// A service inside the network, that keeps what it gets.
-struct Inner {
-    url: String,
+pub(crate) struct Inner {
+    pub(crate) url: String,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -35,27 +35,28 @@ struct Shared {
 }
 
 /// How it answers; 200 and nothing when it was not told.
-enum Answer {
+pub(crate) enum Answer {
     With(StatusCode, Value),
     SendOn(String),
     /// It takes the request, and says nothing.
     Never,
 }
 
+/// A request that it got.
 #[derive(Clone)]
-struct Got {
-    method: Method,
+pub(crate) struct Got {
+    pub(crate) method: Method,
     uri: Uri,
-    headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     body: String,
 }
 
 impl Got {
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
-    fn assert_is_signed(&self, secret: &str) {
+    pub(crate) fn assert_is_signed(&self, secret: &str) {
         let timestamp = self.headers["x-port-timestamp"].to_str().unwrap();
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(format!("{timestamp}.{}", self.body).as_bytes());
@@ -66,7 +67,7 @@ impl Got {
 }
 
 impl Inner {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let app = axum::Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -76,15 +77,15 @@ impl Inner {
         Self { url, shared }
     }
 
-    fn answers(&self, answer: Answer) {
+    pub(crate) fn answers(&self, answer: Answer) {
         self.shared.lock().unwrap().answers.push_back(answer);
     }
 
-    fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.shared.lock().unwrap().got.clone()
     }
 
-    fn only(&self) -> Got {
+    pub(crate) fn only(&self) -> Got {
         let got = self.got();
         let [one] = got.as_slice() else { panic!("{} requests", got.len()) };
         one.clone()
@@ -113,7 +114,7 @@ async fn answer(
     }
 }
 
-fn allowing() -> AgentSettings {
+pub(crate) fn allowing() -> AgentSettings {
     AgentSettings { allow: vec!["127.0.0.1".to_owned()], ..AgentSettings::default() }
 }
 
@@ -122,7 +123,7 @@ async fn world_of(agent: AgentSettings) -> World {
 }
 
 /// A button whose action names an address.
-fn add_button(world: &World, url: &str, more: &Value) {
+pub(crate) fn add_button(world: &World, url: &str, more: &Value) {
     let mut method = json!({
         "type": "WEBHOOK", "agent": true, "url": url,
         "body": {
@@ -141,7 +142,7 @@ fn add_button(world: &World, url: &str, more: &Value) {
     }));
 }
 
-async fn press(world: &World, inputs: Value) -> RunId {
+pub(crate) async fn press(world: &World, inputs: Value) -> RunId {
     world.press("restart", inputs, None).await
 }
 

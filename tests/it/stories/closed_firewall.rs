@@ -2,6 +2,7 @@
 //! became of them.
 
 use serde_json::json;
+use towpath::domain::RunId;
 use towpath::sandbox::github::MergeMethod;
 
 use crate::world::{Kind, World, newest_run};
@@ -51,5 +52,30 @@ async fn a_workflow_of_an_integration_is_fetched_and_followed_by_looking() {
     newest_run(&world.shop, "rollback.yml").complete("success");
     world.look().await;
     world.until_portal(&run, "SUCCESS", "Succeeded").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_node_of_a_workflow_in_the_portal_is_fetched_and_told_by_its_own_calls() {
+    let world = World::of(Kind { polls_for: Some("my-github"), ..Kind::default() }).await;
+    let node = world.portal.reach_node(json!({
+        "type": "INTEGRATION_ACTION", "installationId": "my-github",
+        "integrationInvocationType": "dispatch_workflow",
+        "integrationActionExecutionProperties": {
+            "org": "acme", "repo": "shop", "workflow": "rollback.yml",
+        },
+    }));
+    let run = RunId::new(node.as_str()).unwrap();
+    world.until_label(&run, "Queued").await;
+    newest_run(&world.shop, "rollback.yml").complete("success");
+    world.look().await;
+    world.until_label(&run, "Succeeded").await;
+    world.rest().await;
+    let shown = world.portal.node_run(&node).unwrap();
+    assert_eq!((shown.status.as_str(), shown.result.as_deref()), ("COMPLETED", Some("SUCCESS")));
+    assert!(!shown.links.is_empty(), "the workflow run is linked");
+    let told = world.asked_of_portal();
+    assert!(told.contains(&"PATCH /v1/workflows/nodes/runs/{node}".to_owned()), "{told:#?}");
+    assert!(!told.contains(&"PATCH /v1/actions/runs/{run}".to_owned()), "{told:#?}");
     world.end().await;
 }

@@ -14,12 +14,12 @@ use std::net::SocketAddr;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 use towpath::clock::Clock;
-use towpath::config::{AgentSettings, Settings};
+use towpath::config::{AgentSettings, KafkaSettings, Settings};
 use towpath::domain::RunId;
 use towpath::sandbox::github::{
     Limits, Sandbox, SandboxConfig, SandboxGitHub, SandboxPull, SandboxRepository, SandboxRun,
 };
-use towpath::sandbox::portal::{Options, SandboxPort, Trigger};
+use towpath::sandbox::portal::{KafkaAccess, Options, SandboxPort, Trigger};
 use towpath::source::Keeper;
 use towpath::store::Store;
 use towpath::template::Templates;
@@ -65,6 +65,8 @@ pub(crate) struct Kind {
     /// Nothing reaches the service from outside: it fetches runs from the portal, for this
     /// installation, and looks at GitHub.
     pub(crate) polls_for: Option<&'static str>,
+    /// Runs come by Kafka, read so, with what the portal knows of it.
+    pub(crate) kafka: Option<(KafkaSettings, KafkaAccess)>,
     /// How actions are delivered inside the network.
     pub(crate) agent: AgentSettings,
     /// Opens inputs that are encrypted on the client's side: PEM.
@@ -92,6 +94,7 @@ impl Default for Kind {
             legacy_dispatch: false,
             limits: Limits::Hourly,
             polls_for: None,
+            kafka: None,
             agent: AgentSettings::default(),
             without_app: false,
             inputs_private_key: None,
@@ -127,7 +130,8 @@ impl World {
         config.legacy_dispatch = kind.legacy_dispatch;
         config.limits = kind.limits;
         let github = Sandbox::start(config).await.unwrap();
-        let options = Options { clock: clock.clone(), ..Options::default() };
+        let kafka = kind.kafka.as_ref().map(|(_, access)| access.clone()).unwrap_or_default();
+        let options = Options { clock: clock.clone(), kafka, ..Options::default() };
         let portal = SandboxPort::start(options).await.unwrap();
         let address = service::free_address();
         let contracts = Contracts::start(&github.url(), &portal.url(), address);
@@ -137,7 +141,8 @@ impl World {
         if kind.polls_for.is_none() {
             github.set_webhook_url(&contracts.webhooks);
         }
-        setup::portal_content(&portal, address, kind.polls_for.is_some());
+        let has_agent = kind.polls_for.is_some() || kind.kafka.is_some();
+        setup::portal_content(&portal, address, has_agent);
         let database = memory::new_database(folder.path());
         let mut world = Self {
             settings: setup::settings(&kind, &contracts, &portal, address, database),

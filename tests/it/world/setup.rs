@@ -79,8 +79,8 @@ pub(super) fn settings(
         inputs_private_key: kind.inputs_private_key.map(Into::into),
         port_org_id: None,
         intake: Intake {
-            webhook: kind.polls_for.is_none(),
-            kafka: None,
+            webhook: kind.polls_for.is_none() && kind.kafka.is_none(),
+            kafka: kind.kafka.as_ref().map(|(settings, _)| settings.clone()),
             polling: kind.polls_for.map(|installation| PollingSettings {
                 installation: installation.to_owned(),
                 interval: Duration::from_millis(100),

@@ -1,7 +1,13 @@
-//! Runs that come by Kafka, on librdkafka's own stand-in for a cluster.
+//! Runs that come by Kafka: on a real broker, where one was built, and on librdkafka's own stand-in
+//! for a cluster.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the answer")]
 
+mod agent;
+mod broker;
+mod secured;
+
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,7 +16,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
@@ -24,7 +29,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use towpath::clock::Clock;
-use towpath::domain::RunId;
+use towpath::domain::{ActionId, RunId};
 use towpath::intake::Intake;
 use towpath::intake::kafka::{Connection, Consumer, Ended};
 use towpath::plan::step::Lane;
@@ -33,43 +38,88 @@ use towpath::seal::SealingKey;
 use towpath::store::{RunFilter, Store};
 use tracing::instrument::WithSubscriber as _;
 
+use broker::{Broker, Way};
+
 const TOPIC: &str = "org_1.runs";
 const GROUP: &str = "org_1.towpath";
 const KEY: &str = "a client secret of 32 characters or more";
 const PARTITIONS: i32 = 6;
 /// How long a member may be silent: the shortest that a broker takes.
 const SESSION: Duration = Duration::from_secs(6);
-/// Makes a process of this test a member of the group: brokers and store.
+/// Makes a process of this test a member of the group: brokers, store, and their authority.
 const MEMBER: &str = "TOWPATH_TEST_KAFKA_MEMBER";
 
+/// What the topic is in.
+enum Cluster {
+    StandIn(MockCluster<'static, DefaultProducerContext>),
+    Real(Broker),
+}
+
+impl Cluster {
+    fn stand_in(partitions: i32) -> Self {
+        let cluster = MockCluster::new(3).unwrap();
+        cluster.create_topic(TOPIC, partitions, 3).unwrap();
+        Self::StandIn(cluster)
+    }
+
+    fn real_or_stand_in(partitions: i32) -> Self {
+        Broker::start(partitions).map_or_else(|| Self::stand_in(partitions), Self::Real)
+    }
+
+    fn way(&self) -> Way {
+        match self {
+            Self::StandIn(cluster) => Way { brokers: cluster.bootstrap_servers(), authority: None },
+            Self::Real(broker) => {
+                Way { brokers: broker.address().to_owned(), authority: Some(broker.authority()) }
+            }
+        }
+    }
+}
+
 struct World {
-    cluster: MockCluster<'static, DefaultProducerContext>,
+    cluster: Cluster,
+    way: Way,
     producer: FutureProducer<DefaultClientContext>,
     store: Store,
     url: String,
     tasks: TaskTracker,
-    /// How often a run was about to be written down.
-    tried: watch::Sender<usize>,
+    heard: Heard,
     _folder: TempDir,
 }
 
+/// The actions of the runs that were about to be written down, in their order.
+type Heard = watch::Sender<Vec<ActionId>>;
+
 impl World {
     async fn start(partitions: i32) -> Self {
-        let cluster = MockCluster::new(3).unwrap();
-        cluster.create_topic(TOPIC, partitions, 3).unwrap();
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", cluster.bootstrap_servers());
-        let producer = config.create().unwrap();
+        Self::on(Cluster::stand_in(partitions)).await
+    }
+
+    /// `None` where no broker was built.
+    async fn on_a_real_broker(partitions: i32) -> Option<Self> {
+        Some(Self::on(Cluster::Real(Broker::start(partitions)?)).await)
+    }
+
+    async fn on(cluster: Cluster) -> Self {
+        let way = cluster.way();
+        let producer = way.client().create().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("t.db").display());
         let store = Store::open(&url, Clock::system()).await.unwrap();
-        let (tasks, tried) = (TaskTracker::new(), watch::Sender::new(0));
-        Self { cluster, producer, store, url, tasks, tried, _folder: folder }
+        let (tasks, heard) = (TaskTracker::new(), Heard::default());
+        Self { cluster, way, producer, store, url, tasks, heard, _folder: folder }
+    }
+
+    fn broker(&mut self) -> &mut Broker {
+        match &mut self.cluster {
+            Cluster::Real(broker) => broker,
+            Cluster::StandIn(_) => panic!("the broker is none"),
+        }
     }
 
     fn member(&self, store: &Store) -> Consumer {
-        let connection = connection(&self.cluster.bootstrap_servers());
-        Consumer::new(intake(store, &self.tried), &connection).unwrap().with_backlog(u64::MAX)
+        let connection = self.way.connection();
+        Consumer::new(intake(store, &self.heard), &connection).unwrap().with_backlog(u64::MAX)
     }
 
     /// A member of the group; it leaves when its token is cancelled.
@@ -81,9 +131,11 @@ impl World {
 
     /// A member of the group in a process of its own, so that it can be killed.
     fn join_elsewhere(&self) -> Child {
+        let authority = self.way.authority.clone().unwrap_or_default();
+        let authority = authority.display();
         Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kafka::a_member_that_is_killed_by_another_test", "--nocapture"])
-            .env(MEMBER, format!("{} {}", self.cluster.bootstrap_servers(), self.url))
+            .env(MEMBER, format!("{} {} {authority}", self.way.brokers, self.url))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -134,13 +186,18 @@ impl World {
     }
 
     async fn until_tried(&self, count: usize) {
-        self.tried.subscribe().wait_for(|tried| *tried >= count).await.unwrap();
+        self.heard.subscribe().wait_for(|heard| heard.len() >= count).await.unwrap();
+    }
+
+    /// The numbers of the runs that were about to be written down, in their order.
+    fn order(&self) -> Vec<i32> {
+        self.heard.borrow().iter().map(|id| id.as_str()[2..].parse().unwrap()).collect()
     }
 
     /// Up to where a partition counts as read.
     async fn read_up_to(&self, partition: i32) -> Option<i64> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.cluster.bootstrap_servers()).set("group.id", GROUP);
+        let mut config = self.way.client();
+        config.set("group.id", GROUP);
         tokio::task::spawn_blocking(move || {
             let looker: BaseConsumer = config.create().unwrap();
             let mut wanted = TopicPartitionList::new();
@@ -166,10 +223,10 @@ impl World {
     }
 }
 
-/// A message as Port signs it.
+/// A message as Port signs it; its action is called like its run.
 fn signed(run: &str) -> String {
     let mut message = json!({
-        "action": "deploy", "context": {"runId": run}, "payload": {"properties": {}},
+        "action": run, "context": {"runId": run}, "payload": {"properties": {}},
         "headers": {},
     });
     let timestamp = 1_713_277_889;
@@ -180,7 +237,8 @@ fn signed(run: &str) -> String {
     message.to_string()
 }
 
-fn connection(brokers: &str) -> Connection {
+/// The connection to brokers that let everybody in.
+fn plain(brokers: &str) -> Connection {
     Connection {
         brokers: brokers.to_owned(),
         security_protocol: "PLAINTEXT".to_owned(),
@@ -193,16 +251,16 @@ fn connection(brokers: &str) -> Connection {
     }
 }
 
-fn intake(store: &Store, tried: &watch::Sender<usize>) -> Intake {
-    let (key, tried) = (SecretString::from(KEY), tried.clone());
+fn intake(store: &Store, heard: &Heard) -> Intake {
+    let (key, heard) = (SecretString::from(KEY), heard.clone());
     Intake {
         store: store.clone(),
         clock: Clock::system(),
         github_secrets: Vec::new(),
         portal_key: Some(key.clone()),
         sealing_key: SealingKey::of(&key).unwrap(),
-        secret_names: Arc::new(move |_| {
-            tried.send_modify(|count| *count += 1);
+        secret_names: Arc::new(move |action| {
+            heard.send_modify(|heard| heard.push(action.clone()));
             Vec::new()
         }),
         access_changed: Arc::new(|| {}),
@@ -216,10 +274,13 @@ fn intake(store: &Store, tried: &watch::Sender<usize>) -> Intake {
 async fn a_member_that_is_killed_by_another_test() {
     #[expect(clippy::disallowed_methods, reason = "how one process of a test tells another")]
     let Ok(told) = std::env::var(MEMBER) else { return };
-    let (brokers, url) = told.split_once(' ').unwrap();
+    let told: Vec<_> = told.split(' ').collect();
+    let [brokers, url, authority] = told.as_slice() else { panic!("{told:?}") };
+    let authority = Some(PathBuf::from(authority)).filter(|file| file.is_file());
+    let way = Way { brokers: (*brokers).to_owned(), authority };
     let store = Store::open(url, Clock::system()).await.unwrap();
-    let intake = intake(&store, &watch::Sender::new(0));
-    let consumer = Consumer::new(intake, &connection(brokers)).unwrap();
+    let intake = intake(&store, &Heard::default());
+    let consumer = Consumer::new(intake, &way.connection()).unwrap();
     consumer.with_backlog(u64::MAX).run(CancellationToken::new()).await;
 }
 
@@ -265,9 +326,10 @@ async fn three_members_take_each_run_once_although_one_leaves_and_one_comes() {
 async fn of_ten_thousand_runs_each_is_taken_once_although_one_of_three_members_is_killed() {
     const RUNS: i32 = 10_000;
     soon(async {
-        let world = World::start(PARTITIONS).await;
+        let world = World::on(Cluster::real_or_stand_in(PARTITIONS)).await;
         let mut killed = world.join_elsewhere();
-        let members = [world.join(&world.store), world.join(&world.store)];
+        let _elsewhere = world.join_elsewhere();
+        let members = [world.join(&world.store)];
         world.send_runs(0..RUNS / 2).await;
         world.until_so_many_runs(2_000).await;
         killed.start_kill().unwrap();
@@ -325,7 +387,10 @@ async fn a_member_without_a_partition_says_what_to_ask_for() {
         world.tasks.spawn(idle.run(stop.clone()).with_subscriber(said.log()));
         said.until("no partition of the topic is assigned to this process").await;
         said.until("ask Port's support to enable Kafka").await;
-        world.stop([first, stop]).await;
+        first.cancel();
+        world.send(0, &signed("r_1")).await;
+        world.until_so_many_runs(2).await;
+        world.stop([stop]).await;
     })
     .await;
 }
@@ -338,9 +403,9 @@ async fn a_member_that_is_not_let_in_ends_so_that_it_can_come_with_other_credent
             security_protocol: "SASL_PLAINTEXT".to_owned(),
             sasl_mechanism: "SCRAM-SHA-512".to_owned(),
             credentials: Some(("towpath".to_owned(), "an old password".into())),
-            ..connection(&world.cluster.bootstrap_servers())
+            ..plain(&world.way.brokers)
         };
-        let member = Consumer::new(intake(&world.store, &world.tried), &refused).unwrap();
+        let member = Consumer::new(intake(&world.store, &world.heard), &refused).unwrap();
         let said = Said::default();
         let run = member.run(CancellationToken::new()).with_subscriber(said.log());
         assert_eq!(run.await, Ended::Refused);
