@@ -14,6 +14,9 @@ use super::connection::{Connection, Obstacle};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often it is looked whether they have refused, meanwhile.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long is listened for it then. Not at all would be too short: the library's own lines are in
+/// the same queue, and each of them ends such a listening.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// How many partitions the topic has, asked with the settings of a reader.
 pub async fn look(connection: &Connection) -> Result<usize, Obstacle> {
@@ -36,7 +39,7 @@ fn ask(asker: &BaseConsumer<Heard>, heard: &Heard, topic: &str) -> Result<usize,
             Err(error) => error,
         };
         // What went wrong meanwhile is only told to who asks for messages.
-        while asker.poll(Duration::ZERO).is_some() {}
+        while asker.poll(A_MOMENT).is_some() {}
         if let Some(obstacle) = heard.obstacle() {
             return Err(obstacle);
         }
