@@ -26,6 +26,11 @@ def main(root, image_file):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment["TOWPATH_LISTEN"] = f"127.0.0.1:{port}"
+    # An App, without which it would only show how to register one. Nobody knows it, nobody is asked.
+    environment["GITHUB_APP_ID"] = "1"
+    environment["GITHUB_APP_PRIVATE_KEY"] = run(["openssl", "genrsa", "2048"], None)
+    environment["GITHUB_WEBHOOK_SECRET"] = "a secret of more than sixteen letters"
+    environment["GITHUB_API_URL"] = "http://127.0.0.1:9"
     enter = ["chroot", f"--userspec={config['User']}", root]
     environment.setdefault("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
     program = config["Entrypoint"]
