@@ -34,3 +34,7 @@ pub mod store;
 pub mod telemetry;
 pub mod template;
 pub mod worker;
+
+/// For the program, its tests and its benches alike.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

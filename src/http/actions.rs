@@ -1,5 +1,7 @@
 //! Starting an action from this program's own pages.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -31,7 +33,7 @@ pub(super) struct Start {
 
 /// `POST /api/v1/actions/{action}/runs`. With an `Idempotency-Key`, the same run however often.
 pub(super) async fn start(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Path(action): Path<String>,
     headers: HeaderMap,
     body: Result<Json<Start>, JsonRejection>,

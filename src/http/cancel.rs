@@ -1,5 +1,7 @@
 //! Cancelling a run.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -22,7 +24,7 @@ pub(super) struct Cancel {
 
 /// `POST /api/v1/runs/{id}/cancel`. What becomes of it is in the run's history.
 pub(super) async fn cancel(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
     body: Result<Option<Json<Cancel>>, JsonRejection>,
 ) -> Result<Response, Failure> {

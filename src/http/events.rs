@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -23,7 +24,7 @@ use crate::domain::{RunId, Status};
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 struct Following {
-    state: AppState,
+    state: Arc<AppState>,
     run: RunId,
     changes: Receiver<RunId>,
     seen: u64,
@@ -33,7 +34,7 @@ struct Following {
 
 /// `GET /api/v1/runs/{id}/events`. With `Last-Event-ID`, what came after it.
 pub(super) async fn stream(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {

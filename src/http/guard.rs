@@ -1,6 +1,7 @@
 //! Who may use the API: whoever sits at this machine, and whoever has the token.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -16,7 +17,7 @@ use super::answer::Failure;
 const FORWARDED: [&str; 3] = ["x-forwarded-for", "forwarded", "x-real-ip"];
 
 pub(super) async fn guard(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
@@ -25,7 +26,8 @@ pub(super) async fn guard(
         let message = "A page of another site may not change anything here.";
         return Err(Failure::new(StatusCode::FORBIDDEN, message));
     }
-    let has_token = state.api_token.is_some_and(|token| has_token(request.headers(), &token));
+    let has_token =
+        state.api_token.as_ref().is_some_and(|token| has_token(request.headers(), token));
     if has_token || is_local(peer.ip(), request.headers()) {
         return Ok(next.run(request).await);
     }

@@ -1,5 +1,7 @@
 //! Whether the program lives, whether it can work, and its numbers.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -15,7 +17,7 @@ pub(super) async fn alive() -> Response {
 
 /// Ready when the database answers and messages are taken in; else 503 with every reason. Where runs
 /// are fetched, what happens on GitHub is found by looking, and needs no webhooks.
-pub(super) async fn ready(State(state): State<AppState>) -> Response {
+pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
     let mut reasons = if state.takes_webhooks { state.intake.problems() } else { Vec::new() };
     if state.store.ping().await.is_err() {
         reasons.insert(0, "The database does not answer.".to_owned());
@@ -28,7 +30,7 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
 }
 
 /// Prometheus' text form. What the store can count is counted now; if it cannot, the rest is shown.
-pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     if let Ok(counts) = state.store.counts().await {
         // A stage that has no run any more is counted, too.
         for stage in Stage::ALL {

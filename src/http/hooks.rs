@@ -1,5 +1,7 @@
 //! Messages of GitHub and of the portal.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
@@ -15,7 +17,7 @@ use crate::intake::{Answer, GitHubHeaders, PortalHeaders};
 type Body = Result<Bytes, BytesRejection>;
 
 pub(super) async fn github(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -31,7 +33,7 @@ pub(super) async fn github(
 }
 
 pub(super) async fn port(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {

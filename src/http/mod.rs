@@ -43,7 +43,6 @@ const GITHUB_BODY: usize = 25 * 1024 * 1024;
 const PORT_BODY: usize = 5 * 1024 * 1024;
 
 /// What the routes work with.
-#[derive(Clone)]
 pub struct AppState {
     /// What is remembered.
     pub store: Store,
@@ -62,6 +61,7 @@ pub struct AppState {
 
 /// The whole service. To be served with the address of the peer as connect info.
 pub fn app(state: AppState, dashboard: DashboardState) -> Router {
+    let state = Arc::new(state);
     let api = api_routes()
         .into_iter()
         .fold(Router::new(), |api, (path, methods)| api.route(path, methods));
@@ -78,19 +78,23 @@ pub fn app(state: AppState, dashboard: DashboardState) -> Router {
         .merge(api.route_layer(middleware::from_fn_with_state(state.clone(), guard::guard)))
         .fallback(answer::unknown)
         .method_not_allowed_fallback(answer::wrong_method)
-        .layer(middleware::from_fn(measured))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(secure("x-content-type-options", "nosniff"))
-        .layer(secure("x-frame-options", "DENY"))
-        .layer(secure("referrer-policy", "no-referrer"))
-        .layer(secure(header::CACHE_CONTROL.as_str(), "no-store"))
-        .layer(secure("content-security-policy", "default-src 'self'; frame-ancestors 'none'"))
+        // All at once: the router puts what each call of `layer` makes into a box of its own, and
+        // copies all of them for each request.
+        .layer((
+            secure("content-security-policy", "default-src 'self'; frame-ancestors 'none'"),
+            secure(header::CACHE_CONTROL.as_str(), "no-store"),
+            secure("referrer-policy", "no-referrer"),
+            secure("x-frame-options", "DENY"),
+            secure("x-content-type-options", "nosniff"),
+            CatchPanicLayer::custom(panicked),
+            middleware::from_fn(measured),
+        ))
         .with_state(state)
         .merge(dashboard::router(dashboard))
 }
 
 /// The routes that `openapi.json` describes.
-fn api_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
+fn api_routes() -> Vec<(&'static str, MethodRouter<Arc<AppState>>)> {
     vec![
         ("/api/v1/runs", get(runs::list)),
         ("/api/v1/runs/{id}", get(runs::get)),

@@ -1,6 +1,8 @@
 //! What was put aside because it could not be handled: steps, which can be done once more, and
 //! messages of a stream, which can be looked at where they stand.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -24,7 +26,7 @@ pub(super) struct Page {
 
 /// The steps that were put aside, the newest first.
 pub(super) async fn steps(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
     let Query(page) = page.map_err(|error| Failure::invalid(error.body_text()))?;
@@ -36,7 +38,7 @@ pub(super) async fn steps(
 
 /// One step that was put aside.
 pub(super) async fn step(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     let parked = match id.parse::<StepId>() {
@@ -48,7 +50,7 @@ pub(super) async fn step(
 
 /// Does a parked step once more.
 pub(super) async fn replay(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let run = match id.parse::<StepId>() {
@@ -61,7 +63,7 @@ pub(super) async fn replay(
 }
 
 /// The messages of a stream that were left aside last.
-pub(super) async fn messages(State(state): State<AppState>) -> Result<Json<Value>, Failure> {
+pub(super) async fn messages(State(state): State<Arc<AppState>>) -> Result<Json<Value>, Failure> {
     let messages = state.store.parked_messages(PAGE).await?;
     let messages = messages.iter().map(|message| {
         json!({

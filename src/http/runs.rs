@@ -1,5 +1,7 @@
 //! Reading runs and entities.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -54,7 +56,7 @@ impl Filter {
 }
 
 pub(super) async fn list(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     filter: Result<Query<Filter>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
     let Query(filter) = filter.map_err(|error| Failure::invalid(error.body_text()))?;
@@ -66,7 +68,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn get(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     let run = find(&state, &id).await?;
@@ -144,7 +146,7 @@ pub(super) fn shown_event(event: &RecordedEvent) -> Value {
 }
 
 pub(super) async fn entities(
-    State(state): State<AppState>,
+    State(state): State<Arc<AppState>>,
     Path(blueprint): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     let blueprint =
