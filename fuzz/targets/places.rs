@@ -7,7 +7,8 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use towpath_fuzz::template::{context, render};
 use towpath_fuzz::value::Seed;
-use towpath_fuzz::{reader, rendered};
+use towpath_fuzz::reader::{self, Part};
+use towpath_fuzz::rendered;
 
 /// No author would write it.
 const WORD: &str = "towpathword";
@@ -78,27 +79,53 @@ fn in_markdown(case: &Case, value: &str) {
     let Ok(Ok(file)) = rendered("x.md", &text, &json!({"inputs": {"v": value}})) else { return };
     let Ok(Ok(plain)) = rendered("x.md", &text, &json!({"inputs": {"v": WORD}})) else { return };
     let (actual, expected) = (reader::markdown(&file), reader::markdown(&plain));
+    if says_the_same(&actual, &expected, WORD, value) {
+        return;
+    }
+    // Whether the author's own `*`, `_` and `~` begin or end something depends on the letter beside
+    // them, and so on the value's first and last. Nothing else does.
+    let edged = edged(value);
+    let edged_file = rendered("x.md", &text, &json!({"inputs": {"v": edged}}));
+    let Ok(Ok(edged_file)) = edged_file else { panic!("{edged:?} is refused, {value:?} is not") };
+    let is_emphasis = |(kind, ..): &&Part| matches!(&**kind, "Emph" | "Strong" | "Strikethrough");
+    let others = |parts: &[Part]| -> Vec<String> {
+        let mut kinds: Vec<_> = parts.iter().filter(|part| !is_emphasis(part)).collect();
+        kinds.dedup_by_key(|(kind, ..)| kind.clone());
+        kinds.into_iter().map(|(kind, ..)| kind.replace(WORD, value)).collect()
+    };
+    assert!(
+        says_the_same(&actual, &reader::markdown(&edged_file), &edged, value)
+            && others(&actual) == others(&expected),
+        "read     {actual:?}\nexpected {expected:?}\n--- file\n{file}\n--- plain\n{plain}"
+    );
+}
+
+/// The harmless word between the value's first and last letter, where they are none.
+fn edged(value: &str) -> String {
+    let edge = |c: Option<char>| c.filter(|c| !c.is_alphanumeric()).map_or(String::new(), String::from);
+    format!("{}{WORD}{}", edge(shown(value).chars().next()), edge(shown(value).chars().next_back()))
+}
+
+/// Whether a file with the value says what it says with the word, but for them.
+fn says_the_same(actual: &[Part], expected: &[Part], word: &str, value: &str) -> bool {
     let address: String = value.bytes().map(percent_encoded).collect();
-    let is_same = actual.len() == expected.len()
-        && actual.iter().zip(&expected).all(|(actual, expected)| {
-            let with = |value: &str| composed(&expected.2.replace(WORD, value));
+    let word_in_address: String = word.bytes().map(percent_encoded).collect();
+    actual.len() == expected.len()
+        && actual.iter().zip(expected).all(|(actual, expected)| {
+            let with = |value: &str| composed(&expected.2.replace(word, value));
             let said = composed(&actual.2);
             // The word of a fence and the title of a link are part of what a thing is.
-            (&actual.0, actual.1) == (&expected.0.replace(WORD, value), expected.1)
+            (&actual.0, actual.1) == (&expected.0.replace(word, value), expected.1)
                 && match expected.0.as_str() {
                     kind if kind.starts_with("code") => said == with(value),
                     "text" => [value, &address].iter().any(|it| shown(&said) == shown(&with(it))),
                     kind if kind.starts_with("link") || kind.starts_with("image") => {
-                        said == with(&address)
+                        said == composed(&expected.2.replace(&word_in_address, &address))
                     }
                     // Values stand as escapes in HTML, and as plain words elsewhere.
                     _ => true,
                 }
-        });
-    assert!(
-        is_same,
-        "read     {actual:?}\nexpected {expected:?}\n--- file\n{file}\n--- plain\n{plain}"
-    );
+        })
 }
 
 /// Letter and accent may come from the author and the value together.
