@@ -69,6 +69,30 @@ impl Store {
         row.as_ref().map(record_from).transpose()
     }
 
+    /// Those of these entities that stand in the catalog.
+    pub async fn known_entities(&self, among: Vec<EntityRef>) -> Result<Vec<EntityRef>> {
+        if among.is_empty() {
+            return Ok(among);
+        }
+        let pairs: Vec<String> =
+            (0..among.len()).map(|at| format!("(${}, ${})", 2 * at + 1, 2 * at + 2)).collect();
+        let sql = format!(
+            "SELECT blueprint, identifier FROM entities
+             WHERE (blueprint, identifier) IN (VALUES {})",
+            pairs.join(", ")
+        );
+        let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(sql));
+        for EntityRef { blueprint, identifier } in &among {
+            query = query.bind(blueprint.as_str()).bind(identifier.as_str());
+        }
+        let known = query.fetch_all(&self.shared.read).await?;
+        let is_known = |entity: &EntityRef| {
+            let EntityRef { blueprint, identifier } = entity;
+            known.iter().any(|(of, name)| of == blueprint.as_str() && name == identifier.as_str())
+        };
+        Ok(among.into_iter().filter(is_known).collect())
+    }
+
     pub(super) async fn change_entity(
         &self,
         tx: &mut Tx,

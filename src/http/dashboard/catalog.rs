@@ -7,6 +7,7 @@ use axum::response::Response;
 use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
+use super::runs::known_of;
 use super::view::GitHub;
 use super::view::actions::on_entity;
 use super::view::catalog::{self as view, Shelf};
@@ -67,12 +68,13 @@ pub(super) async fn entity(
     let actions = on_entity(&(state.templates)(), &entity, &visitor);
     let filter = RunFilter { entity: Some(entity), limit: RUNS, ..RunFilter::default() };
     let runs = state.store.runs(&filter).await?;
+    let known = known_of(&state, runs.iter()).await?;
     let title = record.entity.title.clone().unwrap_or_else(|| identifier.clone());
     let frame = Frame::new("entity.html", title, Section::Catalog).live("/live");
     Ok(frame.visited_by(&visitor).render(&view::entity(
         &record,
         &shelves,
-        view::Around { actions, runs: &runs },
+        view::Around { actions, runs: &runs, known },
         GitHub(&state.github_url),
     )))
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::DashboardState;
 use super::page::{Frame, Section};
+use super::view::GitHub;
 use super::view::doctor::view;
 use super::visitor::Visitor;
 
@@ -12,5 +13,5 @@ use super::visitor::Visitor;
 pub(super) async fn page(State(state): State<DashboardState>, visitor: Visitor) -> Response {
     let found = state.backstage.examine().await;
     let frame = Frame::new("doctor.html", "Doctor", Section::Health);
-    frame.visited_by(&visitor).render(&view(found))
+    frame.visited_by(&visitor).render(&view(found, GitHub(&state.github_url)))
 }

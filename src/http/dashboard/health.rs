@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::page::{Frame, Section};
 use super::problem::Problem;
+use super::view::GitHub;
 use super::view::health::{WaysIn, view};
 use super::visitor::Visitor;
 use super::{DashboardState, attention};
@@ -31,5 +32,6 @@ pub(super) async fn page(
         state.backstage.budgets(),
         ways_in,
         state.clock.now(),
+        GitHub(&state.github_url),
     )))
 }

@@ -8,6 +8,7 @@ use axum::response::Response;
 use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
+use super::view::GitHub;
 use super::view::jobs::{Looked, view, workflow_runs};
 use super::visitor::Visitor;
 use crate::domain::RunId;
@@ -28,10 +29,10 @@ pub(super) async fn page(
         let Some(repository) = of.repository() else { continue };
         for workflow_run in workflow_runs(of) {
             let jobs = state.backstage.jobs(repository, workflow_run.id).await;
-            let part = of.part_of().map(|_| repository.to_string());
+            let part = of.part_of().map(|_| repository.clone());
             looked.push(Looked { workflow_run, part, jobs });
         }
     }
     let frame = Frame::new("jobs.html", format!("Jobs of {}", run.request.title()), Section::Runs);
-    Ok(frame.visited_by(&visitor).render(&view(&run, looked)))
+    Ok(frame.visited_by(&visitor).render(&view(&run, looked, GitHub(&state.github_url))))
 }

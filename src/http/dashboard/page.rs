@@ -8,6 +8,8 @@ use serde::Serialize;
 use tera::{Context, Tera};
 
 use super::asset;
+use super::view::Named;
+use super::view::runs::runs_of;
 use super::visitor::Visitor;
 
 /// The pages by name. The suffix `.html` is what makes Tera escape.
@@ -60,7 +62,7 @@ pub(super) struct Frame {
     icon: String,
     version: &'static str,
     /// Who has signed in.
-    person: Option<String>,
+    person: Option<Named>,
     /// What the page's forms carry.
     form_token: String,
 }
@@ -89,7 +91,7 @@ impl Frame {
 
     /// Says who looks at it, and lets forms be sent from it.
     pub(super) fn visited_by(self, visitor: &Visitor) -> Self {
-        let person = visitor.person.as_ref().map(|person| person.login.clone());
+        let person = visitor.person.as_ref().map(|person| runs_of(&person.login, &person.login));
         Self { person, form_token: visitor.form_token.clone(), ..self }
     }
 

@@ -7,7 +7,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use super::DashboardState;
 use super::page::{Frame, Section};
 use super::problem::Problem;
-use super::view::run::{May, Recorded, view};
+use super::view::run::{Known, May, Recorded, view};
+use super::view::told::entities_of;
 use super::view::{GitHub, run_href};
 use super::visitor::Visitor;
 use crate::domain::{Right, Run, RunId};
@@ -31,17 +32,18 @@ pub(super) async fn page(
         futures_util::try_join!(state.store.events(&id, 0), state.store.parts_of(&id))?;
     let frame = Frame::new("run.html", run.request.title(), Section::Runs);
     let frame = frame.live(format!("/live?run={id}"));
-    let entity = match run.request.entity_ref() {
-        Some(entity) => state.store.entity(&entity).await?.map(|record| record.entity.entity),
-        None => None,
-    };
     let github = GitHub(&state.github_url);
     let recorded = recorded_of(&state, run).await?;
     let mut of_parts = Vec::with_capacity(parts.len());
     for part in parts {
         of_parts.push(recorded_of(&state, part).await?);
     }
-    let mut view = view(&recorded, &of_parts, &events, entity.as_ref(), github);
+    let named = entities_of(&recorded.steps).cloned();
+    let named = named.chain(recorded.run.request.entity_ref()).collect();
+    let entities = state.store.known_entities(named).await?;
+    let templates = (state.templates)();
+    let known = Known { entities: &entities, templates: &templates };
+    let mut view = view(&recorded, &of_parts, &events, &known, github);
     let may = visitor.may(Right::Administer);
     let is_open = plan::cannot_be_cancelled(&recorded.run).is_none();
     view.may = May { replay: may, cancel: may && is_open };

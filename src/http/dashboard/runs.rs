@@ -11,8 +11,8 @@ use super::page::{Frame, Section};
 use super::problem::Problem;
 use super::view::runs::{Asked, Found, STATES, view};
 use super::visitor::Visitor;
-use crate::domain::{ActionId, RepositoryName, RunId};
-use crate::store::RunFilter;
+use crate::domain::{ActionId, EntityRef, RepositoryName, Run, RunId};
+use crate::store::{self, RunFilter};
 
 /// How many runs a page has.
 const PAGE: usize = 25;
@@ -47,6 +47,7 @@ pub(super) async fn page(
         attention: Vec::new(),
         runs: Vec::new(),
         has_more: false,
+        known: Vec::new(),
     };
     match filter(&asked) {
         Ok(filter) => {
@@ -59,7 +60,18 @@ pub(super) async fn page(
     if !asked.is_filtered() && asked.before.is_empty() {
         found.attention = attention::runs(&state).await?;
     }
+    let all = found.attention.iter().map(|urgent| &urgent.run).chain(&found.runs);
+    found.known = known_of(&state, all).await?;
     Ok(frame.visited_by(&visitor).render(&view(found)))
+}
+
+/// What runs ran on, as far as it has a page.
+pub(super) async fn known_of<'a>(
+    state: &DashboardState,
+    runs: impl Iterator<Item = &'a Run>,
+) -> Result<Vec<EntityRef>, store::Error> {
+    let among = runs.filter_map(|run| run.request.entity_ref()).collect();
+    state.store.known_entities(among).await
 }
 
 fn asked(form: Form) -> Asked {

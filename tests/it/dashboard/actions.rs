@@ -115,6 +115,13 @@ async fn a_form_asks_for_every_input_in_its_own_way() {
     assert!(
         list.contains("href=\"/actions/change_thing\"") && list.contains("administrators only")
     );
+    for name in [
+        "opens a pull request in <a href=\"https://github.com/acme/infrastructure\">",
+        "<h2 id=\"template-thing\">",
+    ] {
+        assert!(list.contains(name), "{name} in {list}");
+    }
+    assert!(page.contains("<a href=\"/actions#template-thing\">Thing</a>"), "{page}");
 }
 
 #[tokio::test]
@@ -144,9 +151,13 @@ async fn what_is_wrong_is_said_at_its_field_and_nothing_is_started() {
     let (status, _, page) = browser.send("/actions/add_thing", &typed).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     for field in ["name", "size", "rules"] {
-        assert!(page.contains(&format!("<a href=\"#field-{field}\">")), "{field} in {page}");
         assert!(page.contains(&format!("id=\"field-{field}-error\"")), "{field} in {page}");
     }
+    let places = ["name", "size", "rules"].map(|field| {
+        let place = page.find(&format!("<a href=\"#field-{field}\">"));
+        place.unwrap_or_else(|| panic!("{field} in {page}"))
+    });
+    assert!(places.is_sorted(), "they are named in the order of the form: {page}");
     assert!(page.contains("value=\"Or ders\""), "what was typed stays");
     assert!(!page.contains("hush-hush"), "a secret is never shown again");
     let kept = hidden(&page, "sealed.token");

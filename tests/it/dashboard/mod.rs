@@ -50,7 +50,8 @@ impl Backstage for NoBackstage {
     fn examine(&self) -> BoxFuture<'static, Vec<Finding>> {
         let remedy = "Install it: https://github.com/apps/towpath/installations/new";
         let ill = Finding::bad("Installation", "The App is not installed on <acme>.", remedy);
-        Box::pin(std::future::ready(vec![Finding::good("App", "GitHub knows it."), ill]))
+        let seen = Finding::good("acme/infrastructure", "It is seen.");
+        Box::pin(std::future::ready(vec![Finding::good("App", "GitHub knows it."), seen, ill]))
     }
 
     fn jobs(&self, _: &RepositoryName, _: WorkflowRunId) -> Awaited<Vec<JobView>> {
@@ -58,7 +59,13 @@ impl Backstage for NoBackstage {
     }
 
     fn budgets(&self) -> Vec<Budget> {
-        Vec::new()
+        vec![Budget {
+            owner: "acme".to_owned(),
+            resource: "core".to_owned(),
+            left: 4_200,
+            of: 5_000,
+            resets_at: chrono::DateTime::UNIX_EPOCH,
+        }]
     }
 }
 
@@ -349,6 +356,99 @@ async fn a_run_tells_its_stages_its_work_and_its_end() {
         page.contains("actions/runs/17206640") && page.contains("<li class=\"next\""),
         "{page}"
     );
+}
+
+/// What stands on a page outside of links, of drawings, and of what was said in sentences.
+fn plain(mut page: &str) -> String {
+    const LEFT_OUT: [(&str, &str); 6] = [
+        ("<a ", "</a>"),
+        ("<svg ", "</svg>"),
+        ("<head>", "</head>"),
+        ("<form ", "</form>"),
+        ("<ol class=\"events\">", "</ol>"),
+        ("<p class=\"line-told\">", "</p>"),
+    ];
+    let mut plain = String::new();
+    loop {
+        let first = LEFT_OUT.iter().filter_map(|(from, to)| Some((page.find(from)?, to))).min();
+        let Some((at, to)) = first else { return plain + page };
+        plain.push_str(&page[..at]);
+        page = page[at..].split_once(to).unwrap().1;
+    }
+}
+
+#[tokio::test]
+async fn wherever_a_name_stands_it_leads_to_what_it_names() {
+    let world = World::new().await;
+    let service = json!({"blueprint": "service", "identifier": "checkout"});
+    world.seed.entity("r_service", service, None).await;
+    let database = json!({
+        "blueprint": "database", "identifier": "orders", "relations": {"service": "checkout"},
+    });
+    world.seed.entity("r_database", database, Some("services/checkout/orders")).await;
+    world.seed.applied("r_applied", json!({"action": "add_thing"}), 41).await;
+    let workflow = world.seed.receive("r_workflow", json!({"action": "rollback_service"})).await;
+    let runs = |run: &mut towpath::domain::Run| {
+        run.work = Some(serde_json::from_value(workflow_work("in_progress", None)).unwrap());
+        at(run, Stage::Running, "Running: deploy");
+    };
+    world.seed.step(&workflow, 1, runs, vec![], vec![]).await;
+    let parked = world.seed.receive("r_parked", json!({})).await;
+    world.seed.park(&parked, "the template is gone").await;
+
+    let names = [
+        "acme/infrastructure",
+        "acme/checkout",
+        "checkout<",
+        "Mara Lindqvist",
+        "#41",
+        "r_database",
+        "r_parked",
+        "terraform-apply.yml",
+        "rollback.yml",
+        "add_thing<",
+    ];
+    for address in [
+        "/",
+        "/runs/r_applied",
+        "/runs/r_workflow",
+        "/actions",
+        "/catalog",
+        "/catalog/database",
+        "/catalog/database/orders",
+        "/health",
+        "/doctor",
+    ] {
+        let left = plain(&world.shown(address).await);
+        for name in names {
+            assert!(!left.contains(name), "{address}: {name} leads nowhere in {left}");
+        }
+    }
+    let leads = async |address: &str, name: &str, to: &str| {
+        let page = world.shown(address).await;
+        assert!(page.contains(&format!("<a href=\"{to}\">{name}</a>")), "{name}: {page}");
+    };
+    leads("/", "checkout", "/catalog/service/checkout").await;
+    leads("/catalog/database/orders", "checkout", "/catalog/service/checkout").await;
+    leads("/runs/r_applied", "add_thing", "/actions/add_thing").await;
+    let pull = "https://github.com/acme/infrastructure/pull/41";
+    leads("/runs/r_applied", "acme/infrastructure#41", pull).await;
+    leads("/runs/r_workflow", "rollback_service", "/?action=rollback_service").await;
+    leads("/health", "acme", "https://github.com/acme").await;
+    leads("/doctor", "acme/infrastructure", "https://github.com/acme/infrastructure").await;
+}
+
+#[tokio::test]
+async fn what_the_catalog_does_not_know_is_named_without_a_page() {
+    let world = World::new().await;
+    let gone = json!({"entity": {"identifier": "gone", "blueprint": "service"}});
+    world.seed.receive("r_gone", gone).await;
+    world.seed.receive("r_vague", json!({"entity": {"identifier": "vague"}})).await;
+    for address in ["/", "/runs/r_gone", "/runs/r_vague"] {
+        let page = world.shown(address).await;
+        assert!(!page.contains("/catalog/service"), "{address}: {page}");
+        assert!(page.contains("on gone") || page.contains("on vague"), "{address}: {page}");
+    }
 }
 
 #[tokio::test]

@@ -34,7 +34,8 @@ pub(super) struct Begin {
 /// All actions.
 pub(super) async fn list(State(state): State<DashboardState>, visitor: Visitor) -> Response {
     let frame = Frame::new("actions.html", "Actions", Section::Actions).visited_by(&visitor);
-    frame.render(&view::list(&(state.templates)(), &visitor))
+    let github = GitHub(&state.github_url);
+    frame.render(&view::list(&(state.templates)(), &visitor, github))
 }
 
 /// The form of an action.
@@ -128,7 +129,7 @@ impl Answered {
             sealed: &self.sealed,
         };
         let page = ActionPage {
-            action: view::action(action),
+            action: view::action(action, GitHub(&state.github_url)),
             form: FormView::new(&form, &shown),
             asks_for_email: visitor.person.is_none(),
             email: self.typed.as_ref().map_or("", |typed| typed.one("email")).to_owned(),

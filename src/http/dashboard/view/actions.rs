@@ -11,9 +11,9 @@ use super::text::Pair;
 use super::{Badge, GitHub, Named, Tone, encoded};
 use crate::domain::run::WorkflowWork;
 use crate::domain::standing::Proposal;
-use crate::domain::{ActionId, EntityRef, Operation, Right};
+use crate::domain::{ActionId, EntityRef, Operation, RepositoryName, Right, TemplateName};
 use crate::plan::{PartPreview, Patch, Preview};
-use crate::template::{ActionOf, Approval, Templates};
+use crate::template::{ActionKind, ActionOf, Approval, Templates};
 
 /// All actions, by template.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,8 @@ pub(in super::super) struct ListView {
 
 #[derive(Debug, Serialize)]
 struct TemplateView {
+    /// By which other pages lead to it.
+    anchor: String,
     title: String,
     description: Option<String>,
     actions: Vec<ActionView>,
@@ -37,9 +39,12 @@ pub(in super::super) struct ActionView {
     href: String,
     badge: Badge,
     description: Option<String>,
-    template: String,
-    /// What it works on, where that is said without an entity.
-    does: String,
+    template: Named,
+    /// What it does.
+    does: &'static str,
+    /// With what, and where, as far as that is said without an entity.
+    with: Option<Named>,
+    place: Option<Named>,
     runs_href: String,
     needs_approval: bool,
     /// Whether the visitor may start it.
@@ -76,23 +81,29 @@ pub(in super::super) struct PreviewView {
 }
 
 /// The list.
-pub(in super::super) fn list(templates: &Templates, visitor: &Visitor) -> ListView {
+pub(in super::super) fn list(
+    templates: &Templates,
+    visitor: &Visitor,
+    github: GitHub<'_>,
+) -> ListView {
     let view = |template: &std::sync::Arc<crate::template::Template>| TemplateView {
+        anchor: anchor(&template.name),
         title: template.title.clone(),
         description: template.description.clone(),
         actions: template
             .actions
             .iter()
             .filter_map(|spec| templates.action(&spec.id))
-            .map(|of| ActionView { is_open: visitor.may(right_for(of)), ..action(of) })
+            .map(|of| ActionView { is_open: visitor.may(right_for(of)), ..action(of, github) })
             .collect(),
     };
     ListView { may_run: visitor.may(Right::Run), templates: templates.iter().map(view).collect() }
 }
 
 /// One action.
-pub(in super::super) fn action(of: &ActionOf) -> ActionView {
+pub(in super::super) fn action(of: &ActionOf, github: GitHub<'_>) -> ActionView {
     let spec = &of.action;
+    let (does, with, place) = does(of, github);
     ActionView {
         title: title(of),
         identifier: spec.id.to_string(),
@@ -103,8 +114,10 @@ pub(in super::super) fn action(of: &ActionOf) -> ActionView {
             Operation::Delete => Badge::new(Tone::Bad, "Delete"),
         },
         description: of.template.description.clone(),
-        template: of.template.title.clone(),
-        does: does(of),
+        template: Named::new(of.template.title.as_str(), template_href(&of.template.name)),
+        does,
+        with,
+        place,
         runs_href: format!("/?action={}", encoded(spec.id.as_str())),
         needs_approval: spec.approval != Approval::None,
         is_open: true,
@@ -130,6 +143,15 @@ pub(in super::super) fn action_href(action: &ActionId, entity: Option<&str>) -> 
     }
 }
 
+fn anchor(template: &TemplateName) -> String {
+    format!("template-{template}")
+}
+
+/// A template among the actions.
+pub(super) fn template_href(template: &TemplateName) -> String {
+    format!("/actions#{}", anchor(template))
+}
+
 /// The actions that the visitor can do with an entity.
 pub(in super::super) fn on_entity(
     templates: &Templates,
@@ -147,24 +169,37 @@ pub(in super::super) fn on_entity(
     all.map(|of| Named::new(title(of), action_href(&of.action.id, identifier))).collect()
 }
 
-fn does(of: &ActionOf) -> String {
-    use crate::template::ActionKind;
+/// What an action does, with what, and where; without what only a run knows.
+fn does(of: &ActionOf, github: GitHub<'_>) -> (&'static str, Option<Named>, Option<Named>) {
+    let known = |name: &str| name.parse::<RepositoryName>().ok();
     let targets: Vec<_> = of.template.targets_of(of.action.operation).collect();
-    let plain = |name: &str| !name.contains("{{");
     match &of.action.kind {
         ActionKind::Files => match targets[..] {
-            [target] if plain(&target.repository) => {
-                format!("opens a pull request in {}", target.repository)
+            [] | [_] => {
+                let place = targets.first().and_then(|target| known(&target.repository));
+                ("opens a pull request", None, place.map(|name| github.repository(&name)))
             }
-            [] | [_] => "opens a pull request".to_owned(),
-            ref several => format!("writes to {} repositories", several.len()),
+            ref several => {
+                let count = Named::plain(format!("{} repositories", several.len()));
+                ("writes to", Some(count), None)
+            }
         },
-        ActionKind::Workflow { repository, file, .. } if plain(repository) && plain(file) => {
-            format!("runs {file} in {repository}")
+        ActionKind::Workflow { repository, file, .. } => {
+            let repository = known(repository);
+            let file = Some(file).filter(|file| !file.contains("{{"));
+            let with = file.map(|file| match &repository {
+                Some(repository) => github.workflow(repository, None, file),
+                None => Named::plain(file),
+            });
+            let does = if with.is_some() { "runs" } else { "runs a workflow" };
+            (does, with, repository.map(|name| github.repository(&name)))
         }
-        ActionKind::Workflow { file, .. } if plain(file) => format!("runs {file}"),
-        ActionKind::Workflow { .. } => "runs a workflow".to_owned(),
-        ActionKind::Secret { .. } => "stores a secret in GitHub".to_owned(),
+        ActionKind::Secret { repository, .. } => {
+            let place = known(repository).map(|name| github.repository(&name));
+            let does =
+                if place.is_some() { "stores a secret" } else { "stores a secret in GitHub" };
+            (does, None, place)
+        }
     }
 }
 

@@ -83,6 +83,8 @@ pub(in super::super) struct Around<'a> {
     pub(in super::super) actions: Vec<Named>,
     /// The runs that concern it, newest first.
     pub(in super::super) runs: &'a [Run],
+    /// What those ran on, as far as it has a page.
+    pub(in super::super) known: Vec<EntityRef>,
 }
 
 #[derive(Debug, Serialize)]
@@ -158,7 +160,7 @@ pub(in super::super) fn entity(
         at: record.updated_at.into(),
         drawing: neighbourhood(record, &all),
         actions: around.actions,
-        runs: around.runs.iter().map(|run| row(run, false)).collect(),
+        runs: around.runs.iter().map(|run| row(run, false, &around.known)).collect(),
     }
 }
 

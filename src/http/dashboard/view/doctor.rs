@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::text::{Part, parts};
-use super::{Badge, Tone};
-use crate::domain::{Finding, Verdict};
+use super::{Badge, GitHub, Named, Tone};
+use crate::domain::{Finding, RepositoryName, Verdict};
 
 /// What is shown.
 #[derive(Debug, Serialize)]
@@ -15,18 +15,18 @@ pub(in crate::http::dashboard) struct View {
 #[derive(Debug, Serialize)]
 struct Row {
     badge: Badge,
-    about: String,
+    about: Named,
     says: Vec<Part>,
     remedy: Option<Vec<Part>>,
 }
 
 /// The worst first, else in their order.
-pub(in crate::http::dashboard) fn view(mut found: Vec<Finding>) -> View {
+pub(in crate::http::dashboard) fn view(mut found: Vec<Finding>, github: GitHub<'_>) -> View {
     found.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
-    View { findings: found.into_iter().map(row).collect() }
+    View { findings: found.into_iter().map(|finding| row(finding, github)).collect() }
 }
 
-fn row(finding: Finding) -> Row {
+fn row(finding: Finding, github: GitHub<'_>) -> Row {
     let badge = match finding.verdict {
         Verdict::Good => Badge::new(Tone::Good, "Good"),
         Verdict::Warning => Badge::new(Tone::Waits, "Warning"),
@@ -34,7 +34,10 @@ fn row(finding: Finding) -> Row {
     };
     Row {
         badge,
-        about: finding.about,
+        about: match finding.about.parse::<RepositoryName>() {
+            Ok(repository) => github.repository(&repository),
+            Err(_) => Named::plain(finding.about),
+        },
         says: parts(&finding.says),
         remedy: finding.remedy.as_deref().map(parts),
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{Badge, Moment, Tone, duration, run_href};
+use super::{Badge, GitHub, Moment, Named, Tone, duration, run_href};
 use crate::domain::github_view::Budget;
 use crate::domain::{Door, Run, Stage};
 use crate::store::{Counts, Heard, ParkedMessage, ParkedStep};
@@ -75,7 +75,7 @@ struct MessageRow {
 /// What an installation may still ask of GitHub.
 #[derive(Debug, Serialize)]
 struct BudgetRow {
-    owner: String,
+    owner: Named,
     resource: String,
     left: i64,
     of: i64,
@@ -111,6 +111,7 @@ pub(in super::super) fn view(
     budgets: Vec<Budget>,
     ways_in: WaysIn,
     now: DateTime<Utc>,
+    github: GitHub<'_>,
 ) -> HealthView {
     let age = counts.oldest_due.map(|due| now - due);
     let (verdict, sentence) = verdict(counts, age);
@@ -126,7 +127,7 @@ pub(in super::super) fn view(
         stages: stages(counts),
         runs: counts.runs.iter().map(|(_, runs)| runs).sum(),
         parked,
-        budgets: budgets.into_iter().map(budget).collect(),
+        budgets: budgets.into_iter().map(|of| budget(of, github)).collect(),
         parked_elsewhere: counts.steps_parked.saturating_sub(shown),
         doors: ways_in.doors.into_iter().map(door).collect(),
         last_run: ways_in.heard.run.map(Moment::from),
@@ -176,10 +177,10 @@ fn stages(counts: &Counts) -> Vec<StageRow> {
     STAGES.into_iter().map(row).collect()
 }
 
-fn budget(budget: Budget) -> BudgetRow {
+fn budget(budget: Budget, github: GitHub<'_>) -> BudgetRow {
     let percent = budget.left * 100 / budget.of.max(1);
     BudgetRow {
-        owner: budget.owner,
+        owner: github.person(&budget.owner),
         resource: budget.resource,
         left: budget.left,
         of: budget.of,
@@ -205,6 +206,8 @@ fn row(run: &Run, step: &ParkedStep) -> ParkedRow {
 mod tests {
     use super::*;
 
+    const GITHUB: GitHub<'_> = GitHub("https://github.com");
+
     fn nothing_heard() -> WaysIn {
         WaysIn { doors: Vec::new(), heard: Heard::default(), left_aside: Vec::new() }
     }
@@ -217,16 +220,16 @@ mod tests {
     fn a_step_that_waits_too_long_is_worse_than_one_that_is_parked() {
         let mut counts = Counts { steps_parked: 1, ..Counts::default() };
         assert_eq!(
-            view(&counts, &[], Vec::new(), nothing_heard(), now()).verdict.word,
+            view(&counts, &[], Vec::new(), nothing_heard(), now(), GITHUB).verdict.word,
             "Needs a look"
         );
         counts.oldest_due = Some(now() - TimeDelta::seconds(59));
         assert_eq!(
-            view(&counts, &[], Vec::new(), nothing_heard(), now()).verdict.word,
+            view(&counts, &[], Vec::new(), nothing_heard(), now(), GITHUB).verdict.word,
             "Needs a look"
         );
         counts.oldest_due = Some(now() - TimeDelta::seconds(61));
-        let shown = view(&counts, &[], Vec::new(), nothing_heard(), now());
+        let shown = view(&counts, &[], Vec::new(), nothing_heard(), now(), GITHUB);
         assert_eq!((shown.verdict.word, shown.queue_age.as_deref()), ("Behind", Some("1 min 1 s")));
         assert_eq!(shown.parked_elsewhere, 1);
     }
@@ -234,8 +237,14 @@ mod tests {
     #[test]
     fn one_run_among_many_is_still_seen() {
         let runs = vec![(Stage::Done, 99_999), (Stage::Failed, 1)];
-        let shown =
-            view(&Counts { runs, ..Counts::default() }, &[], Vec::new(), nothing_heard(), now());
+        let shown = view(
+            &Counts { runs, ..Counts::default() },
+            &[],
+            Vec::new(),
+            nothing_heard(),
+            now(),
+            GITHUB,
+        );
         let percents = shown.stages.iter().map(|row| row.percent).filter(|percent| *percent > 0);
         assert_eq!(percents.collect::<Vec<_>>(), [100, 1]);
         assert_eq!(shown.runs, 100_000);

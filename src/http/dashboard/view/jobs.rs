@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::run::progress;
-use super::{Badge, Named, duration, run_href};
+use super::{Badge, GitHub, Named, duration, run_href};
 use crate::domain::github_view::{JobView, StepView};
 use crate::domain::run::{ApplySignal, Attempt, Work};
-use crate::domain::{Run, WorkflowRunId};
+use crate::domain::{RepositoryName, Run, WorkflowRunId};
 
 /// A workflow run that belongs to a run.
 pub(in super::super) struct WorkflowRunOf {
@@ -19,7 +19,7 @@ pub(in super::super) struct WorkflowRunOf {
 pub(in super::super) struct Looked {
     pub(in super::super) workflow_run: WorkflowRunOf,
     /// Where, if it is one of several repositories.
-    pub(in super::super) part: Option<String>,
+    pub(in super::super) part: Option<RepositoryName>,
     pub(in super::super) jobs: Result<Vec<JobView>, String>,
 }
 
@@ -33,7 +33,8 @@ pub(in super::super) struct JobsPage {
 
 #[derive(Debug, Serialize)]
 struct WorkflowRunView {
-    what: String,
+    what: &'static str,
+    part: Option<Named>,
     page: Named,
     trouble: Option<String>,
     jobs: Vec<JobRow>,
@@ -86,12 +87,13 @@ pub(in super::super) fn workflow_runs(run: &Run) -> Vec<WorkflowRunOf> {
 }
 
 /// The page as it is shown.
-pub(in super::super) fn view(run: &Run, looked: Vec<Looked>) -> JobsPage {
+pub(in super::super) fn view(run: &Run, looked: Vec<Looked>, github: GitHub<'_>) -> JobsPage {
     let view = |Looked { workflow_run, part, jobs }| {
         let WorkflowRunOf { id, what, page } = workflow_run;
         let trouble = jobs.as_ref().err().cloned();
         WorkflowRunView {
-            what: part.map_or_else(|| what.to_owned(), |part| format!("{what} of {part}")),
+            what,
+            part: part.map(|repository| github.repository(&repository)),
             page: Named::outside(format!("run {id}"), &page.unwrap_or_default()),
             trouble,
             jobs: jobs.unwrap_or_default().into_iter().map(job).collect(),

@@ -182,6 +182,13 @@ impl GitHub<'_> {
         Named::outside(path, &address)
     }
 
+    /// The file of a workflow; one that is named by its id has none to be shown.
+    fn workflow(self, repository: &RepositoryName, at: Option<&str>, file: &str) -> Named {
+        let is_id = file.bytes().all(|byte| byte.is_ascii_digit());
+        let page = self.tree(repository, at, &format!(".github/workflows/{file}"));
+        Named { name: file.to_owned(), href: page.href.filter(|_| !is_id) }
+    }
+
     /// The page of a check run.
     fn check_run(self, repository: &RepositoryName, id: u64) -> Named {
         Named::outside(format!("check {id}"), &format!("{}/{repository}/runs/{id}", self.0))

@@ -2,21 +2,25 @@
 
 use serde::Serialize;
 
+use super::actions::{action_href, template_href};
 use super::diff::{PatchView, patches};
 use super::jobs::workflow_runs;
 use super::line::{Stop, line};
-use super::runs::person;
+use super::runs::{person, ran_on};
 use super::text::{Pair, Part, parts};
 use super::told::{ToldView, told};
-use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, entity_href, without_scheme};
+use super::{Badge, GitHub, Moment, Named, Tone, duration, encoded, without_scheme};
 use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
 use crate::domain::run::{
     ApplyFacts, ApplySignal, Attempt, PullRequestFacts, PullRequestWork, Work, WorkflowWork,
 };
-use crate::domain::{ActionRun, BranchName, EntityRef, EventKind, RepositoryName, Run};
+use crate::domain::{
+    ActionId, ActionRun, BranchName, EntityRef, EventKind, RepositoryName, Run, TemplateName,
+};
 use crate::plan::Step;
 use crate::plan::step::Lane;
 use crate::store::{RecordedEvent, RecordedStep, StepState};
+use crate::template::Templates;
 
 /// How many events are shown: the latest. A run has some tens.
 const MOST_EVENTS: usize = 300;
@@ -28,6 +32,7 @@ pub(in super::super) struct RunView {
     title: String,
     badge: Badge,
     label: Option<String>,
+    action: Named,
     operation: Option<&'static str>,
     who: Named,
     email: Option<String>,
@@ -50,6 +55,8 @@ pub(in super::super) struct RunView {
     steps: Vec<StepRow>,
     steps_parked: usize,
     steps_waiting: usize,
+    /// What it would mean to cancel it.
+    cancelling: &'static str,
     /// What the visitor may do with it.
     pub(in super::super) may: May,
 }
@@ -90,11 +97,18 @@ struct ChangeView {
     branch: Named,
     base: Option<Named>,
     folder: Option<Named>,
-    template: String,
-    applied_by: String,
+    template: Named,
+    applied_by: AppliedBy,
     pull_request: Option<PullRequestView>,
     plan_run: Option<AttemptView>,
     applies: Vec<ApplyView>,
+}
+
+/// What says that the change is applied.
+#[derive(Debug, Serialize)]
+struct AppliedBy {
+    what: &'static str,
+    name: Option<Named>,
 }
 
 #[derive(Debug, Serialize)]
@@ -137,7 +151,7 @@ struct WorkflowView {
     repository: Named,
     filter_href: String,
     workflow: Named,
-    reference: Option<String>,
+    reference: Option<Named>,
     run: Option<AttemptView>,
     reports_itself: bool,
 }
@@ -166,7 +180,7 @@ struct StepRow {
     kind: String,
     lane: &'static str,
     /// Where it writes, if it is a step of one of several parts.
-    part: Option<String>,
+    part: Option<Named>,
     badge: Badge,
     attempt: u32,
     decided: Moment,
@@ -183,12 +197,35 @@ pub(in super::super) struct Recorded {
     pub(in super::super) patches: Vec<String>,
 }
 
+/// What names of a run lead to, as far as it is there.
+pub(in super::super) struct Known<'a> {
+    pub(in super::super) entities: &'a [EntityRef],
+    pub(in super::super) templates: &'a Templates,
+}
+
+impl Known<'_> {
+    /// Its page; of one that is gone, its runs.
+    fn action(&self, id: &ActionId) -> Named {
+        match self.templates.action(id) {
+            Some(_) => Named::new(id.as_str(), action_href(id, None)),
+            None => Named::new(id.as_str(), format!("/?action={}", encoded(id.as_str()))),
+        }
+    }
+
+    fn template(&self, name: &TemplateName) -> Named {
+        match self.templates.template(name) {
+            Some(_) => Named::new(name.as_str(), template_href(name)),
+            None => Named::plain(name.as_str()),
+        }
+    }
+}
+
 /// The run as it is shown, with its parts.
 pub(in super::super) fn view(
     recorded: &Recorded,
     parts: &[Recorded],
     events: &[RecordedEvent],
-    known_entity: Option<&EntityRef>,
+    known: &Known<'_>,
     github: GitHub<'_>,
 ) -> RunView {
     let run = &recorded.run;
@@ -208,10 +245,11 @@ pub(in super::super) fn view(
         title: run.request.title(),
         label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
         badge,
+        action: known.action(&run.request.action),
         operation: run.operation.map(crate::domain::Operation::as_str),
         who: person(user),
         email: user.email.clone().filter(|email| email != user.shown()),
-        entity: entity(&run.request, known_entity),
+        entity: ran_on(&run.request, known.entities),
         received: run.created_at.into(),
         updated: run.updated_at.into(),
         took: run.ended_at.map(|ended| duration(ended - run.created_at)),
@@ -220,27 +258,35 @@ pub(in super::super) fn view(
         events: events[events_left_out..].iter().map(event).collect(),
         events_left_out,
         links: run.links.iter().map(|link| Named::outside(without_scheme(link), link)).collect(),
-        changes: all().filter_map(|recorded| change(recorded, github)).collect(),
+        changes: all().filter_map(|recorded| change(recorded, known, github)).collect(),
         workflow,
         has_jobs: all().any(|recorded| !workflow_runs(&recorded.run).is_empty()),
         inputs: inputs(&run.request),
-        told: told(run, &recorded.steps),
-        steps: steps.iter().map(|(run, recorded)| step(run, recorded)).collect(),
+        told: told(run, &recorded.steps, known.entities),
+        steps: steps.iter().map(|(run, recorded)| step(run, recorded, github)).collect(),
         steps_parked: count(|state| state == StepState::Parked),
         steps_waiting: count(|state| matches!(state, StepState::Ready | StepState::Claimed)),
+        cancelling: cancelling(run),
         may: May::default(),
     }
 }
 
-/// What the action ran on; with its page, where there is one.
-fn entity(request: &ActionRun, known: Option<&EntityRef>) -> Option<Named> {
-    let identifier = request.entity_identifier()?;
-    Some(match known {
-        Some(known) => {
-            Named::new(identifier.as_str(), entity_href(&known.blueprint, &known.identifier))
+/// What it would mean to cancel a run, in sentences.
+fn cancelling(run: &Run) -> &'static str {
+    match &run.work {
+        Some(Work::PullRequest(work)) if work.pull_request.is_some() => {
+            "Its pull request is closed with a comment, and its branch is removed if nobody else has \
+             pushed to it."
         }
-        None => Named::plain(identifier.as_str()),
-    })
+        Some(Work::Workflow(work)) if work.workflow_run.is_some() => {
+            "GitHub is asked to stop its workflow run; the run ends as GitHub says."
+        }
+        Some(Work::Parts(work)) if work.parts.iter().any(|part| part.has_begun) => {
+            "In each repository its pull request is closed with a comment, and its branch is removed \
+             if nobody else has pushed to it. What is merged stays."
+        }
+        _ => "What has not begun is not begun any more.",
+    }
 }
 
 /// The inputs, without what the portal sent encrypted.
@@ -260,7 +306,7 @@ fn event(event: &RecordedEvent) -> EventRow {
     EventRow { seq: event.seq, at: event.at.into(), tone, kind, message: parts(&event.message) }
 }
 
-fn change(recorded: &Recorded, github: GitHub<'_>) -> Option<ChangeView> {
+fn change(recorded: &Recorded, known: &Known<'_>, github: GitHub<'_>) -> Option<ChangeView> {
     let run = &recorded.run;
     let Some(Work::PullRequest(work)) = &run.work else { return None };
     let part = work.part.as_ref();
@@ -283,14 +329,8 @@ fn change(recorded: &Recorded, github: GitHub<'_>) -> Option<ChangeView> {
         branch: branch(repository, work.branch.as_str(), github),
         base: base.map(|base| branch(repository, base, github)),
         folder: work.path.as_deref().map(|path| github.tree(repository, folder_at, path)),
-        template: work.template.to_string(),
-        applied_by: match &work.apply {
-            ApplySignal::Workflow(file) => format!("the workflow {file}"),
-            ApplySignal::Status(context) => format!("the status {context}"),
-            ApplySignal::Check(name) => format!("the check {name}"),
-            ApplySignal::Deployment(environment) => format!("a deployment to {environment}"),
-            ApplySignal::Merge => "the merge itself".to_owned(),
-        },
+        template: known.template(&work.template),
+        applied_by: applied_by(work, github),
         pull_request: work
             .pull_request
             .as_ref()
@@ -305,6 +345,22 @@ fn change(recorded: &Recorded, github: GitHub<'_>) -> Option<ChangeView> {
             .map(|facts| apply(repository, facts, github))
             .collect(),
     })
+}
+
+fn applied_by(work: &PullRequestWork, github: GitHub<'_>) -> AppliedBy {
+    let base = work.base.as_ref().map(BranchName::as_str);
+    let (what, name) = match &work.apply {
+        ApplySignal::Workflow(file) => {
+            ("the workflow", Some(github.workflow(&work.repository, base, file)))
+        }
+        ApplySignal::Status(context) => ("the status", Some(Named::plain(context))),
+        ApplySignal::Check(name) => ("the check", Some(Named::plain(name))),
+        ApplySignal::Deployment(environment) => {
+            ("a deployment to", Some(Named::plain(environment)))
+        }
+        ApplySignal::Merge => ("the merge itself", None),
+    };
+    AppliedBy { what, name }
 }
 
 fn filter_href(repository: &RepositoryName) -> String {
@@ -400,15 +456,12 @@ pub(super) fn progress(latest: Attempt) -> Badge {
 }
 
 fn workflow(work: &WorkflowWork, github: GitHub<'_>) -> WorkflowView {
-    // A workflow that is named by its id has no file to be shown.
-    let has_file = !work.workflow.bytes().all(|byte| byte.is_ascii_digit());
-    let path = format!(".github/workflows/{}", work.workflow);
-    let file = github.tree(&work.repository, work.reference.as_deref(), &path);
+    let reference = work.reference.as_deref();
     WorkflowView {
         repository: github.repository(&work.repository),
         filter_href: filter_href(&work.repository),
-        workflow: Named { name: work.workflow.clone(), href: file.href.filter(|_| has_file) },
-        reference: work.reference.clone(),
+        workflow: github.workflow(&work.repository, reference, &work.workflow),
+        reference: reference.map(|name| branch(&work.repository, name, github)),
         run: work.workflow_run.as_ref().map(|known| {
             attempt(&format!("run {}", known.id), Some(known.html_url.as_str()), known.latest)
         }),
@@ -434,7 +487,7 @@ fn plan_view(work: &PullRequestWork) -> Option<PlanView> {
     })
 }
 
-fn step(run: &Run, recorded: &RecordedStep) -> StepRow {
+fn step(run: &Run, recorded: &RecordedStep, github: GitHub<'_>) -> StepRow {
     let is_waiting = matches!(recorded.state, StepState::Ready | StepState::Claimed);
     StepRow {
         id: recorded.id.to_string(),
@@ -444,7 +497,7 @@ fn step(run: &Run, recorded: &RecordedStep) -> StepRow {
             Lane::Work => "work",
             Lane::Report => "report",
         },
-        part: run.part_of().map(|part| part.target.to_string()),
+        part: run.part_of().and(run.repository()).map(|name| github.repository(name)),
         badge: match recorded.state {
             StepState::Ready if recorded.last_error.is_some() => {
                 Badge::new(Tone::Waits, "will be tried again")

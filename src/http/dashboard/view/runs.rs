@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Badge, Moment, Named, Tone, encoded, run_href};
+use super::{Badge, Moment, Named, Tone, encoded, entity_href, run_href};
 use crate::domain::parts::PartFacts;
 use crate::domain::run::Work;
-use crate::domain::{Run, Status, User};
+use crate::domain::{ActionRun, EntityRef, Run, Status, User};
 
 /// What the list was asked for, as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -77,7 +77,7 @@ pub(in super::super) struct RunRow {
     title: String,
     badge: Badge,
     label: Option<String>,
-    entity: Option<String>,
+    entity: Option<Named>,
     pull_requests: Vec<Named>,
     repositories: Vec<Named>,
     who: Named,
@@ -99,11 +99,13 @@ pub(in super::super) struct Found {
     /// The newest first.
     pub(in super::super) runs: Vec<Run>,
     pub(in super::super) has_more: bool,
+    /// What the runs ran on, as far as it has a page.
+    pub(in super::super) known: Vec<EntityRef>,
 }
 
 /// The list as it is shown. What needs attention is not shown twice.
 pub(in super::super) fn view(found: Found) -> RunsView {
-    let Found { asked, misfit, attention, runs, has_more } = found;
+    let Found { asked, misfit, attention, runs, has_more, known } = found;
     let older = runs.last().filter(|_| has_more).map(|last| asked.from(last.id.as_str()));
     let every = || attention.iter().map(|urgent| &urgent.run).chain(&runs);
     let actions = names(every().map(|run| run.request.action.to_string()));
@@ -113,8 +115,15 @@ pub(in super::super) fn view(found: Found) -> RunsView {
         is_filtered: asked.is_filtered(),
         states: STATES.map(|(word, name, _)| (word, name)).to_vec(),
         misfit,
-        runs: runs.iter().filter(|run| !is_urgent(run)).map(|run| row(run, false)).collect(),
-        attention: attention.iter().map(|urgent| row(&urgent.run, urgent.is_parked)).collect(),
+        runs: runs
+            .iter()
+            .filter(|run| !is_urgent(run))
+            .map(|run| row(run, false, &known))
+            .collect(),
+        attention: attention
+            .iter()
+            .map(|urgent| row(&urgent.run, urgent.is_parked, &known))
+            .collect(),
         actions,
         repositories,
         newest: (!asked.before.is_empty()).then(|| asked.from("")),
@@ -131,7 +140,7 @@ fn names(names: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// A run as a list shows it.
-pub(in super::super) fn row(run: &Run, is_parked: bool) -> RunRow {
+pub(in super::super) fn row(run: &Run, is_parked: bool, known: &[EntityRef]) -> RunRow {
     let badge = if is_parked { Badge::new(Tone::Bad, "Parked") } else { Badge::of(run) };
     RunRow {
         id: run.id.to_string(),
@@ -139,7 +148,7 @@ pub(in super::super) fn row(run: &Run, is_parked: bool) -> RunRow {
         title: run.request.title(),
         label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
         badge,
-        entity: run.request.entity_identifier().map(|identifier| identifier.to_string()),
+        entity: ran_on(&run.request, known),
         pull_requests: pull_requests(run),
         repositories: repositories(run),
         who: person(&run.request.user),
@@ -147,13 +156,30 @@ pub(in super::super) fn row(run: &Run, is_parked: bool) -> RunRow {
     }
 }
 
+/// What the action ran on; with its page, where it is one of the known.
+pub(super) fn ran_on(request: &ActionRun, known: &[EntityRef]) -> Option<Named> {
+    let identifier = request.entity_identifier()?;
+    let entity = request.entity_ref().filter(|entity| known.contains(entity));
+    Some(match entity {
+        Some(EntityRef { blueprint, identifier }) => {
+            Named::new(identifier.as_str(), entity_href(&blueprint, &identifier))
+        }
+        None => Named::plain(identifier.as_str()),
+    })
+}
+
 /// Who asked; with their runs, where it is known who it was.
 pub(super) fn person(user: &User) -> Named {
     let known = user.email.as_deref().or(user.name.as_deref()).or(user.id.as_deref());
     match known {
-        Some(known) => Named::new(user.shown(), format!("/?person={}", encoded(known))),
+        Some(known) => runs_of(user.shown(), known),
         None => Named::plain(user.shown()),
     }
+}
+
+/// A person, with the runs that they asked for.
+pub(in super::super) fn runs_of(shown: &str, known: &str) -> Named {
+    Named::new(shown, format!("/?person={}", encoded(known)))
 }
 
 /// Where it writes: several, where it has parts.

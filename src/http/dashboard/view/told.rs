@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::text::{Part, parts};
 use super::{Badge, Moment, Named, Tone, entity_href, without_scheme};
 use crate::domain::action_run::RunKind;
+use crate::domain::run::Work;
 use crate::domain::{EntityRef, Run};
 use crate::plan::Step;
 use crate::plan::step::{End, Progress, Response};
@@ -32,7 +33,7 @@ struct ToldRow {
     links: Vec<Named>,
     lines: Vec<Vec<Part>>,
     /// Name and value of what else is told.
-    more: Vec<(&'static str, String)>,
+    more: Vec<(&'static str, Named)>,
     error: Option<String>,
 }
 
@@ -43,9 +44,8 @@ struct EntityTold {
 }
 
 /// What was reported of a run.
-pub(super) fn told(run: &Run, steps: &[RecordedStep]) -> ToldView {
-    let refuses_entity = run.label == "Catalog not updated";
-    let rows: Vec<_> = steps.iter().filter_map(|step| row(step, refuses_entity)).collect();
+pub(super) fn told(run: &Run, steps: &[RecordedStep], known: &[EntityRef]) -> ToldView {
+    let rows: Vec<_> = steps.iter().filter_map(|step| row(run, step, known)).collect();
     let count = |tones: &[Tone]| rows.iter().filter(|row| tones.contains(&row.badge.tone)).count();
     ToldView {
         has_portal: run.request.kind != RunKind::Own,
@@ -55,7 +55,17 @@ pub(super) fn told(run: &Run, steps: &[RecordedStep]) -> ToldView {
     }
 }
 
-fn row(step: &RecordedStep, refuses_entity: bool) -> Option<ToldRow> {
+/// The entities that the catalog was told of.
+pub(in super::super) fn entities_of(steps: &[RecordedStep]) -> impl Iterator<Item = &EntityRef> {
+    steps.iter().filter_map(|recorded| match &recorded.step {
+        Step::Upsert(told) => Some(&told.entity.entity),
+        Step::Delete(told) => Some(&told.entity),
+        _ => None,
+    })
+}
+
+fn row(run: &Run, step: &RecordedStep, known: &[EntityRef]) -> Option<ToldRow> {
+    let refuses_entity = run.label == "Catalog not updated";
     let empty = ToldRow {
         badge: badge(step),
         at: step.settled_at.unwrap_or(step.due_at).into(),
@@ -68,14 +78,37 @@ fn row(step: &RecordedStep, refuses_entity: bool) -> Option<ToldRow> {
         error: step.last_error.clone().filter(|_| step.state != StepState::Done),
     };
     Some(match &step.step {
-        Step::Progress(told) => progress(empty, told),
-        Step::End(told) => end(empty, told),
+        Step::Progress(told) => progress(empty, run, told),
+        Step::End(told) => end(empty, run, told),
         Step::Upsert(told) => {
-            entity_row(empty, "Entity written", &told.entity.entity, refuses_entity)
+            let entity = named(&told.entity.entity, known);
+            entity_row(empty, "Entity written", entity, refuses_entity)
         }
-        Step::Delete(told) => entity_row(empty, "Entity removed", &told.entity, refuses_entity),
+        Step::Delete(told) => {
+            entity_row(empty, "Entity removed", named(&told.entity, known), refuses_entity)
+        }
         _ => return None,
     })
+}
+
+/// An entity; with its page, where it has one.
+fn named(entity: &EntityRef, known: &[EntityRef]) -> Named {
+    let name = format!("{}/{}", entity.blueprint, entity.identifier);
+    if known.contains(entity) {
+        Named::new(name, entity_href(&entity.blueprint, &entity.identifier))
+    } else {
+        Named::plain(name)
+    }
+}
+
+/// The work outside, by the name under which the portal keeps it; with its page.
+fn external(run: &Run, name: &str) -> Named {
+    let page = match &run.work {
+        Some(Work::PullRequest(work)) => work.pull_request.as_ref().map(|facts| &facts.html_url),
+        Some(Work::Workflow(work)) => work.workflow_run.as_ref().map(|facts| &facts.html_url),
+        Some(Work::Delivery(_) | Work::Parts(_)) | None => None,
+    };
+    Named::outside(name, page.map_or("", String::as_str))
 }
 
 fn badge(step: &RecordedStep) -> Badge {
@@ -90,29 +123,30 @@ fn badge(step: &RecordedStep) -> Badge {
     }
 }
 
-fn progress(row: ToldRow, told: &Progress) -> ToldRow {
+fn progress(row: ToldRow, run: &Run, told: &Progress) -> ToldRow {
     let links = told.links.as_deref();
     let row = ToldRow { label: told.label.clone(), ..row };
-    let more = (&told.summary, &told.external_run_id, &told.response);
-    with(row, &told.log, links, more)
+    let external = told.external_run_id.as_ref().map(|name| external(run, name));
+    with(row, &told.log, links, (&told.summary, external, &told.response))
 }
 
-fn end(row: ToldRow, told: &End) -> ToldRow {
+fn end(row: ToldRow, run: &Run, told: &End) -> ToldRow {
     let status = Some(told.status.as_str().to_owned());
     let row = ToldRow { status, label: Some(told.label.clone()), ..row };
-    let more = (&told.summary, &told.external_run_id, &told.response);
-    with(row, &told.log, told.links.as_deref(), more)
+    let external = told.external_run_id.as_ref().map(|name| external(run, name));
+    with(row, &told.log, told.links.as_deref(), (&told.summary, external, &told.response))
 }
 
 fn with(
     row: ToldRow,
     log: &[String],
     links: Option<&[String]>,
-    (summary, external, response): (&Option<String>, &Option<String>, &Option<Response>),
+    (summary, external, response): (&Option<String>, Option<Named>, &Option<Response>),
 ) -> ToldRow {
-    let answered = response.as_ref().map(|response| format!("status {}", response.status));
-    let more =
-        [("Summary", summary.clone()), ("External run", external.clone()), ("Answer", answered)];
+    let summary = summary.as_ref().map(Named::plain);
+    let answered =
+        response.as_ref().map(|response| Named::plain(format!("status {}", response.status)));
+    let more = [("Summary", summary), ("External run", external), ("Answer", answered)];
     ToldRow {
         links: links
             .unwrap_or_default()
@@ -125,11 +159,9 @@ fn with(
     }
 }
 
-fn entity_row(row: ToldRow, what: &'static str, entity: &EntityRef, is_refused: bool) -> ToldRow {
-    let href = entity_href(&entity.blueprint, &entity.identifier);
-    let name = format!("{}/{}", entity.blueprint, entity.identifier);
+fn entity_row(row: ToldRow, what: &'static str, entity: Named, is_refused: bool) -> ToldRow {
     let badge = if is_refused { Badge::new(Tone::Bad, "refused") } else { row.badge };
-    ToldRow { badge, entity: Some(EntityTold { what, entity: Named::new(name, href) }), ..row }
+    ToldRow { badge, entity: Some(EntityTold { what, entity }), ..row }
 }
 
 #[cfg(test)]
@@ -186,7 +218,7 @@ mod tests {
             recorded(Step::Look, StepState::Done, None),
             recorded(end, StepState::Parked, Some("the portal answers 422")),
         ];
-        let told = told(&run("action"), &steps);
+        let told = told(&run("action"), &steps, &[]);
         let words: Vec<_> = told.rows.iter().map(|row| row.badge.word).collect();
         assert_eq!(words, ["told", "will be tried again", "refused"]);
         assert_eq!((told.waiting, told.refused, told.has_portal), (1, 1, true));
@@ -200,6 +232,6 @@ mod tests {
 
     #[test]
     fn of_a_run_that_was_asked_for_here_no_portal_is_told() {
-        assert!(!told(&run("own"), &[]).has_portal);
+        assert!(!told(&run("own"), &[], &[]).has_portal);
     }
 }
