@@ -8,7 +8,7 @@ use towpath::clock::Clock;
 use towpath::domain::standing::ReviewerId;
 use towpath::domain::{Event, Observation, Run, RunId, Stage, Status};
 use towpath::plan::step::{Decision, Decorate, End, Lane, Progress, ReadPlan, Step};
-use towpath::store::{EntityChange, Place, Store};
+use towpath::store::{ClaimedStep, EntityChange, Place, Store};
 
 const LEASE: Duration = Duration::from_mins(10);
 pub(crate) const SHA: &str = "9f2c1ab4e7d05c3386fa1b7be2c94d50a1c7e3f8";
@@ -60,6 +60,15 @@ impl Seed {
         entity: Option<&EntityChange>,
     ) {
         self.clock.advance(Duration::from_secs(after_seconds));
+        let claimed = self.claimed(id).await;
+        let mut run = claimed.run.clone();
+        change(&mut run);
+        let decision = Decision { events, steps, ..Decision::unchanged(run) };
+        self.store.settle(&claimed, &decision, entity).await.unwrap();
+    }
+
+    /// The next step of the run's work lane.
+    async fn claimed(&self, id: &RunId) -> ClaimedStep {
         let mut own = None;
         for claimed in self.store.claim(Lane::Work, 1000, LEASE).await.unwrap() {
             if claimed.run.id == *id {
@@ -68,11 +77,58 @@ impl Seed {
                 self.store.release(&claimed, self.clock.now()).await.unwrap();
             }
         }
-        let claimed = own.expect("the run has a step that is due");
-        let mut run = claimed.run.clone();
-        change(&mut run);
-        let decision = Decision { events, steps, ..Decision::unchanged(run) };
-        self.store.settle(&claimed, &decision, entity).await.unwrap();
+        own.expect("the run has a step that is due")
+    }
+
+    /// A change of two repositories: in one it is merged, in the other it waits for review.
+    pub(crate) async fn in_parts(&self, id: &str) {
+        let id = self.receive(id, json!({})).await;
+        let claimed = self.claimed(&id).await;
+        let mut whole = claimed.run.clone();
+        let mut parts = Vec::new();
+        let mut facts = Vec::new();
+        for (place, target, repository, state) in
+            [(0, "infra", "acme/infrastructure", "merged"), (1, "gitops", "acme/gitops", "open")]
+        {
+            let mut run = Run { id: id.part(place), ..whole.clone() };
+            let mut work = change_work(&run.id, 43);
+            let page = format!("https://github.com/{repository}/pull/43");
+            work["repository"] = json!(repository);
+            work["part"] = json!({"whole": id, "target": target, "has_begun": true, "told": 1});
+            work["pull_request"]["html_url"] = json!(page);
+            work["pull_request"]["state"] = json!(state);
+            run.work = Some(serde_json::from_value(work).unwrap());
+            let has_landed = state == "merged";
+            if has_landed {
+                at(&mut run, Stage::Merged, "Applying");
+            } else {
+                at(&mut run, Stage::Proposed, "Waiting for review");
+            }
+            facts.push(json!({
+                "run": run.id, "target": target, "repository": repository,
+                "makes_repository": false, "has_begun": true, "heard": 1,
+                "state": {
+                    "stage": run.stage, "status": run.status, "label": run.label,
+                    "pull_request": {"number": 43, "html_url": page, "state": state},
+                    "path": null, "has_landed": has_landed, "outcome": null,
+                },
+            }));
+            parts.push(Decision::unchanged(run));
+        }
+        let work = json!({
+            "kind": "parts", "template": "documentdb", "context": {}, "context_of": null,
+            "entity": null, "parts": facts, "outputs": {}, "outputs_awaited": 0,
+        });
+        whole.work = Some(serde_json::from_value(work).unwrap());
+        at(&mut whole, Stage::Proposed, "Waiting for review: 1 of 2 merged");
+        let events = vec![Event::progress("acme/infrastructure: Pull request #43 was merged.")];
+        let patches = parts.iter().map(|part| part.run.id.clone()).collect::<Vec<_>>();
+        let decision = Decision { events, parts, ..Decision::unchanged(whole) };
+        self.store.settle(&claimed, &decision, None).await.unwrap();
+        let diff = "--- /dev/null\n+++ b/things/orders/main.tf\n@@ -0,0 +1 @@\n+size = 4\n";
+        for part in patches {
+            self.store.keep_patches(&part, &[diff.to_owned()]).await.unwrap();
+        }
     }
 
     /// Tells the portal what waits to be told of the run; with a reason, it refuses it.

@@ -95,6 +95,9 @@ impl FormView {
         for fault in shown.faults {
             view.place(fault);
         }
+        let fields = view.groups.iter().flat_map(|group| &group.fields);
+        let ids: Vec<String> = fields.map(|field| field.id.clone()).collect();
+        view.faults.sort_by_key(|fault| ids.iter().position(|id| *id == fault.id));
         view
     }
 

@@ -17,7 +17,7 @@ use towpath::domain::{
 };
 use towpath::http::dashboard::setup::{self, Asked, SetupState};
 use towpath::http::dashboard::{Awaited, Backstage};
-use towpath::plan::{Patch, PatchKind, Preview};
+use towpath::plan::{PartPreview, Patch, PatchKind, Preview, Refusal};
 
 use self::driver::Browser;
 use super::World;
@@ -30,7 +30,7 @@ const ENTER: &str = "\u{e007}";
 struct OneChange;
 
 impl Backstage for OneChange {
-    fn preview(&self, _request: ActionRun) -> Awaited<Preview> {
+    fn preview(&self, request: ActionRun) -> Awaited<Preview> {
         let proposal = Proposal {
             repository: "acme/infrastructure".parse().unwrap(),
             repository_node_id: String::new(),
@@ -52,11 +52,13 @@ impl Backstage for OneChange {
                    resource \"thing\" \"this\" {\n-  size = 3\n+  size = 4\n"
                 .to_owned(),
         };
-        let preview = Preview::Change {
+        let change = Preview::Change {
             proposal: Box::new(proposal),
             patches: vec![patch],
             notes: vec!["An edit made by hand is kept.".to_owned()],
         };
+        let in_two = request.action.as_str() == "change_thing";
+        let preview = if in_two { in_two_repositories(change) } else { change };
         Box::pin(std::future::ready(Ok(preview)))
     }
 
@@ -103,6 +105,20 @@ impl Backstage for OneChange {
     }
 }
 
+/// The change, and beside it one that is refused.
+fn in_two_repositories(change: Preview) -> Preview {
+    let part = |repository: &str, preview| PartPreview {
+        repository: repository.parse().unwrap(),
+        is_made: false,
+        preview,
+    };
+    let why = "things/orders belongs to something else.".to_owned();
+    Preview::Parts(vec![
+        part("acme/infrastructure", change),
+        part("acme/gitops", Preview::Refused(Refusal(vec![why]))),
+    ])
+}
+
 /// The page on which the App is registered, and what leads there.
 fn setup() -> SetupState {
     let asked = Asked { github_url: "https://github.com".to_owned(), ..Asked::default() };
@@ -147,6 +163,14 @@ async fn lived_in() -> World {
     let failing = world.seed.receive("r_failed", json!({})).await;
     let fail = |run: &mut towpath::domain::Run| seed::failed(run, Stage::Failed, "Apply failed");
     world.seed.step(&failing, 1, fail, vec![Event::failure("exit code 1")], vec![]).await;
+    let merged = world.seed.merged("r_apply_failed", json!({}), 44).await;
+    let fail = |run: &mut towpath::domain::Run| {
+        seed::failed(run, Stage::Failed, "Apply failed");
+        seed::edit_work(run, |work| work["applies"] = json!([seed::apply("failure", 1)]));
+    };
+    let told = "The job apply failed at terraform apply: the state is locked.";
+    world.seed.step(&merged, 95, fail, vec![Event::failure(told)], vec![]).await;
+    world.seed.in_parts("r_parts").await;
     let parked = world.seed.receive("r_parked", json!({"encrypted": ["name"]})).await;
     world.seed.park(&parked, "the template is gone").await;
     let told = towpath::plan::step::Progress {
@@ -169,13 +193,15 @@ async fn lived_in() -> World {
 }
 
 /// Every page, by the name of its picture.
-const PAGES: [(&str, &str); 18] = [
+const PAGES: [(&str, &str); 20] = [
     ("runs", "/"),
     ("filtered", "/?q=nothing&repository=x"),
     ("run", "/runs/r_applied"),
     ("jobs", "/runs/r_applied/jobs"),
     ("waiting", "/runs/r_waits"),
     ("failed", "/runs/r_failed"),
+    ("apply-failed", "/runs/r_apply_failed"),
+    ("parts", "/runs/r_parts"),
     ("parked", "/runs/r_parked"),
     ("refused", "/runs/r_refused"),
     ("actions", "/actions"),
@@ -239,6 +265,9 @@ async fn every_page_keeps_the_rules_of_accessibility_in_light_dark_and_narrow() 
         look_at("opened").await;
         ask_for_a_thing(&browser, &address, "preview").await;
         look_at("preview").await;
+        browser.open(&format!("{address}/actions/change_thing?entity=orders")).await;
+        browser.click("button[value=preview]").await;
+        look_at("preview-parts").await;
         browser.open(&format!("{address}/actions/add_thing")).await;
         browser.run("document.querySelector('.form').noValidate = true").await;
         browser.fill("#field-name", "No such name").await;
