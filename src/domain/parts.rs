@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::ids::{PullRequestNumber, RunId, TargetName, TemplateName, WorkflowRunId};
 use super::observation::PullRequestState;
 use super::repository::RepositoryName;
-use super::run::{EntityPlan, Event, Stage, Status};
+use super::run::{EntityPlan, Event, Run, Stage, Status};
 
 /// Whose part a run is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct PartFacts {
     pub makes_repository: bool,
     /// It was told to begin.
     pub has_begun: bool,
+    /// It was told that the run is cancelled, and has not said yet that it is on its way there.
+    #[serde(default)]
+    pub is_told_to_cancel: bool,
     /// The number of the last report that was heard of it.
     pub heard: u32,
     /// How it stands.
@@ -141,9 +144,16 @@ impl PartFacts {
         self.state.status.is_end() && self.state.outcome.is_none()
     }
 
+    /// It is being cancelled: what becomes of it is not known yet. What has landed goes on.
+    pub fn is_being_cancelled(&self) -> bool {
+        let is_open = !self.state.status.is_end() && !self.state.has_landed;
+        is_open && (self.is_told_to_cancel || self.state.label == Run::CANCELLING)
+    }
+
     /// It waits for people, or for another run: it does not go on by itself.
     pub fn is_left_to_people(&self) -> bool {
         !self.state.status.is_end()
+            && !self.is_being_cancelled()
             && (!self.has_begun || matches!(self.state.stage, Stage::Proposed | Stage::Behind))
     }
 

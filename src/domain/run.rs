@@ -109,6 +109,9 @@ impl Run {
         self.stage == Stage::Failed && self.label == Self::CANCELLED
     }
 
+    /// The label of a run that is being cancelled.
+    pub const CANCELLING: &'static str = "Cancelling";
+
     /// The label of a run that was cancelled.
     pub const CANCELLED: &'static str = "Cancelled";
 

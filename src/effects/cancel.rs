@@ -19,10 +19,8 @@ impl Effects {
         }
         // Of the others that are sent the store knows it.
         let may_be_sent = match claimed.step {
-            Step::Deliver => claimed.interrupted,
-            Step::CreateRepository | Step::FirstCommit => {
-                claimed.interrupted || claimed.attempt > 1
-            }
+            Step::Deliver | Step::CreateRepository => claimed.interrupted,
+            Step::FirstCommit => claimed.interrupted || claimed.attempt > 1,
             _ => false,
         };
         Ok(claimed.run.status.is_end()

@@ -157,7 +157,7 @@ impl Effects {
             Step::BeginPart => Ok(plan::begin_part(run, now).into()),
             Step::Hear(report) => Ok(plan::heard(run, report, now).into()),
             Step::Withdraw => Ok(plan::withdraw(run, now).into()),
-            Step::CreateRepository => self.create_repository(run).await,
+            Step::CreateRepository => self.create_repository(run, claimed).await,
             Step::FirstCommit => self.first_commit(run, claimed).await,
             Step::RenderAgain(ask) => self.render_again(run, ask).await,
             Step::MoveBranch(step) => self.move_branch(run, step).await,

@@ -12,14 +12,21 @@ use super::{Done, Effects, Result, StepError};
 const LOOKS: u32 = 10;
 
 impl Effects {
-    pub(super) async fn create_repository(&self, run: Run) -> Result<Done> {
+    pub(super) async fn create_repository(&self, run: Run, claimed: &ClaimedStep) -> Result<Done> {
         let now = self.clock.now();
         let Some(work) = plan::new_repository(&run) else {
             return Ok(plan::Decision::unchanged(run).into());
         };
         let mark = plan::being_made_by(&run.id);
         let found = match (self.github.repository(&work.repository).await?, &work.new_repository) {
-            (None, Some(new)) => self.make_repository(&run, new, &mark).await?,
+            (None, Some(new)) => {
+                // So that a cancel knows whether it may have been sent.
+                self.has_begun(claimed).await?;
+                match self.make_repository(&run, new, &mark).await {
+                    Ok(made) => made,
+                    Err(error) => return Err(self.not_sent(claimed, error).await?),
+                }
+            }
             (found, _) => found,
         };
         let own = found.filter(|found| found.description.as_deref() == Some(&mark));

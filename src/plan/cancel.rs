@@ -4,15 +4,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::domain::observation::{PullRequestSeen, PullRequestState, RunPhase};
+use crate::domain::parts::PartFacts;
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Work};
 
 use super::body::escape;
 use super::draft::Draft;
 use super::step::{Cancel, ClosePullRequest, Decision, Step, StopWorkflow};
 use super::words::one_line;
-
-/// The label of a run that is being cancelled.
-const CANCELLING: &str = "Cancelling";
 
 /// Why a run cannot be cancelled, in a sentence with the way out; `None` if it can.
 pub fn cannot_be_cancelled(run: &Run) -> Option<String> {
@@ -85,15 +83,25 @@ pub fn cancel(run: Run, by: &str, now: DateTime<Utc>) -> Decision {
     .finish(now)
 }
 
-/// Each part that has begun is cancelled as far as it can be, and the run ends with what they tell.
-fn cancel_parts(mut draft: Draft, by: &str) -> Draft {
-    draft.say(Event::progress(format!(
-        "{by} cancels this run, in each repository as far as it can be."
-    )));
-    draft.stage(draft.run.stage, CANCELLING);
+/// Each part is cancelled as far as it can be, and the run ends with what they tell. Asked once more,
+/// only those are told that are not on their way there already.
+fn cancel_parts(draft: Draft, by: &str) -> Draft {
     draft.on_parts(|draft, work| {
-        for part in work.parts.iter().filter(|part| part.has_begun && !part.state.status.is_end()) {
+        let goes_on = |part: &&mut PartFacts| {
+            let is_told = part.is_told_to_cancel || part.is_being_cancelled();
+            !part.state.status.is_end() && !is_told
+        };
+        let mut is_news = false;
+        for part in work.parts.iter_mut().filter(goes_on) {
+            part.is_told_to_cancel = true;
             draft.tell(part.run.clone(), Step::Cancel(Cancel { by: by.to_owned() }));
+            is_news = true;
+        }
+        if is_news {
+            draft.say(Event::progress(format!(
+                "{by} cancels this run, in each repository as far as it can be."
+            )));
+            draft.stage(draft.run.stage, Run::CANCELLING);
         }
     })
 }
@@ -105,7 +113,7 @@ fn close(run: &Run, work: &PullRequestWork, by: &str) -> Option<Step> {
         number: facts.number,
         branch: work.branch.clone(),
         own_sha: facts.own_sha.clone(),
-        comment: format!("{} cancelled the run {} that this is for.", escape(by), run.id),
+        comment: format!("{} cancelled the run {} that this is for.", escape(by), run.request.id),
     }))
 }
 
@@ -116,7 +124,7 @@ fn go_on(mut draft: Draft, step: Step, by: String) -> Draft {
     };
     draft.say(Event::progress(format!("{by} cancels this run. {what}")));
     draft.then(step);
-    draft.stage(draft.run.stage, CANCELLING);
+    draft.stage(draft.run.stage, Run::CANCELLING);
     draft.on_pull_request(|_, work| work.cancelled_by = Some(by))
 }
 
@@ -163,7 +171,7 @@ pub(super) fn too_late(draft: &mut Draft, work: &mut PullRequestWork) {
 pub fn not_cancelled(run: Run, reason: &str, now: DateTime<Utc>) -> Decision {
     let mut draft = Draft::of(run).on_pull_request(|_, work| work.cancelled_by = None);
     draft.say(Event::warning(format!("The run could not be cancelled, and goes on. {reason}")));
-    if draft.run.label == CANCELLING {
+    if draft.run.label == Run::CANCELLING {
         let label = match &draft.run.work {
             Some(Work::PullRequest(_)) => "Waiting for review",
             _ => "Running",

@@ -120,6 +120,7 @@ impl Step {
         matches!(
             self,
             Self::Begin
+                | Self::CheckParts
                 | Self::Dispatch
                 | Self::Propose
                 | Self::CreateRepository

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::rows::{RUN_COLUMNS, id_from, run_from};
-use super::{ClaimedStep, Result, Store};
+use super::{ClaimedStep, Result, Store, Tx};
 use crate::domain::{DeliveryId, Link, Run, RunId};
 use crate::plan::Step;
 use crate::plan::step::{Cancel, Lane};
@@ -55,8 +55,7 @@ impl Store {
         Ok(())
     }
 
-    /// Adds a step that cancels a run, unless one already waits there. What waits before it is taken
-    /// up now, whatever it waits for, so that it can see that it is not wanted any more.
+    /// Adds a step that cancels a run, unless one already waits there.
     pub async fn request_cancel(&self, run: &RunId, by: &str) -> Result<()> {
         let mut tx = self.begin().await?;
         self.lock_run(&mut tx, run).await?;
@@ -67,16 +66,23 @@ impl Store {
         if waits.fetch_optional(&mut *tx).await?.is_some() {
             return Ok(());
         }
+        self.hurry(&mut tx, run).await?;
+        let step = Step::Cancel(Cancel { by: by.to_owned() });
+        self.add_steps(&mut tx, run, &[step]).await?;
+        tx.commit().await?;
+        self.tell(run);
+        Ok(())
+    }
+
+    /// Before a step that cancels a run: what waits there is taken up now, whatever it waits for, so
+    /// that it can see that it is not wanted any more.
+    pub(super) async fn hurry(&self, tx: &mut Tx, run: &RunId) -> Result<()> {
         let hurry = sqlx::query(
             "UPDATE steps SET due_at = $3
              WHERE run_id = $1 AND lane = $2 AND state = 'ready' AND due_at > $3",
         );
         let hurry = hurry.bind(run.as_str()).bind(Lane::Work.as_str()).bind(self.now());
-        hurry.execute(&mut *tx).await?;
-        let step = Step::Cancel(Cancel { by: by.to_owned() });
-        self.add_steps(&mut tx, run, &[step]).await?;
-        tx.commit().await?;
-        self.tell(run);
+        hurry.execute(&mut **tx).await?;
         Ok(())
     }
 

@@ -59,9 +59,9 @@ impl Store {
         if at <= now {
             let begin = sqlx::query("UPDATE writes SET begun = 1, at = $2 WHERE step = $1");
             begin.bind(step.id.0).bind(now).execute(&mut *tx).await?;
-            let apart = rate.map_or(0, |rate| millis(rate.apart));
             // The process was away: all that follow are as late, and not due all at once.
-            if now - at > apart {
+            let apart = rate.map(|rate| millis(rate.apart));
+            if let Some(apart) = apart.filter(|apart| now - at > *apart) {
                 put_off(&mut tx, &owner, at, now + apart).await?;
             }
         }

@@ -10,7 +10,7 @@ use super::catalog::place_from;
 use super::rows::{RUN_COLUMNS, run_from};
 use super::{Place, Result, Store, Tx};
 use crate::domain::{EntityRef, Run, RunId, TargetName};
-use crate::plan::Decision;
+use crate::plan::{Decision, Step};
 
 impl Store {
     /// The parts of a run, in the order of the template's targets.
@@ -68,6 +68,9 @@ impl Store {
     /// Adds what a decision has for other runs to do. They are locked.
     pub(super) async fn add_to_others(&self, tx: &mut Tx, decision: &Decision) -> Result<()> {
         for (other, step) in &decision.others {
+            if let Step::Cancel(_) = step {
+                self.hurry(tx, other).await?;
+            }
             self.add_steps(tx, other, std::slice::from_ref(step)).await?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 
 pub(crate) mod agent;
 mod cancel;
+mod cancel_parts;
 mod closed_firewall;
 mod counts;
 mod day2;
@@ -16,6 +17,7 @@ mod lost_deliveries;
 mod messages;
 mod own_check;
 mod parts;
+mod parts_order;
 mod poison;
 mod portal;
 mod pull_requests;

@@ -54,6 +54,7 @@ fn merge(work: &mut PartsWork, place: usize, report: &PartReport) -> bool {
     part.heard = report.number;
     part.repository = report.repository.clone();
     part.state = report.state.clone();
+    part.is_told_to_cancel &= part.state.label != Run::CANCELLING;
     part.state.outcome = outcome;
     if let Some(context) = &report.context
         && work.context_of.is_none_or(|known| place <= known)
@@ -101,10 +102,14 @@ fn follow(draft: &mut Draft, work: &mut PartsWork, before: Verdict) {
     }
 }
 
-/// How far it is.
+/// How far it is, as far as something is still to come of it.
 fn show(draft: &mut Draft, work: &PartsWork) {
-    let changed = |part: &&PartFacts| part.state.outcome != Some(PartOutcome::Unchanged);
-    let parts: Vec<&PartFacts> = work.parts.iter().filter(changed).collect();
+    if work.parts.iter().any(PartFacts::is_being_cancelled) {
+        return draft.stage(draft.run.stage, Run::CANCELLING);
+    }
+    let counts =
+        |part: &&PartFacts| part.state.outcome != Some(PartOutcome::Unchanged) && !part.is_ill();
+    let parts: Vec<&PartFacts> = work.parts.iter().filter(counts).collect();
     let of = |count: usize, what: &str| match parts.len() {
         1 => String::new(),
         all => format!(": {count} of {all} {what}"),
@@ -191,6 +196,10 @@ fn end_ill(draft: &mut Draft, work: &PartsWork, place: usize) {
         return;
     }
     let ill = &work.parts[place];
+    if work.parts.iter().all(|part| part.state.label == Run::CANCELLED) {
+        draft.say(Event::progress("It is cancelled in each repository."));
+        return draft.end(ill.state.stage, Run::CANCELLED, None);
+    }
     let named = |is_it: &dyn Fn(&PartFacts) -> bool, show: &dyn Fn(&PartFacts) -> String| {
         let names: Vec<String> = work.parts.iter().filter(|part| is_it(part)).map(show).collect();
         names.join(", ")
@@ -216,7 +225,11 @@ fn end_ill(draft: &mut Draft, work: &PartsWork, place: usize) {
             line.push_str(&format!(" {says}: {which}.{then}"));
         }
     }
-    if !work.parts.iter().any(PartFacts::may_be_withdrawn) {
+    let may_be_applied = |part: &PartFacts| {
+        let is_there = part.state.pull_request.is_some() || part.state.has_landed;
+        is_there || part.state.outcome.is_some()
+    };
+    if work.parts.iter().all(may_be_applied) {
         line.push_str(" If everything comes to be applied after all, the catalog is still told.");
     }
     draft.say(Event::failure(line));

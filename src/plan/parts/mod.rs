@@ -94,6 +94,7 @@ pub(super) fn split(
             repository: change.repository.clone(),
             makes_repository: change.new_repository.is_some(),
             has_begun: false,
+            is_told_to_cancel: false,
             heard: 0,
             state: PartState::received(),
         });
@@ -165,7 +166,8 @@ pub fn checked(run: Run, found: Vec<Checked>, now: DateTime<Utc>) -> Decision {
 }
 
 fn begin_those(draft: &mut Draft, work: &mut PartsWork, is_it: impl Fn(&PartFacts) -> bool) {
-    for part in work.parts.iter_mut().filter(|part| !part.has_begun && is_it(part)) {
+    let waits = |part: &PartFacts| !part.has_begun && !part.state.status.is_end();
+    for part in work.parts.iter_mut().filter(|part| waits(part) && is_it(part)) {
         part.has_begun = true;
         draft.tell(part.run.clone(), Step::BeginPart);
     }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::domain::parts::{PartFacts, PartOf, PartReport, PartState, PartsWork};
-use crate::plan::{Checked, Refusal, begin_part, checked, heard, withdraw};
+use crate::plan::{
+    Checked, Refusal, begin_part, cancel, cannot_be_cancelled, checked, heard, withdraw,
+};
 
 const TARGETS: [&str; 3] = ["infra", "config", "docs"];
 
@@ -15,6 +17,7 @@ fn whole(parts: usize) -> Run {
         repository: repository(),
         makes_repository: false,
         has_begun: false,
+        is_told_to_cancel: false,
         heard: 0,
         state: PartState::received(),
     };
@@ -236,5 +239,45 @@ proptest! {
             play.apply(place);
         }
         prop_assert_eq!((play.whole.status, play.whole.label.as_str()), (Status::Success, "Applied"));
+    }
+    /// Somebody cancels it, and asks twice, when some parts are merged. What becomes of one may be known
+    /// before another has heard of it: the run ends when it is known of all.
+    #[test]
+    fn a_cancelled_whole_ends_when_it_is_known_what_became_of_every_part(
+        is_merged in prop::collection::vec(any::<bool>(), 3),
+        order in Just(vec![0, 1, 2]).prop_shuffle(),
+    ) {
+        let mut play = Play::of(3);
+        let merge = Observation::PullRequest(pull_request(PullRequestState::Merged));
+        for place in (0..3).filter(|place| is_merged[*place]) {
+            play.see(place, &merge);
+        }
+        let all_merged = is_merged.iter().all(|it| *it);
+        prop_assert_eq!(cannot_be_cancelled(&play.whole).is_some(), all_merged);
+        let cancelled = cancel(play.whole.clone(), "jane", NOW);
+        prop_assert_eq!(cancelled.others.len(), if all_merged { 0 } else { 3 });
+        play.whole = cancelled.run;
+        play.done.extend(cancelled.steps);
+        if !all_merged {
+            let again = cancel(play.whole.clone(), "jane", NOW);
+            prop_assert!(again.others.is_empty() && again.events.is_empty());
+        }
+        for place in order.iter().copied().filter(|_| !all_merged) {
+            prop_assert_eq!(play.whole.status, Status::InProgress);
+            let decision = cancel(play.parts[place].clone(), "jane", NOW);
+            play.take(place, decision);
+            if !is_merged[place] {
+                play.see(place, &Observation::PullRequest(pull_request(PullRequestState::Closed)));
+            }
+        }
+        for place in order.into_iter().filter(|place| is_merged[*place]) {
+            prop_assert_eq!(play.whole.status, Status::InProgress);
+            play.apply(place);
+        }
+        let end = if all_merged { "Applied" } else { "Cancelled" };
+        prop_assert_eq!(play.whole.label.as_str(), end);
+        prop_assert_eq!(play.count(|step| matches!(step, Step::End(_))), 1);
+        let upserts = play.count(|step| matches!(step, Step::Upsert(_)));
+        prop_assert_eq!(upserts, usize::from(all_merged));
     }
 }

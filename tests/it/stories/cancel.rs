@@ -15,7 +15,7 @@ const COMMENT: &str = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments
 const DISPATCH: &str = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
 
 /// Asks the API that a run be cancelled: the status, and what is said.
-async fn ask(world: &World, run: &str) -> (StatusCode, Value) {
+pub(super) async fn ask(world: &World, run: &str) -> (StatusCode, Value) {
     let url = format!("http://{}/api/v1/runs/{run}/cancel", world.address());
     let body = json!({"user": "jane@acme.example"});
     let answer = Client::new().post(url).json(&body).send().await.unwrap();
@@ -23,7 +23,7 @@ async fn ask(world: &World, run: &str) -> (StatusCode, Value) {
     (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
 }
 
-async fn cancel(world: &World, run: &RunId) {
+pub(super) async fn cancel(world: &World, run: &RunId) {
     let (status, said) = ask(world, run.as_str()).await;
     assert_eq!((status, &said["run"]), (StatusCode::ACCEPTED, &json!(run)));
 }

@@ -181,9 +181,14 @@ impl World {
         next
     }
 
+    /// Every run, and its parts.
     async fn runs(&self) -> Vec<Run> {
         let all = RunFilter { limit: 100, ..RunFilter::default() };
-        self.store().runs(&all).await.unwrap()
+        let mut runs = self.store().runs(&all).await.unwrap();
+        for whole in runs.clone() {
+            runs.extend(self.store().parts_of(&whole.id).await.unwrap());
+        }
+        runs
     }
 
     /// Everything that is known of a run, for the message of a story that failed.
