@@ -170,6 +170,10 @@ impl Conclusion {
 /// A pull request at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequestSeen {
+    /// It is told by something that happens to an open one, and is not that it was opened again: of one
+    /// that is known to be closed, it tells how that stood before.
+    #[serde(default)]
+    pub is_of_an_open_one: bool,
     /// Where it is open.
     pub repository: RepositoryName,
     /// Its number.
@@ -406,7 +410,11 @@ impl Observation {
                 std::iter::once(branch).chain(push.folders.iter().map(of)).collect()
             }
             Self::RenderAgain(asked) => vec![Link::pull_request(&asked.repository, asked.number)],
-            // What this program says on a commit by itself belongs to no run.
+            // All checks of a commit: the one on a run's pull request is among them. A single one
+            // that is asked for like this is of no run.
+            Self::CheckAgain(asked) if asked.check.is_none() => {
+                vec![Link::commit(&asked.repository, &asked.commit)]
+            }
             Self::CheckAgain(_) => Vec::new(),
         }
     }

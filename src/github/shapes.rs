@@ -65,6 +65,7 @@ impl Pull {
         // An open or closed one may name its test merge here.
         let merge_commit = self.merge_commit.filter(|_| state == PullRequestState::Merged);
         Ok(PullRequestSeen {
+            is_of_an_open_one: false,
             repository: repository.clone(),
             number: PullRequestNumber(self.number),
             node_id: Some(self.id),

@@ -282,6 +282,8 @@ impl PullRequestEvent {
         };
         let closed_by = self.sender.filter(|_| self.action == "closed");
         Some(Observation::PullRequest(PullRequestSeen {
+            is_of_an_open_one: self.action != "reopened"
+                && matches!(state, PullRequestState::Open | PullRequestState::Queued),
             repository,
             number: PullRequestNumber(pull.number),
             node_id: pull.node_id,

@@ -92,6 +92,7 @@ fn job(status: &str, environment: Option<&str>) -> Observation {
 
 fn pull_request(state: PullRequestState) -> PullRequestSeen {
     PullRequestSeen {
+        is_of_an_open_one: false,
         repository: repository(),
         number: PullRequestNumber(12),
         node_id: None,

@@ -146,7 +146,8 @@ pub(crate) fn folder_link(work: &PullRequestWork) -> Option<Link> {
 
 fn merge_state(draft: &mut Draft, work: &mut PullRequestWork, seen: &PullRequestSeen) {
     let Some(facts) = &mut work.pull_request else { return };
-    if facts.state == PullRequestState::Merged {
+    let is_late = seen.is_of_an_open_one && facts.state == PullRequestState::Closed;
+    if facts.state == PullRequestState::Merged || is_late {
         return;
     }
     if seen.state != PullRequestState::Merged && facts.head_sha != seen.head_sha {

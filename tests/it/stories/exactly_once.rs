@@ -92,6 +92,28 @@ async fn assert_applied_once(world: &World, run: &RunId) {
 }
 
 #[tokio::test]
+async fn a_decline_in_any_order_stays_one() {
+    for seed in 0..6 {
+        let world = World::start().await;
+        world.github.hold_webhooks();
+        let run = world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
+        world.rest().await;
+        let pull = world.infrastructure.only_pull_request();
+        pull.close("octocat");
+        let mut held: Vec<u64> = world.github.held_webhooks().iter().map(|held| held.id).collect();
+        fastrand::Rng::with_seed(seed).shuffle(&mut held);
+        world.github.release_webhooks(&held);
+        world.rest().await;
+        world.until_portal(&run, "FAILURE", "Declined").await;
+        let history = world.history(&run).await;
+        assert!(!history.contains("opened again"), "{history}");
+        let checks = world.infrastructure.checks(&pull.now().head_sha);
+        assert_eq!(checks[0].title, "Closed without a merge", "{checks:?}");
+        world.end().await;
+    }
+}
+
+#[tokio::test]
 async fn a_dispatch_in_any_order_leads_to_the_same_end() {
     for seed in 0..12 {
         let world = World::start().await;

@@ -11,7 +11,7 @@ use crate::world::{Kind, World, artifact, infrastructure, newest_run};
 const CONFIG: &str = "acme/config";
 
 /// The template of the stories, with its files in two repositories.
-fn kind() -> Kind {
+pub(super) fn kind() -> Kind {
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned(), false);
     let targets = "\
 targets:
@@ -40,40 +40,40 @@ targets:
 }
 
 /// A world with both repositories.
-struct Two {
-    world: World,
-    config: SandboxRepository,
+pub(super) struct Two {
+    pub(super) world: World,
+    pub(super) config: SandboxRepository,
 }
 
 impl Two {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::of(kind()).await
     }
 
-    async fn of(kind: Kind) -> Self {
+    pub(super) async fn of(kind: Kind) -> Self {
         let world = World::of(kind).await;
         let config = infrastructure(&world.github, CONFIG);
         Self { world, config }
     }
 
-    async fn create(&self) -> RunId {
+    pub(super) async fn create(&self) -> RunId {
         let run = self.world.press("add_database", json!({"name": "orders"}), Some("shop")).await;
         self.world.rest().await;
         run
     }
 
-    async fn press(&self, action: &str, inputs: Value) -> RunId {
+    pub(super) async fn press(&self, action: &str, inputs: Value) -> RunId {
         let run = self.world.press(action, inputs, Some("orders")).await;
         self.world.rest().await;
         run
     }
 
-    fn newest_config(&self) -> SandboxPull {
+    pub(super) fn newest_config(&self) -> SandboxPull {
         self.config.pull_request(*self.config.pull_numbers().last().expect("a pull request"))
     }
 
     /// Merges the newest pull request of each, and applies.
-    async fn land(&self) {
+    pub(super) async fn land(&self) {
         self.newest_config().merge("octocat", MergeMethod::Squash);
         self.world.newest_pull().merge("octocat", MergeMethod::Squash);
         self.world.rest().await;
@@ -81,7 +81,7 @@ impl Two {
         self.world.rest().await;
     }
 
-    async fn with_database(&self) {
+    pub(super) async fn with_database(&self) {
         let run = self.create().await;
         self.land().await;
         self.world.until_portal(&run, "SUCCESS", "Applied").await;
@@ -98,7 +98,30 @@ impl Two {
         reqwest::get(address).await.unwrap().text().await.unwrap()
     }
 
-    fn nothing_was_opened(&self) {
+    /// What the dashboard's form shows as what would come of an action.
+    async fn preview(&self, action: &str, fields: &[(&str, &str)]) -> String {
+        let address = format!("http://{}/actions/{action}", self.world.address());
+        let form = reqwest::get(&address).await.unwrap();
+        let cookie = form.headers()["set-cookie"].to_str().unwrap();
+        let cookie = cookie.split_once(';').unwrap().0.to_owned();
+        let form = form.text().await.unwrap();
+        let hidden = |name: &str| {
+            let (_, rest) = form.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+            (name.to_owned(), rest.split_once('"').unwrap().0.to_owned())
+        };
+        let typed = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let fields: Vec<_> =
+            [hidden("form_token"), hidden("request")].into_iter().chain(typed).collect();
+        let body =
+            fields.iter().map(|(name, value)| format!("{name}={}", value.replace('=', "%3D")));
+        let client = reqwest::Client::new().post(&address).header("cookie", cookie);
+        let client = client.header("content-type", "application/x-www-form-urlencoded");
+        let answer = client.body(body.collect::<Vec<_>>().join("&")).send().await.unwrap();
+        assert_eq!(answer.status(), reqwest::StatusCode::OK);
+        answer.text().await.unwrap()
+    }
+
+    pub(super) fn nothing_was_opened(&self) {
         for repository in [&self.world.infrastructure, &self.config] {
             assert_eq!(repository.pull_numbers(), Vec::<u64>::new());
             assert_eq!(repository.branches(), ["main"]);
@@ -175,6 +198,31 @@ async fn the_parts_are_shown_with_the_run_and_nowhere_else() {
     ] {
         assert!(page.contains(what), "no {what} in {page}");
     }
+    two.world.end().await;
+}
+
+#[tokio::test]
+async fn the_form_shows_what_would_come_of_it_in_each_repository_and_does_nothing() {
+    let two = Two::start().await;
+    let typed = [("in.name", "orders"), ("in.size", "20"), ("do", "preview")];
+    let page = two.preview("add_database", &typed).await;
+    for part in [
+        "/acme/infrastructure\">acme/infrastructure</a>: A pull request into main would change",
+        "/acme/config\">acme/config</a>: A pull request into main would change",
+        "<code>databases/orders/main.tf</code>",
+        "<code>apps/orders/app.yml</code>",
+        "<code>size: 20</code>",
+    ] {
+        assert_eq!(page.matches(part).count(), 1, "{part} once in {page}");
+    }
+    assert_eq!(page.matches("Nothing was done yet.").count(), 1);
+    two.nothing_was_opened();
+
+    two.with_database().await;
+    let page = two.preview("add_database", &typed).await;
+    let refused = "This would be refused, and nothing would be begun.";
+    assert_eq!(page.matches(refused).count(), 2, "{page}");
+    assert!(page.contains("databases/orders") && page.contains("apps/orders"), "{page}");
     two.world.end().await;
 }
 
@@ -467,7 +515,7 @@ async fn what_happened_while_the_service_was_down_is_found_by_looking_at_the_par
 }
 
 /// A repository of its own, and an entry in another one.
-fn with_new_repository() -> Kind {
+pub(super) fn with_new_repository() -> Kind {
     let own = "repository: {create: \"acme/{{ inputs.name }}\"}\n";
     kind()
         .with(
