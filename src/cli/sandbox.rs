@@ -15,7 +15,7 @@ use crate::telemetry;
 /// A sandbox GitHub and portal with the service between them, to try your own templates by hand.
 #[derive(Args, Clone)]
 pub struct SandboxArguments {
-    /// The folder with the templates; without one, those that come with the program.
+    /// The folder with the templates; without one, those that the demo plays.
     #[arg(long, env = "TOWPATH_TEMPLATES")]
     templates: Option<PathBuf>,
 
@@ -33,7 +33,7 @@ pub fn run(arguments: &SandboxArguments) -> anyhow::Result<ExitCode> {
 async fn serve(arguments: &SandboxArguments) -> anyhow::Result<ExitCode> {
     let files = match &arguments.templates {
         Some(path) => folder::read(path).context("TOWPATH_TEMPLATES")?,
-        None => folder::shipped(),
+        None => folder::playable(),
     };
     let lifecycle = Lifecycle::new();
     lifecycle.listen_for_signals().context("listening for signals")?;
@@ -48,7 +48,7 @@ async fn serve(arguments: &SandboxArguments) -> anyhow::Result<ExitCode> {
 #[expect(clippy::print_stdout, reason = "where everything is, for the person at the terminal")]
 fn tell(playground: &Playground, templates: Option<&Path>) {
     let service = playground.service.address;
-    let templates = templates.map_or("those of the program".into(), Path::to_string_lossy);
+    let templates = templates.map_or("those of the demo".into(), Path::to_string_lossy);
     println!("Dashboard   http://{service}/");
     println!("GitHub API  {}", playground.github.url());
     println!("Portal API  {}/v1", playground.portal.url());

@@ -1,5 +1,8 @@
 //! The doctor: a world in which everything is well, and each sickness by itself.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use axum::Router;
 use axum::http::StatusCode;
 use serde_json::json;
@@ -124,6 +127,27 @@ fn templates(template: &str) -> Templates {
     Templates::load(&files).unwrap_or_else(|found| {
         panic!("{}", found.iter().map(ToString::to_string).collect::<String>())
     })
+}
+
+/// Whoever tries the program is greeted by no fault that is none.
+#[tokio::test]
+async fn the_sandbox_has_what_the_templates_of_the_demo_need() {
+    let mut sandbox = Command::new(env!("CARGO_BIN_EXE_towpath"))
+        .args(["sandbox", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(sandbox.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let dashboard = lines.find_map(|line| Some(line.strip_prefix("Dashboard   ")?.to_owned()));
+    let answer = reqwest::get(format!("{}doctor", dashboard.unwrap_or_default())).await;
+    let page = match answer {
+        Ok(answer) => answer.text().await.unwrap_or_default(),
+        Err(error) => error.to_string(),
+    };
+    let asked = Command::new("kill").arg(sandbox.id().to_string()).status().unwrap();
+    assert!(asked.success() && sandbox.wait().unwrap().success());
+    assert!(page.contains(">acme/infrastructure</a>"), "{page}");
+    assert!(page.contains("badge good") && !page.contains("badge bad"), "{page}");
 }
 
 #[tokio::test]

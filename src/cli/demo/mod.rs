@@ -39,7 +39,7 @@ pub fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn play(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
-    let templates = folder::load(&folder::shipped())?;
+    let templates = folder::load(&folder::playable())?;
     let lifecycle = Lifecycle::new();
     lifecycle.listen_for_signals().context("listening for signals")?;
     let playground = Playground::start(&arguments.playground, templates, lifecycle.clone()).await?;
