@@ -70,7 +70,7 @@ pub fn outcome(run: Run, seen: &Observation, now: DateTime<Utc>) -> Decision {
             Observation::Signal(seen) => pull_request::signal_seen(draft, work, seen),
             Observation::Push(seen) => pull_request::pushed(draft, work, seen),
             Observation::RenderAgain(seen) => pull_request::asked_for(draft, work, seen),
-            Observation::CheckAgain(_) => {}
+            Observation::CheckAgain(seen) => own_check::asked_again(work, seen),
         })
         .finish(now)
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::check::{Button, Check, OWN_CHECK, OwnCheck, PlanEnd, RENDER_AGAIN};
-use crate::domain::observation::{Conclusion, PullRequestState};
+use crate::domain::observation::{CheckAgainAsked, Conclusion, PullRequestState};
 use crate::domain::run::{Event, PullRequestFacts, PullRequestWork, Run, Work};
 use crate::domain::standing::FileChanges;
 use crate::domain::{CommitSha, TemplateName};
@@ -186,6 +186,16 @@ fn digest(check: &Check) -> String {
     let Check { commit, conclusion, title, summary, buttons, .. } = check;
     let said = serde_json::json!([commit, conclusion, title, summary, buttons]).to_string();
     hex::encode(Sha256::digest(said))
+}
+
+/// Somebody wants all checks of a commit made again. Until it is written once more, GitHub shows what
+/// this program says there as still to come.
+pub(super) fn asked_again(work: &mut PullRequestWork, asked: &CheckAgainAsked) {
+    let is_head = work.pull_request.as_ref().is_some_and(|facts| facts.head_sha == asked.commit);
+    let is_meant = is_head && asked.check.is_none();
+    if let Some(own) = work.own_check.as_mut().filter(|_| is_meant) {
+        own.decided = None;
+    }
 }
 
 /// What is known of the check run on a commit that a run's check is written to.

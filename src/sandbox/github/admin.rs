@@ -730,6 +730,7 @@ impl World {
             last_number: 0,
             statuses: Vec::new(),
             check_runs: Vec::new(),
+            awaited_suites: HashSet::new(),
             deployments: Vec::new(),
             environments: Vec::new(),
             secrets: BTreeMap::new(),

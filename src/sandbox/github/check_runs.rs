@@ -45,10 +45,23 @@ impl SandboxRepository {
         })
     }
 
+    /// Whether GitHub shows the App's checks on a commit as still to come: somebody has asked for
+    /// them again, and the App has written none since.
+    pub fn awaits_checks(&self, sha: &str) -> bool {
+        self.with(|world, index| {
+            let found = &world.repositories[index];
+            let mut checks = found.check_runs.iter().filter(|it| it.sha == sha);
+            Ok(checks.any(|it| found.awaited_suites.contains(&it.suite)))
+        })
+    }
+
     /// Presses *Re-run* of a check run.
     pub fn rerun_check(&self, person: &str, id: u64) {
         self.with(|world, index| {
             let person = world.account(person, AccountKind::User);
+            let found = &mut world.repositories[index];
+            let suite = found.check_runs.iter().find(|it| it.id == id).map(|it| it.suite);
+            found.awaited_suites.extend(suite);
             world.emit_check_run(index, id, person, &json!({"action": "rerequested"}))
         });
     }
@@ -57,9 +70,11 @@ impl SandboxRepository {
     pub fn rerun_checks(&self, person: &str, sha: &str) {
         self.with(|world, index| {
             let person = world.account(person, AccountKind::User);
-            let checks = &world.repositories[index].check_runs;
-            let check = checks.iter().find(|it| it.sha == sha).ok_or_else(Refusal::not_found)?;
-            let suite = world.check_suite_full_body(index, check)?;
+            let found = &mut world.repositories[index];
+            let check = found.check_runs.iter().find(|it| it.sha == sha).cloned();
+            let check = check.ok_or_else(Refusal::not_found)?;
+            found.awaited_suites.insert(check.suite);
+            let suite = world.check_suite_full_body(index, &check)?;
             let fields = json!({"action": "rerequested", "check_suite": suite});
             world.emit("check_suite", index, person, fields);
             Ok(())
@@ -111,7 +126,9 @@ impl World {
                 .ok_or_else(Refusal::not_found)?,
             None => self.new_check_run(repository, body)?,
         };
-        let check = &mut self.repositories[repository].check_runs[index];
+        let found = &mut self.repositories[repository];
+        let check = &mut found.check_runs[index];
+        found.awaited_suites.remove(&check.suite);
         let was_completed = check.status == "completed" && id.is_some();
         for (key, field) in [
             ("name", &mut check.name),

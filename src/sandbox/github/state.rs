@@ -134,6 +134,8 @@ pub(crate) struct Repository {
     pub(crate) last_number: u64,
     pub(crate) statuses: Vec<Status>,
     pub(crate) check_runs: Vec<CheckRun>,
+    /// Suites that somebody asked for again, and of which nothing was written since.
+    pub(crate) awaited_suites: HashSet<Id>,
     pub(crate) deployments: Vec<Deployment>,
     pub(crate) environments: Vec<Environment>,
     pub(crate) secrets: BTreeMap<String, SealedSecret>,

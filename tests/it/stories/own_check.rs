@@ -127,6 +127,47 @@ async fn who_presses_re_render_has_it_rendered_again_and_checked_there() {
 }
 
 #[tokio::test]
+async fn who_has_all_checks_run_again_gets_it_written_again_for_the_head() {
+    let world = World::start().await;
+    let run = proposed(&world).await;
+    newest_run(&world.infrastructure, "plan.yml").complete("success");
+    world.rest().await;
+    let (before, head) = (check(&world), world.newest_pull().now().head_sha);
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_mins(1));
+        world.forget_requests();
+        world.github.hold_webhooks();
+        world.infrastructure.rerun_checks("octocat", &head);
+        assert!(world.infrastructure.awaits_checks(&head), "GitHub shows it as still to come");
+        world.github.release_all_webhooks();
+        world.rest().await;
+        assert!(!world.infrastructure.awaits_checks(&head));
+        assert_eq!(check(&world), before, "the same check with the same words");
+        assert_eq!(world.asked_of_github(), [CHANGE], "nothing is rendered again");
+    }
+    // The commits of a person, too; and no older one.
+    let branch = world.newest_pull().now().head;
+    let mine = [("databases/orders/extra.tf", Some("# Mine.\n"))];
+    let theirs = world.infrastructure.push("octocat", &branch, &mine, "Mine");
+    world.rest().await;
+    world.forget_requests();
+    world.infrastructure.rerun_checks("octocat", &head);
+    world.rest().await;
+    assert_eq!(world.asked_of_github(), Vec::<String>::new());
+    world.infrastructure.rerun_checks("octocat", &theirs);
+    world.rest().await;
+    assert!(!world.infrastructure.awaits_checks(&theirs));
+    merge_and_apply(&world, &run).await;
+    let merged = check(&world);
+    world.clock.advance(Duration::from_mins(1));
+    world.infrastructure.rerun_checks("octocat", &theirs);
+    world.rest().await;
+    assert!(!world.infrastructure.awaits_checks(&theirs), "also when the run has ended");
+    assert_eq!(check(&world), merged);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn the_commits_of_a_person_carry_a_check_that_promises_nothing_and_blocks_nothing() {
     let world = World::start().await;
     let run = proposed(&world).await;

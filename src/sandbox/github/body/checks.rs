@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{maybe_time, node_id, time, with};
 use crate::sandbox::github::refusal::Answered;
 use crate::sandbox::github::state::{
-    CheckRun, Deployment, DeploymentStatus, Repository, Status, World,
+    CheckRun, Deployment, DeploymentStatus, Id, Repository, Status, World,
 };
 
 impl World {
@@ -67,7 +67,8 @@ impl World {
         })
     }
 
-    /// The suite of a check run, as it is once it was asked for again: nothing of it has ended.
+    /// The suite of a check run. It stands as its check runs do, unless it was asked for again and
+    /// waits for the App.
     pub(crate) fn check_suite_body(&self, repository: usize, check: &CheckRun) -> Answered<Value> {
         let git = self.git(repository)?;
         let repository = &self.repositories[repository];
@@ -82,13 +83,14 @@ impl World {
         if let Some(events) = app["events"].as_array_mut() {
             events.retain(|event| event != "merge_group");
         }
+        let (status, conclusion) = standing(repository, check.suite);
         Ok(json!({
             "id": check.suite,
             "node_id": node_id("CS", check.suite),
             "head_branch": branch.map(|(name, _)| name.trim_start_matches("refs/heads/")),
             "head_sha": check.sha,
-            "status": "queued",
-            "conclusion": null,
+            "status": status,
+            "conclusion": conclusion,
             "url": url,
             "before": null,
             "after": check.sha,
@@ -170,4 +172,22 @@ impl World {
             "log_url": status.log_url,
         })
     }
+}
+
+/// Status and conclusion of a suite: the gravest of its check runs', once all have ended.
+fn standing(repository: &Repository, suite: Id) -> (&'static str, Option<&str>) {
+    /// From the gravest on.
+    const GRAVITY: [&str; 5] = ["failure", "timed_out", "cancelled", "action_required", "success"];
+    if repository.awaited_suites.contains(&suite) {
+        return ("queued", None);
+    }
+    let ends: Option<Vec<&str>> = repository
+        .check_runs
+        .iter()
+        .filter(|it| it.suite == suite)
+        .map(|it| it.conclusion.as_deref())
+        .collect();
+    let Some(ends) = ends else { return ("in_progress", None) };
+    let gravest = GRAVITY.into_iter().find(|end| ends.contains(end));
+    ("completed", gravest.or_else(|| ends.first().copied()))
 }
