@@ -7,8 +7,9 @@ use crate::domain::observation::{PullRequestSeen, PullRequestState, RunPhase};
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Work};
 
 use super::body::escape;
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::{Cancel, ClosePullRequest, Decision, Step, StopWorkflow};
+use super::step::{Cancel, ClosePullRequest, Step, StopWorkflow};
 use super::words::one_line;
 
 /// The label of a run that is being cancelled.
