@@ -76,6 +76,7 @@ pub enum Answer {
     Planned(Option<PlanSummary>),
     /// To [`ReadOutputs`](super::step::ReadOutputs): Terraform's outputs, without sensitive ones.
     Outputs(Map<String, Value>),
-    /// To [`Upsert`](super::step::Upsert) and [`Delete`](super::step::Delete): done, or why the catalog refuses it.
+    /// To [`Upsert`](super::step::Upsert) and [`Delete`](super::step::Delete): done, or why
+    /// the catalog refuses it.
     Catalog(Result<(), String>),
 }
