@@ -7,7 +7,8 @@ use crate::domain::run::{Event, Work, WorkflowWork};
 use crate::domain::{Invocation, Run, RunId};
 use crate::github;
 use crate::plan;
-use crate::plan::step::{Decision, Find, Step};
+use crate::plan::Decision;
+use crate::plan::step::{Find, Step};
 use crate::store::ClaimedStep;
 
 use super::{Done, Effects, Result, StepError};

@@ -5,7 +5,6 @@
 
 pub mod accept;
 pub mod github_event;
-mod github_signal;
 mod invocation;
 mod json_text;
 #[cfg(feature = "kafka")]

@@ -10,8 +10,8 @@ use crate::template::manifest::{CatalogEntity, Manifest};
 use crate::template::{self, ActionOf, Template, render};
 
 use super::begin::{Refusal, refuse};
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::Decision;
 
 /// What is asked of a repository before a change is made of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,8 +8,9 @@ use crate::domain::parts::PartFacts;
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Work};
 
 use super::body::escape;
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::{Cancel, ClosePullRequest, Decision, Step, StopWorkflow};
+use super::step::{Cancel, ClosePullRequest, Step, StopWorkflow};
 use super::words::one_line;
 
 /// Why a run cannot be cancelled, in a sentence with the way out; `None` if it can.

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::{Decision, Response};
+use super::step::Response;
 use crate::domain::Invocation;
 use crate::domain::run::{Event, Run, Stage, Status, Work};
 

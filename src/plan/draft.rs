@@ -8,7 +8,8 @@ use crate::domain::observation::Link;
 use crate::domain::parts::{PartFacts, PartsWork};
 use crate::domain::run::{Event, PullRequestWork, Run, Stage, Status, Work, WorkflowWork};
 
-use super::step::{Decision, End, Progress, Response, Step};
+use super::decision::Decision;
+use super::step::{End, Progress, Response, Step};
 use super::{own_check, parts, pull_request, workflow};
 
 /// A decision that is being made on a run.

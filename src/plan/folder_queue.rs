@@ -5,8 +5,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::run::{Event, PullRequestWork, Run, Stage};
 
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::{Decision, Step};
+use super::step::Step;
 
 /// The run waits: `ahead` asked first for the folder at `path`. `page` is where people see that run.
 /// Nothing is asked of GitHub before its turn has come.

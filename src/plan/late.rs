@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::deadline::{Deadline, Deadlines, Wait};
 use crate::domain::run::{Event, Run, Stage, Work};
 
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::Decision;
 
 /// A decision, and what follows from the deadline of the stage at which it leaves the run.
 pub fn in_time(decision: Decision, deadlines: &Deadlines, now: DateTime<Utc>) -> Decision {

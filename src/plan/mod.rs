@@ -7,6 +7,7 @@ mod begin;
 mod body;
 mod cancel;
 mod conclude;
+mod decision;
 mod delivery;
 mod draft;
 mod folder_queue;
@@ -32,6 +33,7 @@ pub use ask::{Asked, Target, ask, is_folder_of, not_there, nowhere};
 pub use begin::{Refusal, begin, refuse};
 pub use cancel::{cancel, cannot_be_cancelled, not_cancelled};
 pub use conclude::render_entity;
+pub use decision::{Answer, Decision};
 pub use delivery::{Delivered, delivered, unclear};
 pub use folder_queue::{ask_again, wait_behind};
 pub use foresee::{Foreseen, PartPreview, Preview, foresee, foresee_nowhere, preview_id};
@@ -47,7 +49,7 @@ pub use proposal::{Ground, Proposing, Ready, nothing_to_change, propose};
 pub use pull_request::{
     leave_to_people, move_to, moved, not_rendered_again, proposed, reason_to_render_again,
 };
-pub use step::{Answer, Decision, Step};
+pub use step::Step;
 pub use workflow::dispatched;
 
 use draft::Draft;

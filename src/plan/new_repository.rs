@@ -10,9 +10,10 @@ use crate::domain::{BranchName, CommitSha, RepositoryName, RunId};
 use crate::template::change;
 
 use super::begin::Refusal;
+use super::decision::Decision;
 use super::draft::Draft;
 use super::pull_request;
-use super::step::{Decision, Step};
+use super::step::Step;
 
 /// The description of a repository while a run makes it: who finds it knows whose it is.
 pub fn being_made_by(run: &RunId) -> String {

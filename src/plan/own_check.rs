@@ -15,8 +15,8 @@ use crate::domain::standing::FileChanges;
 use crate::domain::{CommitSha, TemplateName};
 
 use super::body::escape;
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::Decision;
 use super::words::{code, counts};
 
 /// As many resources as a reviewer reads; the plan's own page has all.

@@ -15,13 +15,13 @@ use crate::template::manifest::{CatalogEntity, Manifest};
 use crate::template::{self, ActionOf, Template, context, inputs, render};
 
 use super::ask::{target_of, work_of};
-use super::begin::{Refusal, faults, given};
+use super::begin::{Refusal, faults};
 use super::body::{self, Body, InputRow};
+use super::decision::Decision;
 use super::draft::Draft;
 use super::own_check::Proved;
 use super::parts::Beside;
 use super::pull_request::rendered_on;
-use super::step::Decision;
 use super::words::inert;
 
 /// What comes of the request and of what stands.
@@ -138,8 +138,7 @@ fn update(
     texts: &HashMap<String, String>,
 ) -> Result<Planned, Refusal> {
     let (work, template) = (work_of(run)?, &action.template);
-    let inputs =
-        inputs::check(template, &action.action, &given(&run.request), Some(&before.inputs));
+    let inputs = inputs::check(template, &action.action, &run.request.inputs, Some(&before.inputs));
     let context = context_at(run, action, &inputs.map_err(faults)?, before, ground.run_page);
     let inputs = context["inputs"].as_object().cloned().unwrap_or_default();
     let rendered = render::files(target_of(work, template)?, &context, ground.path)

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::step::{After, Answer, Explanation, PlanSummary, Step};
+use super::decision::Answer;
+use super::step::{After, Explanation, PlanSummary, Step};
 use super::{
     Decision, answered, cancel, cannot_be_cancelled, check_given_up, check_refused, dispatched,
     not_cancelled, outcome, proposed,

@@ -8,8 +8,9 @@ use crate::domain::observation::{Conclusion, Link, RunPhase, WorkflowJobSeen, Wo
 use crate::domain::run::{Attempt, Event, Run, Stage, WorkflowRunFacts, WorkflowWork};
 
 use super::conclude::{Success, catalog_refused, catalog_told, succeed};
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::{After, Decision, Explain, Explanation, Step};
+use super::step::{After, Explain, Explanation, Step};
 use super::words;
 
 /// GitHub has taken the dispatch, and this is the workflow run that came of it.

@@ -87,6 +87,9 @@ const PURE: &[&str] = &["domain", "template", "plan"];
 const IMPURE: &[&str] =
     &["tokio::", "std::fs", "std::net", "std::process", "fastrand::", "async fn"];
 
+/// So many lines of product code are too many for one file.
+const TOO_MANY_LINES: usize = 400;
+
 enum Uses {
     Only(&'static [&'static str]),
     All,
@@ -161,6 +164,31 @@ fn every_file_says_what_it_is_for() {
         .map(|file| format!("{} does not start with `//!`", file.display()))
         .collect();
     assert_none("Files that do not say what they are for", &silent);
+}
+
+#[test]
+fn no_file_is_too_long_to_be_read_in_one_go() {
+    let long: Vec<_> = source_files()
+        .into_iter()
+        .filter(|file| !is_only_tests(file))
+        .map(|file| (lines_before_tests(&read(&file)), file))
+        .filter(|(lines, _)| *lines >= TOO_MANY_LINES)
+        .map(|(lines, file)| format!("{} has {lines} lines before its tests", file.display()))
+        .collect();
+    assert_none(&format!("Files of {TOO_MANY_LINES} lines or more: split them by meaning"), &long);
+}
+
+#[test]
+fn lines_are_counted_up_to_the_tests_and_not_up_to_a_helper_of_theirs() {
+    assert_eq!(lines_before_tests("//! A.\nfn a() {}\n"), 2);
+    assert_eq!(lines_before_tests("//! A.\n\n#[cfg(test)]\nmod tests {\n    fn a() {}\n}\n"), 2);
+    assert_eq!(
+        lines_before_tests("//! A.\n#[cfg(test)]\nmod fake;\n#[cfg(test)]\nmod tests;\n"),
+        3
+    );
+    assert!(is_only_tests(Path::new("src/plan/tests.rs")));
+    assert!(is_only_tests(Path::new("src/plan/tests/parts.rs")));
+    assert!(!is_only_tests(Path::new("src/plan/begin/mod.rs")));
 }
 
 #[test]
@@ -270,6 +298,18 @@ fn room_of(file: &Path) -> Option<String> {
     let first = inside.components().next()?.as_os_str().to_str()?;
     let room = first.strip_suffix(".rs").unwrap_or(first);
     (!matches!(room, "lib" | "main")).then(|| room.to_owned())
+}
+
+/// How many lines a file has before its module of tests, or in all.
+fn lines_before_tests(text: &str) -> usize {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_start = |pair: &[&str]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod tests");
+    lines.windows(2).position(is_start).unwrap_or(lines.len())
+}
+
+/// Whether a file is nothing but tests: `tests.rs`, or below a folder `tests`.
+fn is_only_tests(file: &Path) -> bool {
+    file.with_extension("").iter().any(|part| part == "tests")
 }
 
 fn room_names() -> BTreeSet<String> {

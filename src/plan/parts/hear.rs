@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use super::begin_those;
 use crate::domain::parts::{PartFacts, PartOutcome, PartReport, PartsWork};
 use crate::domain::run::{EntityPlan, Event, Run, Stage};
+use crate::plan::Decision;
 use crate::plan::conclude::{Success, catalog_refused, catalog_told, mentions_outputs, succeed};
 use crate::plan::draft::Draft;
-use crate::plan::step::{Decision, ReadOutputs, Step};
+use crate::plan::step::{ReadOutputs, Step};
 
 /// What the parts come to together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,8 +17,9 @@ use crate::domain::{BranchName, RepositoryName, RunId};
 use crate::template::{ActionOf, Target};
 
 use super::begin::{Refusal, change_to, refuse};
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::{Decision, Step};
+use super::step::Step;
 
 pub use hear::heard;
 pub(crate) use hear::{catalog_answered, outputs_read};

@@ -12,9 +12,10 @@ use crate::domain::observation::{
 };
 use crate::domain::run::{Event, PullRequestFacts, PullRequestWork, RenderedOn, Run, Stage, Work};
 use crate::domain::standing::{FileChanges, Standing};
+use crate::plan::Decision;
 use crate::plan::Ready;
 use crate::plan::draft::Draft;
-use crate::plan::step::{Decision, MoveBranch, RenderAgain, Step};
+use crate::plan::step::{MoveBranch, RenderAgain, Step};
 use crate::plan::words;
 
 /// Somebody pushed: it matters where it is to the base, and below the folder.

@@ -14,8 +14,9 @@ use crate::domain::run::{Event, PullRequestFacts, PullRequestWork, Run, Stage};
 
 use super::cancel;
 use super::conclude::{catalog_refused, catalog_told};
+use super::decision::Decision;
 use super::draft::Draft;
-use super::step::{After, Decision, Decorate, Explanation, Step};
+use super::step::{After, Decorate, Explanation, Step};
 
 pub(crate) use again::{asked_for, pushed, rendered_on};
 pub use again::{leave_to_people, move_to, moved, not_rendered_again, reason_to_render_again};

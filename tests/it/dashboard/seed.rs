@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use towpath::clock::Clock;
 use towpath::domain::standing::ReviewerId;
 use towpath::domain::{Event, Observation, Run, RunId, Stage, Status};
-use towpath::plan::step::{Decision, Decorate, End, Lane, Progress, ReadPlan, Step};
+use towpath::plan::Decision;
+use towpath::plan::step::{Decorate, End, Lane, Progress, ReadPlan, Step};
 use towpath::store::{ClaimedStep, EntityChange, Place, Store};
 
 const LEASE: Duration = Duration::from_mins(10);

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unused_async, reason = "the engine wants its resolvers async")]
 
+mod git_object;
 mod inputs;
 mod mutations;
 mod objects;

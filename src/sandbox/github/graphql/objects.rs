@@ -2,8 +2,9 @@
 
 use async_graphql::{Context, ID, Interface, Object, SimpleObject};
 
+use super::git_object::Ref;
 use super::pull_request::PullRequest;
-use super::repository::{Ref, Repository};
+use super::repository::Repository;
 use super::scalars::{DateTime, Uri};
 use super::{Maybe, maybe, world};
 use crate::sandbox::github::auth::Caller;

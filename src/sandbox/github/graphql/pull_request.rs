@@ -2,8 +2,9 @@
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 
+use super::git_object::Commit;
 use super::objects::Actor;
-use super::repository::{Commit, Label, LabelConnection, within};
+use super::repository::{Label, LabelConnection, within};
 use super::scalars::{BigInt, DateTime, GitObjectId, Uri};
 use super::{Maybe, maybe};
 use crate::sandbox::github::body::node_id;

@@ -6,6 +6,7 @@ mod actions;
 mod app;
 mod checks;
 mod contents;
+mod environments;
 mod git_data;
 mod new_repositories;
 mod pulls;
@@ -73,6 +74,7 @@ fn routes() -> &'static [Route] {
             contents::routes(),
             pulls::routes(),
             actions::routes(),
+            environments::routes(),
             checks::routes(),
             sign_in::routes(),
         ];

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::github_event::{Account, Repository};
+use super::{Account, Repository};
 use crate::domain::check::{OWN_CHECK, RENDER_AGAIN};
 use crate::domain::observation::{
     CheckAgainAsked, Conclusion, RenderAgainAsked, SignalKind, SignalSeen,

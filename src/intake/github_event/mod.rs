@@ -2,26 +2,19 @@
 //!
 //! What comes from a fork is not heard: anybody can name a branch of a fork like one of ours, and
 //! run a workflow there that is called like ours.
+mod pull_request;
+mod push;
+mod signal;
+mod workflow;
 
-use std::collections::BTreeSet;
-
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::github_signal::{
-    CheckRunEvent, CheckSuiteEvent, Deployment, DeploymentStatusEvent, StatusEvent,
-};
-use crate::domain::observation::{
-    Conclusion, PullRequestSeen, PullRequestState, PushSeen, ReviewSeen, RunPhase, Verdict,
-    WorkflowJobSeen, WorkflowRunSeen,
-};
-use crate::domain::{
-    BranchName, CommitSha, Observation, PullRequestNumber, RepositoryName, WorkflowRunId,
-};
-
-/// In how many folders a push is followed.
-const MOST_FOLDERS: usize = 200;
+use crate::domain::{Observation, RepositoryName};
+use pull_request::{PullRequestEvent, ReviewEvent};
+use push::PushEvent;
+use signal::{CheckRunEvent, CheckSuiteEvent, DeploymentStatusEvent, StatusEvent};
+use workflow::{WorkflowJobEvent, WorkflowRunEvent};
 
 /// What a delivery says that matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,13 +74,13 @@ fn find_the_fault<T: DeserializeOwned>(event: &str, body: &[u8]) -> Result<T, Ma
 }
 
 #[derive(Deserialize)]
-pub(super) struct Repository {
-    pub(super) full_name: RepositoryName,
+struct Repository {
+    full_name: RepositoryName,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Account {
-    pub(super) login: String,
+struct Account {
+    login: String,
 }
 
 /// The repository that a commit comes from, beside the one that the event is of.
@@ -118,293 +111,13 @@ impl Origin {
     }
 }
 
-#[derive(Deserialize)]
-struct WorkflowRunEvent {
-    repository: Repository,
-    workflow_run: WorkflowRun,
-}
-
-#[derive(Deserialize)]
-struct WorkflowRun {
-    id: u64,
-    #[serde(default = "first")]
-    run_attempt: u32,
-    #[serde(default)]
-    status: Option<String>,
-    conclusion: Option<String>,
-    path: String,
-    name: Option<String>,
-    display_title: Option<String>,
-    event: String,
-    head_branch: Option<String>,
-    head_sha: CommitSha,
-    html_url: String,
-    actor: Option<Account>,
-    created_at: Option<DateTime<Utc>>,
-    #[serde(default)]
-    head_repository: Origin,
-}
-
-fn first() -> u32 {
-    1
-}
-
-impl WorkflowRunEvent {
-    fn seen(self) -> Option<Observation> {
-        let run = self.workflow_run;
-        let repository = self.repository.full_name;
-        if run.head_repository.is_foreign_to(&repository) {
-            return None;
-        }
-        Some(Observation::WorkflowRun(WorkflowRunSeen {
-            repository,
-            id: WorkflowRunId(run.id),
-            attempt: run.run_attempt,
-            status: RunPhase::parse(run.status.as_deref().unwrap_or_default()),
-            conclusion: run.conclusion.as_deref().map(Conclusion::parse),
-            file: file_name(&run.path),
-            title: run.display_title.or(run.name),
-            event: run.event,
-            branch: run.head_branch,
-            head_sha: run.head_sha,
-            html_url: run.html_url,
-            actor: run.actor.map(|account| account.login),
-            created_at: run.created_at,
-        }))
-    }
-}
-
-/// `.github/workflows/deploy.yml@main` is the file `deploy.yml`.
-fn file_name(path: &str) -> String {
-    let path = path.split('@').next().unwrap_or(path);
-    path.rsplit('/').next().unwrap_or(path).to_owned()
-}
-
-#[derive(Deserialize)]
-struct WorkflowJobEvent {
-    repository: Repository,
-    workflow_job: WorkflowJob,
-    deployment: Option<Deployment>,
-}
-
-#[derive(Deserialize)]
-struct WorkflowJob {
-    id: u64,
-    run_id: u64,
-    #[serde(default = "first")]
-    run_attempt: u32,
-    name: String,
-    status: String,
-    conclusion: Option<String>,
-}
-
-impl WorkflowJobEvent {
-    fn seen(self) -> Observation {
-        let job = self.workflow_job;
-        Observation::WorkflowJob(WorkflowJobSeen {
-            repository: self.repository.full_name,
-            workflow_run: WorkflowRunId(job.run_id),
-            attempt: job.run_attempt,
-            job: job.id,
-            name: job.name,
-            status: RunPhase::parse(&job.status),
-            conclusion: job.conclusion.as_deref().map(Conclusion::parse),
-            environment: self.deployment.and_then(|deployment| deployment.environment),
-        })
-    }
-}
-
-#[derive(Deserialize)]
-struct PullRequestEvent {
-    action: String,
-    repository: Repository,
-    pull_request: PullRequest,
-    sender: Option<Account>,
-}
-
-#[derive(Deserialize)]
-struct PullRequest {
-    number: u64,
-    node_id: Option<String>,
-    html_url: String,
-    state: String,
-    #[serde(default)]
-    draft: Option<bool>,
-    #[serde(default)]
-    merged: Option<bool>,
-    merged_by: Option<Account>,
-    merge_commit_sha: Option<CommitSha>,
-    mergeable: Option<bool>,
-    head: Head,
-    base: Base,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "ref")]
-    branch: BranchName,
-    sha: CommitSha,
-    #[serde(default)]
-    repo: Origin,
-}
-
-#[derive(Deserialize)]
-struct Base {
-    #[serde(rename = "ref")]
-    branch: BranchName,
-}
-
-impl PullRequestEvent {
-    fn seen(self) -> Option<Observation> {
-        let telling = matches!(
-            self.action.as_str(),
-            "opened"
-                | "edited"
-                | "reopened"
-                | "closed"
-                | "synchronize"
-                | "ready_for_review"
-                | "converted_to_draft"
-                | "enqueued"
-                | "dequeued"
-        );
-        let pull = self.pull_request;
-        let repository = self.repository.full_name;
-        if !telling || pull.head.repo.is_foreign_to(&repository) {
-            return None;
-        }
-        let is_merged = pull.merged == Some(true);
-        let state = match (is_merged, pull.state.as_str(), self.action.as_str()) {
-            (true, ..) => PullRequestState::Merged,
-            (_, "closed", _) => PullRequestState::Closed,
-            (_, _, "enqueued") => PullRequestState::Queued,
-            _ => PullRequestState::Open,
-        };
-        let closed_by = self.sender.filter(|_| self.action == "closed");
-        Some(Observation::PullRequest(PullRequestSeen {
-            is_of_an_open_one: self.action != "reopened"
-                && matches!(state, PullRequestState::Open | PullRequestState::Queued),
-            repository,
-            number: PullRequestNumber(pull.number),
-            node_id: pull.node_id,
-            html_url: pull.html_url,
-            state,
-            draft: pull.draft == Some(true),
-            conflicts: pull.mergeable.map(|mergeable| !mergeable),
-            head: pull.head.branch,
-            head_sha: pull.head.sha,
-            base: pull.base.branch,
-            // Of a pull request that is not merged, this is only GitHub's try at a merge.
-            merge_commit: pull.merge_commit_sha.filter(|_| is_merged),
-            ended_by: pull.merged_by.or(closed_by).map(|account| account.login),
-        }))
-    }
-}
-
-#[derive(Deserialize)]
-struct ReviewEvent {
-    repository: Repository,
-    pull_request: Reviewed,
-    review: Review,
-}
-
-#[derive(Deserialize)]
-struct Reviewed {
-    number: u64,
-}
-
-#[derive(Deserialize)]
-struct Review {
-    id: u64,
-    state: String,
-    user: Option<Account>,
-    html_url: String,
-}
-
-impl ReviewEvent {
-    fn seen(self) -> Option<Observation> {
-        let verdict = match self.review.state.to_ascii_lowercase().as_str() {
-            "approved" => Verdict::Approved,
-            "changes_requested" => Verdict::ChangesRequested,
-            "commented" => Verdict::Commented,
-            "dismissed" => Verdict::Dismissed,
-            _ => return None,
-        };
-        Some(Observation::Review(ReviewSeen {
-            repository: self.repository.full_name,
-            number: PullRequestNumber(self.pull_request.number),
-            review: self.review.id,
-            verdict,
-            // GitHub's own name for an account that was deleted.
-            reviewer: self.review.user.map_or_else(|| "ghost".to_owned(), |user| user.login),
-            html_url: self.review.html_url,
-        }))
-    }
-}
-
-#[derive(Deserialize)]
-struct PushEvent {
-    #[serde(rename = "ref")]
-    reference: String,
-    after: String,
-    #[serde(default)]
-    deleted: bool,
-    repository: Repository,
-    sender: Option<Account>,
-    #[serde(default)]
-    commits: Vec<PushedCommit>,
-}
-
-/// The files that a commit changed, from the repository's root.
-#[derive(Deserialize)]
-struct PushedCommit {
-    #[serde(default)]
-    added: Vec<String>,
-    #[serde(default)]
-    removed: Vec<String>,
-    #[serde(default)]
-    modified: Vec<String>,
-}
-
-impl PushEvent {
-    /// Every folder that holds a file that was changed, at whatever depth. A push that changes more
-    /// than is looked up at once is left to the sweep, which asks GitHub for conflicts.
-    fn folders(&self) -> Vec<String> {
-        let files = self
-            .commits
-            .iter()
-            .flat_map(|commit| commit.added.iter().chain(&commit.removed).chain(&commit.modified));
-        let mut folders = BTreeSet::new();
-        for file in files {
-            let ends = file.match_indices('/').map(|(end, _)| file[..end].to_owned());
-            folders.extend(ends);
-            if folders.len() > MOST_FOLDERS {
-                return Vec::new();
-            }
-        }
-        folders.into_iter().collect()
-    }
-
-    fn seen(self) -> Option<Observation> {
-        let branch = self.reference.strip_prefix("refs/heads/")?;
-        let folders = self.folders();
-        let is_deleted = self.deleted || self.after.bytes().all(|digit| digit == b'0');
-        let after = if is_deleted { None } else { Some(CommitSha::new(self.after).ok()?) };
-        Some(Observation::Push(PushSeen {
-            folders,
-            repository: self.repository.full_name,
-            branch: BranchName::new(branch).ok()?,
-            after,
-            by: self.sender.map(|account| account.login),
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
+    use crate::domain::{CommitSha, PullRequestNumber, WorkflowRunId};
 
     const SHA: &str = "6dcb09b5b57875f334f61aebed695e2e4193db5e";
 

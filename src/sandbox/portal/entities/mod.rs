@@ -1,5 +1,8 @@
 //! Entities: made, replaced, merged, deleted with what depends on them, searched.
 
+mod rules;
+mod search;
+
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -11,6 +14,8 @@ use serde_json::{Map, Value, json};
 use super::Shared;
 use super::answer::{Answer, Refusal, any_object, object, ok, texts};
 use super::world::World;
+use rules::{check, depending_on};
+pub(super) use search::{search, search_blueprint};
 
 type App = State<Arc<Shared>>;
 
@@ -176,32 +181,6 @@ pub(super) async fn delete_many(
     ok(StatusCode::OK, json!({"deletedEntities": deleted}))
 }
 
-pub(super) async fn search(State(shared): App, body: Bytes) -> Answer {
-    let query = Value::Object(object(&body, &["combinator", "rules"])?);
-    let world = shared.world();
-    let entities: Vec<&Value> =
-        world.entities.values().filter(|entity| matches(&query, entity)).collect();
-    let mut blueprints: Vec<&Value> = entities.iter().map(|entity| &entity["blueprint"]).collect();
-    blueprints.dedup();
-    let found = json!({
-        "matchingBlueprints": blueprints, "failedBlueprints": [], "entities": entities,
-    });
-    ok(StatusCode::OK, found)
-}
-
-pub(super) async fn search_blueprint(
-    State(shared): App,
-    Path(blueprint): Path<String>,
-    body: Bytes,
-) -> Answer {
-    let body = object(&body, &["query", "include", "exclude", "limit", "from"])?;
-    let world = shared.world();
-    world.blueprint(&blueprint)?;
-    let query = body.get("query").cloned().unwrap_or(Value::Null);
-    let found = world.entities_of(&blueprint).filter(|entity| matches(&query, entity));
-    ok(StatusCode::OK, json!({"entities": found.collect::<Vec<_>>()}))
-}
-
 /// Port takes `run_id` only while the run is in progress.
 fn check_run(world: &World, parameters: &Parameters) -> Result<(), Refusal> {
     let Some(id) = &parameters.run_id else {
@@ -271,77 +250,6 @@ fn meet(standing: Option<&Value>, wanted: Map<String, Value>, meeting: Meeting) 
     entity
 }
 
-fn check(
-    world: &mut World,
-    of: &str,
-    entity: &Value,
-    parameters: &Parameters,
-) -> Result<(), Refusal> {
-    let blueprint = world.blueprint(of)?.clone();
-    check_properties(&blueprint, &entity["properties"])?;
-    let none = Map::new();
-    let defined = blueprint["relations"].as_object().unwrap_or(&none);
-    let given = entity["relations"].as_object().unwrap_or(&none);
-    for (name, value) in given {
-        let Some(relation) = defined.get(name) else {
-            return Err(mismatch(format!("\"{name}\" is no relation of the blueprint")));
-        };
-        let wants_many = relation["many"].as_bool().unwrap_or_default();
-        if !value.is_null() && value.is_array() != wants_many {
-            let message = format!("the relation \"{name}\" takes {}", plural(wants_many));
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return Err(Refusal::new(status, "relation_many_violation", message));
-        }
-        let target = relation["target"].as_str().unwrap_or_default();
-        for related in identifiers(value) {
-            if world.entity(target, related).is_some() {
-                continue;
-            }
-            if !parameters.create_missing_related_entities {
-                return Err(Refusal::not_found("Related entity", related));
-            }
-            world.put_entity(target, json!({"identifier": related, "title": related}));
-        }
-    }
-    let missing = defined.iter().find(|(name, relation)| {
-        relation["required"] == json!(true) && given.get(*name).is_none_or(Value::is_null)
-    });
-    match missing {
-        None => Ok(()),
-        Some((name, _)) => {
-            let message = format!("the relation \"{name}\" is required");
-            Err(Refusal::new(StatusCode::FORBIDDEN, "required_relation", message))
-        }
-    }
-}
-
-/// Against the blueprint's schema. A property that is null has no value.
-fn check_properties(blueprint: &Value, properties: &Value) -> Result<(), Refusal> {
-    let mut schema = blueprint["schema"].clone();
-    schema["type"] = json!("object");
-    schema["additionalProperties"] = json!(false);
-    let validator = jsonschema::validator_for(&schema)
-        .map_err(|error| mismatch(format!("the blueprint's schema is wrong: {error}")))?;
-    let mut properties = properties.as_object().cloned().unwrap_or_default();
-    properties.retain(|_, value| !value.is_null());
-    validator.validate(&Value::Object(properties)).map_err(|error| mismatch(error.to_string()))
-}
-
-fn mismatch(message: String) -> Refusal {
-    Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "blueprint_schema_mismatch", message)
-}
-
-fn plural(many: bool) -> &'static str {
-    if many { "a list of identifiers" } else { "one identifier" }
-}
-
-fn identifiers(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
-        one => one.as_str().into_iter().collect(),
-    }
-}
-
 /// Deletes an entity, and with it what needs it, or refuses because of that.
 fn delete_one(world: &mut World, of: &str, id: &str, dependents: bool) -> Result<(), Refusal> {
     existing(world, of, id)?;
@@ -357,51 +265,4 @@ fn delete_one(world: &mut World, of: &str, id: &str, dependents: bool) -> Result
         }
     }
     Ok(())
-}
-
-/// Entities with a relation to this one that they cannot be without.
-fn depending_on(world: &World, of: &str, id: &str) -> Vec<(String, String)> {
-    let depends = |(blueprint, _): &(String, String), entity: &Value| {
-        let relations = world.blueprints.get(blueprint).map(|it| &it["relations"]);
-        let relations = relations.and_then(Value::as_object).into_iter().flatten();
-        relations
-            .filter(|(_, relation)| relation["target"] == of && relation["required"] == json!(true))
-            .any(|(name, _)| identifiers(&entity["relations"][name]).contains(&id))
-    };
-    let entities = world.entities.iter().filter(|(key, entity)| depends(key, entity));
-    entities.map(|(key, _)| key.clone()).collect()
-}
-
-/// Whether an entity fits a search query. Of the operators, those that the sandbox is asked for.
-fn matches(query: &Value, entity: &Value) -> bool {
-    let Some(rules) = query["rules"].as_array() else {
-        return true;
-    };
-    let mut fits = rules.iter().map(|rule| match rule.get("rules") {
-        Some(_) => matches(rule, entity),
-        None => fits_rule(rule, entity),
-    });
-    if query["combinator"] == "or" { fits.any(|fits| fits) } else { fits.all(|fits| fits) }
-}
-
-fn fits_rule(rule: &Value, entity: &Value) -> bool {
-    let property = rule["property"].as_str().unwrap_or_default();
-    let value = match property.strip_prefix('$') {
-        Some(meta) => &entity[meta],
-        None => &entity["properties"][property],
-    };
-    let wanted = &rule["value"];
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    match rule["operator"].as_str().unwrap_or_default() {
-        "=" => value == wanted,
-        "!=" => value != wanted,
-        "in" => wanted.as_array().is_some_and(|list| list.contains(value)),
-        "notIn" => !wanted.as_array().is_some_and(|list| list.contains(value)),
-        "contains" => text(value).contains(&text(wanted)),
-        "beginsWith" => text(value).starts_with(&text(wanted)),
-        "endsWith" => text(value).ends_with(&text(wanted)),
-        "isEmpty" => value.is_null(),
-        "isNotEmpty" => !value.is_null(),
-        _ => false,
-    }
 }

@@ -1,116 +1,36 @@
 //! The mutations. Each is on its own: one that fails leaves what the ones before it did.
 
-use std::collections::HashSet;
+mod commit;
+mod payloads;
 
-use async_graphql::{Context, ID, Interface, Object, SimpleObject};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use async_graphql::{Context, ID, Object};
 
+use super::git_object::Ref;
 use super::inputs::{
     AddCommentInput, AddLabelsToLabelableInput, ClosePullRequestInput, CreateCommitOnBranchInput,
     CreateLabelInput, CreatePullRequestInput, CreateRefInput, DeleteRefInput,
-    EnablePullRequestAutoMergeInput, FileChanges, PullRequestMergeMethod, PullRequestUpdateState,
+    EnablePullRequestAutoMergeInput, PullRequestMergeMethod, PullRequestUpdateState,
     RequestReviewsInput, UpdatePullRequestInput, UpdateRefInput, UpdateRefsInput,
 };
 use super::objects::{number_of, pull_of, reference_of, repository_of};
 use super::pull_request::PullRequest;
-use super::repository::{Commit, Label, Ref};
+use super::repository::Label;
 use super::{Maybe, maybe, world};
 use crate::sandbox::github::auth::Caller;
-use crate::sandbox::github::git::{Change, ZERO};
+use crate::sandbox::github::git::ZERO;
 use crate::sandbox::github::pulls::{MergeMethod, NewPull};
 use crate::sandbox::github::references::Force;
 use crate::sandbox::github::refusal::{Answered, Refusal};
 use crate::sandbox::github::state::World;
+use commit::commit_on_branch;
+use payloads::{
+    AddCommentPayload, AddLabelsToLabelablePayload, ClosePullRequestPayload,
+    CreateCommitOnBranchPayload, CreateLabelPayload, CreatePullRequestPayload, CreateRefPayload,
+    DeleteRefPayload, EnablePullRequestAutoMergePayload, Labelable, RequestReviewsPayload,
+    UpdatePullRequestPayload, UpdateRefPayload, UpdateRefsPayload,
+};
 
 pub(crate) struct Mutation;
-
-#[derive(SimpleObject)]
-pub(crate) struct CreateRefPayload {
-    client_mutation_id: Option<String>,
-    #[graphql(name = "ref")]
-    reference: Option<Ref>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct UpdateRefPayload {
-    client_mutation_id: Option<String>,
-    #[graphql(name = "ref")]
-    reference: Option<Ref>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct UpdateRefsPayload {
-    client_mutation_id: Option<String>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct DeleteRefPayload {
-    client_mutation_id: Option<String>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct CreateCommitOnBranchPayload {
-    client_mutation_id: Option<String>,
-    commit: Option<Commit>,
-    #[graphql(name = "ref")]
-    reference: Option<Ref>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct CreatePullRequestPayload {
-    client_mutation_id: Option<String>,
-    pull_request: Option<PullRequest>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct UpdatePullRequestPayload {
-    client_mutation_id: Option<String>,
-    pull_request: Option<PullRequest>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct ClosePullRequestPayload {
-    client_mutation_id: Option<String>,
-    pull_request: Option<PullRequest>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct CreateLabelPayload {
-    client_mutation_id: Option<String>,
-    label: Option<Label>,
-}
-
-/// What labels can be put on.
-#[derive(Interface)]
-#[graphql(name = "Labelable", field(name = "number", ty = "i32"))]
-pub(crate) enum Labelable {
-    PullRequest(PullRequest),
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct AddLabelsToLabelablePayload {
-    client_mutation_id: Option<String>,
-    labelable: Option<Labelable>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct RequestReviewsPayload {
-    client_mutation_id: Option<String>,
-    pull_request: Option<PullRequest>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct AddCommentPayload {
-    client_mutation_id: Option<String>,
-    subject: Option<super::objects::Node>,
-}
-
-#[derive(SimpleObject)]
-pub(crate) struct EnablePullRequestAutoMergePayload {
-    client_mutation_id: Option<String>,
-    pull_request: Option<PullRequest>,
-}
 
 #[Object]
 impl Mutation {
@@ -227,8 +147,7 @@ impl Mutation {
                 draft: input.draft.unwrap_or(false),
             };
             let number = world.open_pull(index, new, world.app.bot)?;
-            let pull_request =
-                Some(PullRequest { repository: world.repositories[index].id, number });
+            let pull_request = Some(pull_at(world, index, number));
             Ok(Some(CreatePullRequestPayload {
                 client_mutation_id: input.client_mutation_id,
                 pull_request,
@@ -255,8 +174,7 @@ impl Mutation {
                 Some(PullRequestUpdateState::Open) => world.reopen_pull(index, number, actor)?,
                 None => {}
             }
-            let pull_request =
-                Some(PullRequest { repository: world.repositories[index].id, number });
+            let pull_request = Some(pull_at(world, index, number));
             Ok(Some(UpdatePullRequestPayload {
                 client_mutation_id: input.client_mutation_id,
                 pull_request,
@@ -272,8 +190,7 @@ impl Mutation {
         maybe(world(ctx, |world, caller| {
             let (index, number) = writable_pull(world, caller, &input.pull_request_id)?;
             world.close_pull(index, number, world.app.bot)?;
-            let pull_request =
-                Some(PullRequest { repository: world.repositories[index].id, number });
+            let pull_request = Some(pull_at(world, index, number));
             Ok(Some(ClosePullRequestPayload {
                 client_mutation_id: input.client_mutation_id,
                 pull_request,
@@ -318,7 +235,7 @@ impl Mutation {
                 return Err(super::objects::unresolved(&input.label_ids[position]));
             }
             world.add_labels(index, number, &ids, world.app.bot)?;
-            let pull = PullRequest { repository: world.repositories[index].id, number };
+            let pull = pull_at(world, index, number);
             let labelable = Some(Labelable::PullRequest(pull));
             Ok(Some(AddLabelsToLabelablePayload {
                 client_mutation_id: input.client_mutation_id,
@@ -353,8 +270,7 @@ impl Mutation {
                 (pull.reviewers, pull.team_reviewers) = before;
             }
             asked?;
-            let pull_request =
-                Some(PullRequest { repository: world.repositories[index].id, number });
+            let pull_request = Some(pull_at(world, index, number));
             Ok(Some(RequestReviewsPayload {
                 client_mutation_id: input.client_mutation_id,
                 pull_request,
@@ -371,7 +287,7 @@ impl Mutation {
             needs_labels(caller)?;
             let (index, number) = pull_of(world, caller, &input.subject_id)?;
             world.add_comment(index, number, &input.body, world.app.bot)?;
-            let pull = PullRequest { repository: world.repositories[index].id, number };
+            let pull = pull_at(world, index, number);
             let subject = Some(super::objects::Node::PullRequest(pull));
             Ok(Some(AddCommentPayload { client_mutation_id: input.client_mutation_id, subject }))
         }))
@@ -390,8 +306,7 @@ impl Mutation {
                 _ => MergeMethod::Merge,
             };
             world.enable_auto_merge(index, number, method, world.app.bot)?;
-            let pull_request =
-                Some(PullRequest { repository: world.repositories[index].id, number });
+            let pull_request = Some(pull_at(world, index, number));
             Ok(Some(EnablePullRequestAutoMergePayload {
                 client_mutation_id: input.client_mutation_id,
                 pull_request,
@@ -416,6 +331,10 @@ fn writable_pull(world: &World, caller: &Caller, id: &ID) -> Answered<(usize, u6
     Ok(found)
 }
 
+fn pull_at(world: &World, index: usize, number: u64) -> PullRequest {
+    PullRequest { repository: world.repositories[index].id, number }
+}
+
 fn needs_labels(caller: &Caller) -> Answered<()> {
     caller.needs("issues:write").or_else(|_| caller.needs("pull_requests:write"))
 }
@@ -423,97 +342,4 @@ fn needs_labels(caller: &Caller) -> Answered<()> {
 /// Pointing at a commit that changes workflow files asks for `workflows: write`.
 fn needs_workflows(world: &World, caller: &Caller, index: usize, sha: &str) -> Answered<()> {
     if world.touches_workflows(index, sha)? { caller.needs("workflows:write") } else { Ok(()) }
-}
-
-fn commit_on_branch(
-    world: &mut World,
-    caller: &Caller,
-    input: CreateCommitOnBranchInput,
-) -> Answered<CreateCommitOnBranchPayload> {
-    let (index, name) = branch_of(world, caller, &input)?;
-    caller.needs("contents:write")?;
-    let changes = changes_of(input.file_changes)?;
-    if changes.iter().any(|it| it.path.starts_with(".github/workflows/")) {
-        caller.needs("workflows:write")?;
-    }
-    let git = world.git(index)?;
-    let expected = input.expected_head_oid.0;
-    if git.reference(&name).as_ref() != Some(&expected) {
-        return Err(Refusal::stale(&expected));
-    }
-    for gone in changes.iter().filter(|it| it.bytes.is_none()) {
-        if git.file(&expected, &gone.path).is_none() {
-            let message = format!(
-                "A path was requested for deletion which does not exist as of commit oid `{expected}`"
-            );
-            return Err(Refusal::unprocessable(message));
-        }
-    }
-    let mut message = input.message.headline;
-    if let Some(body) = input.message.body.filter(|body| !body.is_empty()) {
-        message = format!("{message}\n\n{body}");
-    }
-    let branch = name.trim_start_matches("refs/heads/");
-    let oid = world.commit_on_branch(
-        index,
-        (branch, Some(&expected)),
-        &changes,
-        &message,
-        world.app.bot,
-    )?;
-    let repository = world.repositories[index].id;
-    Ok(CreateCommitOnBranchPayload {
-        client_mutation_id: input.client_mutation_id,
-        commit: Some(Commit { repository, oid }),
-        reference: Some(Ref { repository, name }),
-    })
-}
-
-fn branch_of(
-    world: &World,
-    caller: &Caller,
-    input: &CreateCommitOnBranchInput,
-) -> Answered<(usize, String)> {
-    if let Some(id) = &input.branch.id {
-        return reference_of(world, caller, id);
-    }
-    let (Some(repository), Some(branch)) =
-        (&input.branch.repository_name_with_owner, &input.branch.branch_name)
-    else {
-        return Err(Refusal::unprocessable(
-            "A CommittableBranch needs an id, or repositoryNameWithOwner and branchName",
-        ));
-    };
-    let missing = |_| {
-        Refusal::unresolved(format!(
-            "Could not resolve to a Repository with the name '{repository}'."
-        ))
-    };
-    let index = world.visible(caller, repository).map_err(missing)?;
-    let name = format!("refs/heads/{}", branch.trim_start_matches("refs/heads/"));
-    if world.git(index)?.reference(&name).is_none() {
-        return Err(Refusal::unresolved(format!("Could not resolve to a branch named '{branch}'")));
-    }
-    Ok((index, name))
-}
-
-fn changes_of(given: Option<FileChanges>) -> Answered<Vec<Change>> {
-    let given = given.unwrap_or(FileChanges { additions: None, deletions: None });
-    let mut changes = Vec::new();
-    for addition in given.additions.into_iter().flatten() {
-        let bytes = STANDARD.decode(&addition.contents.0);
-        let bytes = bytes
-            .map_err(|_| Refusal::unprocessable("contents is not valid Base64 of RFC 4648"))?;
-        changes.push(Change { path: addition.path, bytes: Some(bytes) });
-    }
-    let deletions = given.deletions.into_iter().flatten();
-    changes.extend(deletions.map(|it| Change { path: it.path, bytes: None }));
-    let mut seen = HashSet::new();
-    if let Some(twice) = changes.iter().find(|it| !seen.insert(it.path.clone())) {
-        return Err(Refusal::unprocessable(format!(
-            "The path '{}' appears more than once in fileChanges",
-            twice.path
-        )));
-    }
-    Ok(changes)
 }
