@@ -88,6 +88,21 @@ impl Store {
         Ok(())
     }
 
+    /// A claim was lost although its process lives: the machine or the database stood still for too
+    /// long. Whoever has the step now has counted an end that was none; who takes it up later does not.
+    pub async fn outlives_its_claim(&self, claimed: &ClaimedStep) -> Result<()> {
+        let take_back = sqlx::query(
+            "UPDATE steps SET
+               interrupted = interrupted
+                 - CASE WHEN claims > $2 AND interrupted > 0 THEN 1 ELSE 0 END,
+               state = CASE WHEN claims = $2 THEN 'ready' ELSE state END
+             WHERE id = $1 AND settled_at IS NULL AND state <> 'parked'",
+        );
+        let take_back = take_back.bind(claimed.id.0).bind(claimed.claim());
+        take_back.execute(&self.shared.write).await?;
+        Ok(())
+    }
+
     /// How often in a row the program has ended while it did this step, as it is known now.
     pub async fn interruptions(&self, claimed: &ClaimedStep) -> Result<u32> {
         let ask = sqlx::query("SELECT interrupted FROM steps WHERE id = $1").bind(claimed.id.0);

@@ -191,6 +191,11 @@ impl Worker {
         if let Err(error) = self.try_work_off(&claimed).instrument(span).await {
             // The lease ends, and whoever claims the step then looks before acting.
             tracing::warn!(run.id = %claimed.run.id, step = claimed.step.kind(), error = %error, "a step could not be settled");
+            if let store::Error::LeaseLost = error
+                && let Err(error) = self.store.outlives_its_claim(&claimed).await
+            {
+                tracing::debug!(%error, "what was counted as an end could not be taken back");
+            }
         }
     }
 

@@ -121,6 +121,31 @@ async fn a_step_that_ended_every_process_that_tried_it_alone_is_put_aside() {
     world.end().await;
 }
 
+/// Again and again the database stands still for longer than a claim holds; every process lives on.
+#[tokio::test]
+async fn a_step_whose_claim_was_lost_by_processes_that_live_is_done() {
+    let world = World::of(Kind { by_hand: true, ..Kind::default() }).await;
+    world.press("rollback_service", json!({}), Some("shop")).await;
+    let store = world.store();
+    for _ in 0..3 {
+        let lost = world.worker().claim(1).await.unwrap().remove(0);
+        world.clock.advance(Duration::from_mins(3));
+        let held = world.worker().claim(1).await.unwrap().remove(0);
+        assert_eq!(store.interruptions(&held).await.unwrap(), 1);
+        store.outlives_its_claim(&lost).await.unwrap();
+        assert_eq!(store.interruptions(&held).await.unwrap(), 0);
+        // Nobody has it now: whoever takes it up counts no end.
+        world.clock.advance(Duration::from_mins(3));
+        store.outlives_its_claim(&held).await.unwrap();
+        let next = world.worker().claim(1).await.unwrap().remove(0);
+        assert_eq!(store.interruptions(&next).await.unwrap(), 0);
+        store.release(&next, world.clock.now()).await.unwrap();
+    }
+    world.worker().run_until_idle().await.unwrap();
+    assert_eq!(world.shop.workflow_runs().len(), 1);
+    world.end().await;
+}
+
 #[test]
 fn a_database_that_is_not_there_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
