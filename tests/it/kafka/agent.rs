@@ -64,7 +64,7 @@ impl ByKafka {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_action_that_comes_by_kafka_is_delivered_signed_and_its_answer_is_reported() {
-    soon(async {
+    soon(Box::pin(async {
         let (inner, by_kafka) = (Inner::start().await, ByKafka::start().await);
         let world = &by_kafka.world;
         inner.answers(Answer::With(StatusCode::CREATED, json!({"restarted": ["é"]})));
@@ -96,13 +96,13 @@ async fn an_action_that_comes_by_kafka_is_delivered_signed_and_its_answer_is_rep
         world.until_portal(&next, "SUCCESS", "Succeeded").await;
         assert_eq!(inner.got().len(), 2, "one request for each run");
         by_kafka.world.end().await;
-    })
+    }))
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_asynchronous_action_by_kafka_is_left_to_whoever_got_it_and_a_refusal_ends_it() {
-    soon(async {
+    soon(Box::pin(async {
         let (inner, by_kafka) = (Inner::start().await, ByKafka::start().await);
         let world = &by_kafka.world;
         add_button(world, &inner.url, &json!({}));
@@ -121,13 +121,13 @@ async fn an_asynchronous_action_by_kafka_is_left_to_whoever_got_it_and_a_refusal
         let told = format!("{:?} {}", world.portal.requests(), world.on_disk());
         assert!(!told.contains("s3cr3t-t0ken"), "the secret is told");
         by_kafka.world.end().await;
-    })
+    }))
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_of_a_workflow_that_comes_by_kafka_is_delivered_and_its_answer_is_its_output() {
-    soon(async {
+    soon(Box::pin(async {
         let (inner, by_kafka) = (Inner::start().await, ByKafka::start().await);
         let world = &by_kafka.world;
         inner.answers(Answer::With(StatusCode::OK, json!({"n": 1})));
@@ -145,6 +145,6 @@ async fn a_node_of_a_workflow_that_comes_by_kafka_is_delivered_and_its_answer_is
         assert_eq!(shown.output.unwrap()["response"], json!({"status": 200, "data": {"n": 1}}));
         assert_eq!(inner.only().json()["headers"], json!({"X-A": "b"}));
         by_kafka.world.end().await;
-    })
+    }))
     .await;
 }
