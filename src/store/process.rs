@@ -89,14 +89,14 @@ impl Store {
     }
 
     /// A claim was lost although its process lives: the machine or the database stood still for too
-    /// long. Whoever has the step now has counted an end that was none; who takes it up later does not.
+    /// long. Whoever has taken the step up has counted an end that was none, or will; at least one is
+    /// left, because whoever has it is to look before acting.
     pub async fn outlives_its_claim(&self, claimed: &ClaimedStep) -> Result<()> {
         let take_back = sqlx::query(
-            "UPDATE steps SET
-               interrupted = interrupted
-                 - CASE WHEN claims > $2 AND interrupted > 0 THEN 1 ELSE 0 END,
-               state = CASE WHEN claims = $2 THEN 'ready' ELSE state END
-             WHERE id = $1 AND settled_at IS NULL AND state <> 'parked'",
+            "UPDATE steps SET interrupted = interrupted - 1
+             WHERE id = $1 AND settled_at IS NULL
+               AND (claims = $2 AND state = 'claimed' AND interrupted > 0
+                    OR claims > $2 AND state <> 'parked' AND interrupted > 1)",
         );
         let take_back = take_back.bind(claimed.id.0).bind(claimed.claim());
         take_back.execute(&self.shared.write).await?;

@@ -113,13 +113,21 @@ impl Installations {
     }
 
     /// A call as the installation on `owner`. A token that is refused is replaced and the call
-    /// repeated, once: a call that was refused has done nothing.
+    /// repeated, once: a call that was refused has done nothing. Where the new one is refused, too,
+    /// GitHub knows the App, which it has just given it to: that passes.
     pub(in crate::github) async fn call(&self, owner: &str, call: &Call) -> Result<Answer, Error> {
         let (token, pace) = (self.token(owner, None).await?, self.pace(owner));
         let answer = match self.transport.send(call, Some(&token.secret), &pace).await {
             Err(Error::Unauthorized { .. }) => {
                 let token = self.token(owner, Some(token.number)).await?;
-                self.transport.send(call, Some(&token.secret), &pace).await
+                let answer = self.transport.send(call, Some(&token.secret), &pace).await;
+                answer.map_err(|error| match error {
+                    Error::Unauthorized { doing, message } => Error::Unavailable {
+                        doing,
+                        reason: format!("a token that it has just given is refused: {message}"),
+                    },
+                    error => error,
+                })
             }
             answer => answer,
         };

@@ -95,6 +95,15 @@ async fn a_token_that_github_forgot_is_fetched_again() {
     world.end_with_refusals().await;
 }
 
+#[tokio::test]
+async fn a_token_that_is_refused_as_soon_as_it_was_given_ends_no_run() {
+    let world = World::start().await;
+    world.github.fail("createPullRequest", 0, 2, Fault::AnswerBefore(401));
+    let run = whole_story(&world).await;
+    assert_one_of_each(&world, &run).await;
+    world.end_with_refusals().await;
+}
+
 /// A part of the one document that makes branch, commit and pull request goes wrong.
 async fn with_partial_fault(field: &str) {
     let world = World::start().await;
