@@ -102,9 +102,6 @@ impl Playground {
         let address = listener.local_addr()?;
         let (infrastructure, shop) = content::repositories(&github);
         content::portal(&portal, &templates, address)?;
-        let hooks = format!("http://{address}/hooks/github");
-        github.set_webhook_url(arguments.webhook_url.as_ref().unwrap_or(&hooks));
-
         let settings = settings(arguments, &github, &portal, address, folder.path());
         let surroundings = Surroundings {
             listener,
@@ -113,6 +110,9 @@ impl Playground {
             metrics: telemetry::start_metrics()?,
         };
         let service = Service::start(&settings, templates, surroundings).await?;
+        // Not before somebody answers there: a delivery that failed is a finding of the doctor.
+        let hooks = format!("http://{address}/hooks/github");
+        github.set_webhook_url(arguments.webhook_url.as_ref().unwrap_or(&hooks));
         Ok(Self { github, infrastructure, shop, portal, service, lifecycle, folder })
     }
 

@@ -30,6 +30,7 @@ use towpath::seal::SealingKey;
 use towpath::store::Store;
 use towpath::template::{SourceFile, Templates};
 
+use self::browser::OneChange;
 use self::seed::{Seed, at, change_work, done, failed, workflow_work};
 
 const HOSTILE: &str = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>";
@@ -318,6 +319,20 @@ async fn runs_are_filtered_and_paged() {
     let of_olga = world.shown("/?person=OLGA@acme").await;
     assert_eq!(of_olga.matches("class=\"run\"").count(), 1, "{of_olga}");
     assert!(of_olga.contains("href=\"/?person=olga%40acme.example\""), "{of_olga}");
+    world.seed.proposed("r_proposed", json!({}), 7).await;
+    let failing = world.seed.receive("r_failed", json!({})).await;
+    let fail = |run: &mut towpath::domain::Run| failed(run, Stage::Failed, "Failed");
+    world.seed.step(&failing, 1, fail, vec![], vec![]).await;
+    for (filter, only) in [
+        ("repository=acme/Infrastructure", "r_proposed"),
+        ("state=failure", "r_failed"),
+        ("q=waiting&repository=acme/infrastructure", ""),
+    ] {
+        let page = world.shown(&format!("/?{filter}")).await;
+        let count = usize::from(!only.is_empty());
+        assert_eq!(page.matches("class=\"run\"").count(), count, "{filter}: {page}");
+        assert!(page.contains(&format!("href=\"/runs/{only}")) || count == 0, "{filter}: {page}");
+    }
     assert!(world.shown("/?repository=acme").await.contains("write owner/name"));
     assert!(world.shown("/?state=success").await.contains("No run fits."));
 }
@@ -521,6 +536,46 @@ async fn the_first_page_is_small_and_quick() {
     let page = world.shown("/").await;
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     assert!(page.len() < 50_000, "{} bytes", page.len());
+}
+
+#[tokio::test]
+async fn jobs_are_shown_with_their_steps_and_the_ends_of_their_logs() {
+    let world = World::with(Arc::new(OneChange)).await;
+    world.seed.applied("r_1", json!({}), 41).await;
+    assert!(world.shown("/runs/r_1").await.contains("href=\"/runs/r_1/jobs\""));
+    let page = world.shown("/runs/r_1/jobs").await;
+    for part in [
+        "actions/runs/17205002\">run 17205002</a>",
+        "actions/runs/17204911\">run 17204911</a>",
+        "actions/runs/1/job/2\">apply</a>",
+        "</span> terraform apply</li>",
+        "Error: the state is locked</pre>",
+    ] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+
+    let world = World::new().await;
+    world.seed.applied("r_1", json!({}), 41).await;
+    assert!(world.shown("/runs/r_1/jobs").await.contains("GitHub does not answer."));
+}
+
+#[tokio::test]
+async fn the_health_page_tells_of_the_ways_in_of_budgets_and_of_what_was_left_aside() {
+    let world = World::with(Arc::new(OneChange)).await;
+    let left_aside = "kafka:org_1.runs/0/4711";
+    world.seed.store.park_message(left_aside, "The signature is wrong.").await.unwrap();
+    let page = world.shown("/health").await;
+    for part in [
+        "Queue age",
+        "Closed: GITHUB_WEBHOOK_SECRET is not set.",
+        "At /hooks/port, signed.",
+        left_aside,
+        "The signature is wrong.",
+        ">4200</td>",
+        "of 5000, full again",
+    ] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
 }
 
 #[tokio::test]

@@ -190,6 +190,8 @@ async fn the_parts_are_shown_with_the_run_and_nowhere_else() {
     let part = two.shown(&run.part(0)).await;
     assert!(part["error"]["message"].as_str().unwrap().contains("There is no run"), "{part}");
     let page = two.page(&run.part(0)).await;
+    let (_, proposed) = page.split_once("<span class=\"stop\">Proposed</span>").unwrap();
+    assert!(proposed.trim_start().starts_with("<time "), "when it was proposed: {proposed}");
     for what in [
         "/acme/infrastructure/pull/1",
         "/acme/config/pull/1",

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Moment, duration};
 use crate::domain::observation::{Conclusion, PullRequestState, RunPhase, Verdict};
-use crate::domain::parts::{PartState, PartsWork};
+use crate::domain::parts::{PartFacts, PartState, PartsWork};
 use crate::domain::run::{PullRequestWork, Work, WorkflowWork};
 use crate::domain::{Observation, Run, Stage, Status};
 use crate::plan::Step;
@@ -65,7 +65,7 @@ pub(super) fn line(run: &Run, steps: &[RecordedStep]) -> Vec<Stop> {
     match &run.work {
         Some(Work::PullRequest(work)) => planned.extend(change(run, work, steps)),
         Some(Work::Workflow(work)) => planned.extend(workflow(run, work, steps)),
-        Some(Work::Parts(work)) => planned.extend(parts(run, work)),
+        Some(Work::Parts(work)) => planned.extend(parts(run, work, steps)),
         Some(Work::Delivery(_)) | None => {
             let is_done = run.stage == Stage::Done;
             planned.push(Planned::new("Done", "Failed", is_done, run.ended_at));
@@ -112,18 +112,36 @@ fn change(run: &Run, work: &PullRequestWork, steps: &[RecordedStep]) -> Vec<Plan
 }
 
 /// Of several parts, each stop is passed when all have passed it.
-fn parts(run: &Run, work: &PartsWork) -> [Planned; 3] {
+fn parts(run: &Run, work: &PartsWork, steps: &[RecordedStep]) -> [Planned; 3] {
     let all = |has_passed: fn(&PartState) -> bool| {
         work.parts.iter().all(|part| has_passed(&part.state) || part.state.outcome.is_some())
     };
-    let is_proposed = all(|state| state.pull_request.is_some() || state.has_landed);
-    let is_merged = all(|state| state.has_landed);
+    let is_proposed = |state: &PartState| state.pull_request.is_some() || state.has_landed;
+    let is_merged = |state: &PartState| state.has_landed;
+    // When the last of them did.
+    let at = |has_passed: fn(&PartState) -> bool| {
+        let first = |part: &PartFacts| {
+            heard(steps, part).find(|(_, state)| has_passed(state)).map(|(at, _)| at)
+        };
+        work.parts.iter().filter_map(first).max()
+    };
     let is_applied = run.stage == Stage::Done;
     [
-        Planned::new("Proposed", "Not proposed", is_proposed, None),
-        Planned::new("Merged", "Not merged", is_merged, None),
+        Planned::new("Proposed", "Not proposed", all(is_proposed), at(is_proposed)),
+        Planned::new("Merged", "Not merged", all(is_merged), at(is_merged)),
         Planned::new("Applied", "Apply failed", is_applied, run.ended_at),
     ]
+}
+
+/// What a part has told, in its order, and when.
+fn heard<'a>(
+    steps: &'a [RecordedStep],
+    part: &'a PartFacts,
+) -> impl Iterator<Item = (DateTime<Utc>, &'a PartState)> {
+    steps.iter().filter_map(|recorded| match &recorded.step {
+        Step::Hear(report) if report.run == part.run => Some((recorded.created_at, &report.state)),
+        _ => None,
+    })
 }
 
 fn workflow(run: &Run, work: &WorkflowWork, steps: &[RecordedStep]) -> Vec<Planned> {

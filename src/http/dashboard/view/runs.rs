@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Badge, Moment, Named, Tone, encoded, entity_href, run_href};
 use crate::domain::parts::PartFacts;
 use crate::domain::run::Work;
-use crate::domain::{ActionRun, EntityRef, Run, Status, User};
+use crate::domain::{ActionRun, EntityRef, PullRequestNumber, RepositoryName, Run, Status, User};
 
 /// What the list was asked for, as it was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -78,10 +78,16 @@ pub(in super::super) struct RunRow {
     badge: Badge,
     label: Option<String>,
     entity: Option<Named>,
-    pull_requests: Vec<Named>,
-    repositories: Vec<Named>,
+    places: Vec<Place>,
     who: Named,
     at: Moment,
+}
+
+/// Where a run writes.
+#[derive(Debug, Serialize)]
+struct Place {
+    repository: Named,
+    pull_request: Option<Named>,
 }
 
 /// A run that somebody should look at.
@@ -109,7 +115,7 @@ pub(in super::super) fn view(found: Found) -> RunsView {
     let older = runs.last().filter(|_| has_more).map(|last| asked.from(last.id.as_str()));
     let every = || attention.iter().map(|urgent| &urgent.run).chain(&runs);
     let actions = names(every().map(|run| run.request.action.to_string()));
-    let repositories = names(every().flat_map(repositories).map(|named| named.name));
+    let repositories = names(every().flat_map(places).map(|place| place.repository.name));
     let is_urgent = |run: &Run| attention.iter().any(|urgent| urgent.run.id == run.id);
     RunsView {
         is_filtered: asked.is_filtered(),
@@ -149,8 +155,7 @@ pub(in super::super) fn row(run: &Run, is_parked: bool, known: &[EntityRef]) -> 
         label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
         badge,
         entity: ran_on(&run.request, known),
-        pull_requests: pull_requests(run),
-        repositories: repositories(run),
+        places: places(run),
         who: person(&run.request.user),
         at: run.created_at.into(),
     }
@@ -183,17 +188,22 @@ pub(in super::super) fn runs_of(shown: &str, known: &str) -> Named {
 }
 
 /// Where it writes: several, where it has parts.
-fn repositories(run: &Run) -> Vec<Named> {
-    let parts = parts(run).iter().map(|part| &part.repository);
-    let all = run.repository().into_iter().chain(parts).map(ToString::to_string);
-    all.map(|name| Named::new(name.as_str(), format!("/?repository={}", encoded(&name)))).collect()
-}
-
-fn pull_requests(run: &Run) -> Vec<Named> {
-    let named = |number, page| Named::outside(format!("#{number}"), page);
-    let own = run.pull_request().map(|facts| named(facts.number, &facts.html_url));
-    let parts = parts(run).iter().filter_map(|part| part.state.pull_request.as_ref());
-    own.into_iter().chain(parts.map(|facts| named(facts.number, &facts.html_url))).collect()
+fn places(run: &Run) -> Vec<Place> {
+    let place = |repository: &RepositoryName, pull_request: Option<(PullRequestNumber, &str)>| {
+        let name = repository.to_string();
+        let href = format!("/?repository={}", encoded(&name));
+        let pull_request =
+            pull_request.map(|(number, page)| Named::outside(format!("#{number}"), page));
+        Place { repository: Named::new(name, href), pull_request }
+    };
+    let own = run.repository().map(|repository| {
+        place(repository, run.pull_request().map(|facts| (facts.number, &*facts.html_url)))
+    });
+    let parts = parts(run).iter().map(|part| {
+        let facts = part.state.pull_request.as_ref();
+        place(&part.repository, facts.map(|facts| (facts.number, &*facts.html_url)))
+    });
+    own.into_iter().chain(parts).collect()
 }
 
 fn parts(run: &Run) -> &[PartFacts] {

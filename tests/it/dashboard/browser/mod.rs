@@ -27,7 +27,7 @@ const TAB: &str = "\u{e004}";
 const ENTER: &str = "\u{e007}";
 
 /// Proposes the same change whatever is asked.
-struct OneChange;
+pub(super) struct OneChange;
 
 impl Backstage for OneChange {
     fn preview(&self, request: ActionRun) -> Awaited<Preview> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::diff::{PatchView, patches};
 use super::super::{Badge, GitHub, Named, Tone};
 use super::workflow::{AttemptView, attempt, filter_href};
-use super::{Known, Recorded};
+use super::{Known, Recorded, label};
 use crate::domain::observation::{PullRequestState, Verdict};
 use crate::domain::run::{ApplyFacts, ApplySignal, PullRequestFacts, PullRequestWork, Work};
 use crate::domain::{BranchName, RepositoryName};
@@ -20,7 +20,7 @@ pub(super) struct ChangeView {
     suffix: String,
     /// Where it is one of several: how it stands.
     badge: Option<Badge>,
-    label: String,
+    label: Option<String>,
     is_over: bool,
     plan: Option<PlanView>,
     /// The change as it was proposed last.
@@ -107,7 +107,7 @@ pub(super) fn change(
         name: part.map(|part| part.target.to_string()),
         suffix: part.map(|part| format!("-{}", part.target)).unwrap_or_default(),
         badge: part.map(|_| Badge::of(run)),
-        label: run.label.clone(),
+        label: label(run),
         is_over: run.status.is_end(),
         plan: plan_view(work),
         patches: patches(recorded.patches.iter().map(String::as_str)),

@@ -141,7 +141,6 @@ pub(in super::super) fn view(
         _ => None,
     };
     let steps: Vec<_> = all().flat_map(|of| of.steps.iter().map(|step| (&of.run, step))).collect();
-    let badge = Badge::of(run);
     let user = &run.request.user;
     let events_left_out = events.len().saturating_sub(MOST_EVENTS);
     let count =
@@ -149,8 +148,8 @@ pub(in super::super) fn view(
     RunView {
         id: run.id.to_string(),
         title: run.request.title(),
-        label: (!run.label.eq_ignore_ascii_case(badge.word)).then(|| run.label.clone()),
-        badge,
+        label: label(run),
+        badge: Badge::of(run),
         action: known.action(&run.request.action),
         operation: run.operation.map(crate::domain::Operation::as_str),
         who: person(user),
@@ -175,6 +174,12 @@ pub(in super::super) fn view(
         cancelling: cancelling(run),
         may: May::default(),
     }
+}
+
+/// The label, where it says more than the badge.
+fn label(run: &Run) -> Option<String> {
+    let says_more = !run.label.eq_ignore_ascii_case(Badge::of(run).word);
+    says_more.then(|| run.label.clone())
 }
 
 /// What it would mean to cancel a run, in sentences.
