@@ -100,6 +100,10 @@ impl Playground {
 
         let listener = listen(arguments.listen).await?;
         let address = listener.local_addr()?;
+        // Before anything is sent, which waits there until it is taken in: a delivery that failed is a
+        // finding of the doctor.
+        let hooks = format!("http://{address}/hooks/github");
+        github.set_webhook_url(arguments.webhook_url.as_ref().unwrap_or(&hooks));
         let (infrastructure, shop) = content::repositories(&github);
         content::portal(&portal, &templates, address)?;
         let settings = settings(arguments, &github, &portal, address, folder.path());
@@ -110,9 +114,6 @@ impl Playground {
             metrics: telemetry::start_metrics()?,
         };
         let service = Service::start(&settings, templates, surroundings).await?;
-        // Not before somebody answers there: a delivery that failed is a finding of the doctor.
-        let hooks = format!("http://{address}/hooks/github");
-        github.set_webhook_url(arguments.webhook_url.as_ref().unwrap_or(&hooks));
         Ok(Self { github, infrastructure, shop, portal, service, lifecycle, folder })
     }
 

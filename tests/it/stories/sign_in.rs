@@ -89,7 +89,7 @@ async fn a_member_looks_and_who_is_in_the_team_runs() {
     assert_eq!(place(&jane.get("/health").await), "/sign-in?to=%2Fhealth");
     let (status, page) = jane.open("/health").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(page.contains("<h1>Health</h1>") && page.contains("<span>jane</span>"), "{page}");
+    assert!(page.contains("<h1>Health</h1>") && page.contains(">jane</a>"), "{page}");
     let (status, page) = jane.open("/actions/add_database").await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(page.contains("not start actions"), "{page}");
