@@ -8,11 +8,10 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::service::github_pages;
 use super::setup::register::{Keep, register};
 use crate::clock::Clock;
 use crate::config::{AppFile, Settings};
-use crate::github::Registry;
+use crate::github::{Registry, web_address};
 use crate::http::dashboard::setup::{Asked, SetupState};
 use crate::http::first_start;
 use crate::lifecycle::Lifecycle;
@@ -32,7 +31,7 @@ pub(super) async fn until_registered(
     let file = settings.app_file.clone();
     file.check_free().context("TOWPATH_APP_FILE")?;
     let asked = Asked {
-        github_url: github_pages(api_url),
+        github_url: web_address(api_url),
         public_url: settings.public_url.clone(),
         ..Asked::default()
     };

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{self, Settings};
 use crate::domain::BlueprintId;
 use crate::effects::{Effects, Looks, RunPages, TemplatesInForce};
-use crate::github::{self, Client, GitHub};
+use crate::github::{self, Client, GitHub, web_address};
 use crate::http::dashboard::{CookieKey, DashboardState, SignIn};
 use crate::http::{self, AppState};
 use crate::intake::Intake;
@@ -140,7 +140,7 @@ impl Service {
         let dashboard = DashboardState {
             store: store.clone(),
             clock: clock.clone(),
-            github_url: github_pages(&settings.github_api_url),
+            github_url: web_address(&settings.github_api_url),
             blueprints: {
                 let templates = templates.clone();
                 Arc::new(move || blueprints(&templates.now()))
@@ -255,7 +255,7 @@ fn sign_in_of(settings: &Settings, github: &GitHub, address: SocketAddr) -> Opti
     let identity = ByGitHub {
         github: github.clone(),
         client: Client { id: given.client_id.clone(), secret: given.client_secret.clone() },
-        web: github_pages(&settings.github_api_url),
+        web: web_address(&settings.github_api_url),
         redirect: format!("{public_url}/sign-in/back"),
     };
     Some(SignIn::new(Arc::new(identity), given.rules.clone(), public_url))
@@ -295,15 +295,6 @@ fn secret_names(templates: &TemplatesInForce) -> crate::intake::accept::SecretNa
 fn templates_now(templates: &TemplatesInForce) -> Arc<dyn Fn() -> Templates + Send + Sync> {
     let templates = templates.clone();
     Arc::new(move || templates.now())
-}
-
-/// GitHub's address for people, by that for programs.
-pub(super) fn github_pages(api_url: &str) -> String {
-    let without_path = api_url.strip_suffix("/api/v3").unwrap_or(api_url);
-    match without_path.strip_prefix("https://api.") {
-        Some(host) => format!("https://{host}"),
-        None => without_path.to_owned(),
-    }
 }
 
 /// What the catalog consists of: the blueprints that the templates write.

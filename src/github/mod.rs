@@ -46,6 +46,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 pub use app::{Account, AppInfo, FailedDelivery, HookConfig, Installation};
+pub use connection::transport::web_address;
 pub use error::{Error, SetupError};
 pub use folder::FolderFile;
 pub use look::TargetQuestion;

@@ -153,9 +153,8 @@ impl Teller {
 
     pub(super) fn stays_open(&self, playground: &Playground) {
         println!(
-            "\nThe dashboard stays open at {}, on this machine alone and without a sign-in.\n\
-             Ctrl-C ends the demo and removes its files.",
-            self.bold(&format!("http://{}/", playground.service.address))
+            "\n{}",
+            stays_open_at(&self.bold(&format!("http://{}/", playground.service.address)))
         );
     }
 
@@ -193,4 +192,32 @@ fn which(program: &str) -> Option<String> {
         .map(|folder| folder.join(program))
         .find(|path| path.is_file());
     found.map(|path| path.display().to_string())
+}
+
+fn stays_open_at(address: &str) -> String {
+    format!(
+        "The dashboard stays open at {address}, on this machine alone and without a sign-in.\n\
+         Ctrl-C ends the demo and removes its files."
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::demo::DemoArguments;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        demo: DemoArguments,
+    }
+
+    #[test]
+    fn the_demo_listens_on_this_machine_alone_and_says_so() {
+        let listens_at = Line::parse_from(["demo"]).demo.playground.listen;
+        assert!(listens_at.ip().is_loopback());
+        assert!(stays_open_at(&listens_at.to_string()).contains("on this machine alone"));
+    }
 }

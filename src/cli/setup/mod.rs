@@ -17,11 +17,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::cli::screen::Screen;
-use crate::cli::service::github_pages;
 use crate::clock::Clock;
 use crate::config::AppFile;
 use crate::domain::RegisteredApp;
-use crate::github::{GitHub, Installation, Registry, Settings};
+use crate::github::{GitHub, Installation, Registry, Settings, web_address};
 use crate::http::dashboard::setup::{Asked, SetupState, router};
 use crate::lifecycle::Lifecycle;
 use print::Form;
@@ -83,7 +82,7 @@ async fn set_up(arguments: &SetupArguments) -> anyhow::Result<ExitCode> {
     let keep = keep(arguments, &api_url, done);
     (keep.prepare)()?;
     let asked = Asked {
-        github_url: github_pages(&api_url),
+        github_url: web_address(&api_url),
         organization: arguments.organization.clone(),
         public_url: arguments.public_url.clone(),
         is_unreachable: arguments.no_webhooks,

@@ -235,7 +235,7 @@ fn graphql_address(rest: &str) -> String {
 }
 
 /// GitHub's address for people, by that of its REST API; without a slash at its end.
-pub(in crate::github) fn web_address(rest: &str) -> String {
+pub fn web_address(rest: &str) -> String {
     let host = rest.trim_end_matches('/');
     let host = host.strip_suffix("/api/v3").unwrap_or(host);
     match host.strip_prefix("https://api.") {

@@ -60,13 +60,18 @@ impl Backstage for NoBackstage {
     }
 
     fn budgets(&self) -> Vec<Budget> {
-        vec![Budget {
-            owner: "acme".to_owned(),
-            resource: "core".to_owned(),
-            left: 4_200,
-            of: 5_000,
-            resets_at: chrono::DateTime::UNIX_EPOCH,
-        }]
+        vec![budget()]
+    }
+}
+
+/// What is left of an hour.
+fn budget() -> Budget {
+    Budget {
+        owner: "acme".to_owned(),
+        resource: "core".to_owned(),
+        left: 4_200,
+        of: 5_000,
+        resets_at: chrono::DateTime::UNIX_EPOCH,
     }
 }
 

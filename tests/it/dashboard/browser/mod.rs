@@ -87,13 +87,7 @@ impl Backstage for OneChange {
     }
 
     fn budgets(&self) -> Vec<Budget> {
-        vec![Budget {
-            owner: "acme".to_owned(),
-            resource: "core".to_owned(),
-            left: 4_200,
-            of: 5_000,
-            resets_at: chrono::DateTime::UNIX_EPOCH,
-        }]
+        vec![super::budget()]
     }
 
     fn doors(&self) -> Vec<Door> {
