@@ -350,8 +350,12 @@ async fn another_process_on_the_same_database_takes_over_what_was_read() {
         now.iter().next().unwrap().digest.clone()
     };
     let before = digest(&other);
+    world.forget_requests();
     push(&world, "main", MAIN, "# Read once.\n");
     world.eventually("it is put in force", || digest(world.keeper()) != before).await;
+    let is_judged =
+        || world.asked_of_github().contains(&"POST /repos/{owner}/{repo}/check-runs".to_owned());
+    world.eventually("GitHub is told what was found", is_judged).await;
     world.rest().await;
     world.forget_requests();
     assert!(other.once().await);
