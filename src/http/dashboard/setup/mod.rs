@@ -291,16 +291,15 @@ fn with_headers(mut response: Response, github: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::github::web_address;
 
     fn setup(asked: Asked) -> Inner {
         let register: Register = Arc::new(|_| Box::pin(async { Err("no".to_owned()) }));
         Inner { asked, token: "t".into(), state: "s".into(), register }
     }
 
-    fn asked(github_api: &str, public_url: &str, organization: Option<&str>) -> Asked {
+    fn asked(github: &str, public_url: &str, organization: Option<&str>) -> Asked {
         Asked {
-            github_url: web_address(github_api),
+            github_url: github.to_owned(),
             organization: organization.map(str::to_owned),
             public_url: Some(public_url.to_owned()),
             is_unreachable: false,
@@ -313,9 +312,9 @@ mod tests {
 
     #[test]
     fn the_app_is_registered_where_it_was_asked_for_and_the_browser_comes_back_here() {
-        for (api, public, organization, host, action, redirect) in [
+        for (github, public, organization, host, action, redirect) in [
             (
-                "https://api.acme.ghe.com",
+                "https://acme.ghe.com",
                 "https://towpath.acme.example/",
                 Some("acme"),
                 "127.0.0.1:4711",
@@ -323,7 +322,7 @@ mod tests {
                 "http://127.0.0.1:4711/setup/registered",
             ),
             (
-                "https://api.github.com",
+                "https://github.com",
                 "https://towpath.acme.example",
                 None,
                 "towpath.acme.example",
@@ -331,7 +330,7 @@ mod tests {
                 "https://towpath.acme.example/setup/registered",
             ),
             (
-                "https://git.acme.example/api/v3",
+                "https://git.acme.example",
                 "https://towpath.acme.example",
                 Some("acme"),
                 "towpath.acme.example",
@@ -339,7 +338,7 @@ mod tests {
                 "https://towpath.acme.example/setup/registered",
             ),
         ] {
-            let asked = asked(api, public, organization);
+            let asked = asked(github, public, organization);
             let offer = offer(&setup(asked.clone()), &asked, &at(host)).unwrap().unwrap();
             assert_eq!(offer.action, action);
             let manifest: Value = serde_json::from_str(&offer.manifest).unwrap();
@@ -357,7 +356,7 @@ mod tests {
             ("https://towpath.acme.example", Some("acme/../x")),
             ("https://towpath.acme.example", Some("acme?x=")),
         ] {
-            let asked = asked("https://api.github.com", public, organization);
+            let asked = asked("https://github.com", public, organization);
             assert!(offer(&setup(asked.clone()), &asked, &at("localhost")).is_err(), "{public}");
         }
         let nothing = Asked::default();
