@@ -1,5 +1,6 @@
 //! GitHub's limits are kept, and what waits for them says so and goes out in order.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -52,7 +53,10 @@ async fn a_thousand_actions_at_once_go_out_as_github_takes_them_and_none_is_refu
     assert!(displaced < 32, "no more than work side by side: {displaced}");
 
     let last = world.history(runs.last().unwrap()).await;
-    assert_eq!(last.matches("This run waits until").count(), 1, "{last}");
+    // Whoever is late when its turn comes has those behind it wait for longer, which they say.
+    let told: Vec<_> = last.lines().filter(|line| line.contains("This run waits until")).collect();
+    let times: HashSet<_> = told.iter().collect();
+    assert!(!told.is_empty() && times.len() == told.len(), "{last}");
     world.end().await;
 }
 

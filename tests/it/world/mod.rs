@@ -308,6 +308,11 @@ impl World {
     }
 
     async fn finish(mut self) -> Contracts {
+        if self.by_hand {
+            // What was the last to come in is worked off, too.
+            self.github.webhooks_delivered().await;
+            self.worker().run_until_idle().await.unwrap();
+        }
         self.rest().await;
         let counts = self.store().counts().await.unwrap();
         assert_eq!(counts.steps_parked, 0, "a step was parked");
