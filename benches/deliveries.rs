@@ -229,7 +229,7 @@ async fn follow(store: &Store) {
     }
     let lease = std::time::Duration::from_mins(5);
     loop {
-        let claimed = store.claim(Lane::Work, 100, lease).await.unwrap();
+        let claimed = store.claim(&[Lane::Work], 100, lease).await.unwrap();
         if claimed.is_empty() {
             return;
         }

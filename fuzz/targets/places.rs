@@ -5,10 +5,10 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
-use towpath_fuzz::template::{context, render};
-use towpath_fuzz::value::Seed;
 use towpath_fuzz::reader::{self, Part};
 use towpath_fuzz::rendered;
+use towpath_fuzz::template::{context, render};
+use towpath_fuzz::value::Seed;
 
 /// No author would write it.
 const WORD: &str = "towpathword";
@@ -82,14 +82,15 @@ fn in_markdown(case: &Case, value: &str) {
     if says_the_same(&actual, &expected, WORD, value) {
         return;
     }
-    // Whether the author's own `*`, `_` and `~` begin or end something depends on the letter beside
-    // them, and so on the value's first and last. Nothing else does.
+    // Whether the author's own `*`, `_`, `~` and `$` begin or end something depends on the letter or
+    // digit beside them, and so on the value's first and last. Nothing else does.
     let edged = edged(value);
     let edged_file = rendered("x.md", &text, &json!({"inputs": {"v": edged}}));
     let Ok(Ok(edged_file)) = edged_file else { panic!("{edged:?} is refused, {value:?} is not") };
-    let is_emphasis = |(kind, ..): &&Part| matches!(&**kind, "Emph" | "Strong" | "Strikethrough");
+    let is_edged =
+        |(kind, ..): &&Part| matches!(&**kind, "Emph" | "Strong" | "Strikethrough" | "math");
     let others = |parts: &[Part]| -> Vec<String> {
-        let mut kinds: Vec<_> = parts.iter().filter(|part| !is_emphasis(part)).collect();
+        let mut kinds: Vec<_> = parts.iter().filter(|part| !is_edged(part)).collect();
         kinds.dedup_by_key(|(kind, ..)| kind.clone());
         kinds.into_iter().map(|(kind, ..)| kind.replace(WORD, value)).collect()
     };
@@ -100,9 +101,10 @@ fn in_markdown(case: &Case, value: &str) {
     );
 }
 
-/// The harmless word between the value's first and last letter, where they are none.
+/// The harmless word between the value's first and last letter, where they are no letters.
 fn edged(value: &str) -> String {
-    let edge = |c: Option<char>| c.filter(|c| !c.is_alphanumeric()).map_or(String::new(), String::from);
+    let edge =
+        |c: Option<char>| c.filter(|c| !c.is_alphabetic()).map_or(String::new(), String::from);
     format!("{}{WORD}{}", edge(shown(value).chars().next()), edge(shown(value).chars().next_back()))
 }
 
@@ -113,12 +115,13 @@ fn says_the_same(actual: &[Part], expected: &[Part], word: &str, value: &str) ->
     actual.len() == expected.len()
         && actual.iter().zip(expected).all(|(actual, expected)| {
             let with = |value: &str| composed(&expected.2.replace(word, value));
+            let is_said = |it: &String| shown(&composed(&actual.2)) == shown(&composed(it));
             let said = composed(&actual.2);
             // The word of a fence and the title of a link are part of what a thing is.
             (&actual.0, actual.1) == (&expected.0.replace(word, value), expected.1)
                 && match expected.0.as_str() {
                     kind if kind.starts_with("code") => said == with(value),
-                    "text" => [value, &address].iter().any(|it| shown(&said) == shown(&with(it))),
+                    "text" => with_either(&expected.2, word, [value, &address]).iter().any(is_said),
                     kind if kind.starts_with("link") || kind.starts_with("image") => {
                         said == composed(&expected.2.replace(&word_in_address, &address))
                     }
@@ -126,6 +129,20 @@ fn says_the_same(actual: &[Part], expected: &[Part], word: &str, value: &str) ->
                     _ => true,
                 }
         })
+}
+
+/// A text with one or the other in the place of each word, in every way.
+fn with_either(text: &str, word: &str, either: [&str; 2]) -> Vec<String> {
+    /// More ways are not told apart: then it is the same in all places.
+    const MOST: usize = 6;
+    let mut rest = text.split(word);
+    let first = rest.next().unwrap_or_default().to_owned();
+    if text.matches(word).count() > MOST {
+        return either.map(|it| text.replace(word, it)).into();
+    }
+    rest.fold(vec![first], |ways, part| {
+        ways.iter().flat_map(|way| either.map(|it| format!("{way}{it}{part}"))).collect()
+    })
 }
 
 /// Letter and accent may come from the author and the value together.

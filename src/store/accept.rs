@@ -11,7 +11,7 @@ use super::rows::to_json;
 use super::together::{Asked, Next, Together};
 use super::{Result, Store, Tx};
 use crate::domain::observation::{Link, Observation};
-use crate::domain::{ActionRun, DeliveryId, Operation, Run, RunId};
+use crate::domain::{ActionRun, DeliveryId, Run, RunId};
 use crate::plan::Step;
 
 /// How long an observation waits for the run that it may belong to. A dispatch is answered within
@@ -51,11 +51,26 @@ pub(super) enum Fact {
     Observation(DeliveryId, Box<Observation>),
 }
 
+impl Fact {
+    fn as_run(&self) -> Option<&ActionRun> {
+        match self {
+            Self::Run(request) | Self::HeldRun(request) => Some(request),
+            Self::Observation(..) => None,
+        }
+    }
+}
+
 /// What became of a [`Fact`], and the runs that have a new step by it. A run that is known counts
 /// as repeated.
 struct Written {
     recorded: Recorded,
     changed: Vec<RunId>,
+}
+
+impl Written {
+    fn new(recorded: Recorded, changed: Option<&RunId>) -> Self {
+        Self { recorded, changed: changed.into_iter().cloned().collect() }
+    }
 }
 
 /// Facts that wait for their turn to be written.
@@ -129,54 +144,58 @@ impl Store {
         &self,
         asked: &[Asked<Arc<Fact>, Result<Recorded>>],
     ) -> Result<Vec<Recorded>> {
+        let facts: Vec<&Fact> = asked.iter().map(|asked| &*asked.question).collect();
         let mut tx = self.begin().await?;
-        let mut recorded = Vec::with_capacity(asked.len());
-        let mut changed = Vec::new();
-        for asked in asked {
-            let written = self.write(&mut tx, &asked.question).await?;
-            recorded.push(written.recorded);
-            changed.extend(written.changed);
-        }
+        let written = self.write(&mut tx, &facts).await?;
         tx.commit().await?;
-        self.tell_all(&changed);
-        Ok(recorded)
+        for written in &written {
+            self.tell_all(&written.changed);
+        }
+        Ok(written.into_iter().map(|written| written.recorded).collect())
     }
 
     async fn write_alone(&self, fact: &Fact) -> Result<Recorded> {
         let mut tx = self.begin().await?;
-        let written = self.write(&mut tx, fact).await?;
+        let written = self.write(&mut tx, &[fact]).await?;
         tx.commit().await?;
-        self.tell_all(&written.changed);
-        Ok(written.recorded)
+        let mut recorded = Recorded::Nothing;
+        for written in written {
+            self.tell_all(&written.changed);
+            recorded = written.recorded;
+        }
+        Ok(recorded)
     }
 
-    async fn write(&self, tx: &mut Tx, fact: &Fact) -> Result<Written> {
-        match fact {
-            Fact::Run(request) => self.write_run(tx, request).await,
-            Fact::HeldRun(request) => self.write_held_run(tx, request).await,
-            Fact::Observation(delivery, seen) => self.write_observation(tx, delivery, seen).await,
+    async fn write(&self, tx: &mut Tx, facts: &[&Fact]) -> Result<Vec<Written>> {
+        let received = facts.iter().filter_map(|fact| fact.as_run());
+        let received =
+            received.map(|request| Run::received(request.clone(), self.shared.clock.now()));
+        let mut new = self.insert_runs(tx, &received.collect::<Vec<_>>()).await?;
+        let mut written = Vec::with_capacity(facts.len());
+        let mut first_steps = Vec::new();
+        for fact in facts {
+            written.push(match fact {
+                Fact::Run(request) if new.remove(&request.id) => {
+                    first_steps.push(self.step_row(&request.id, &Step::Begin)?);
+                    Written::new(Recorded::Concerns(1), Some(&request.id))
+                }
+                // Who hands it over now is told that it is accepted: nothing is awaited any more.
+                Fact::Run(request) => {
+                    let released = self.begin_held(tx, &request.id).await?;
+                    Written::new(Recorded::Repeated, released.then_some(&request.id))
+                }
+                Fact::HeldRun(request) if new.remove(&request.id) => {
+                    self.mark_held(tx, &request.id).await?;
+                    Written::new(Recorded::Concerns(1), None)
+                }
+                Fact::HeldRun(_) => Written::new(Recorded::Repeated, None),
+                Fact::Observation(delivery, seen) => {
+                    self.write_observation(tx, delivery, seen).await?
+                }
+            });
         }
-    }
-
-    async fn write_run(&self, tx: &mut Tx, request: &ActionRun) -> Result<Written> {
-        let run = Run::received(request.clone(), self.shared.clock.now());
-        if insert_run(tx, &run).await? {
-            self.add_steps(tx, &run.id, &[Step::Begin]).await?;
-            return Ok(Written { recorded: Recorded::Concerns(1), changed: vec![run.id] });
-        }
-        // Who hands it over now is told that it is accepted: nothing is awaited any more.
-        let released = self.begin_held(tx, &run.id).await?;
-        let changed = released.then_some(run.id).into_iter().collect();
-        Ok(Written { recorded: Recorded::Repeated, changed })
-    }
-
-    async fn write_held_run(&self, tx: &mut Tx, request: &ActionRun) -> Result<Written> {
-        let run = Run::received(request.clone(), self.shared.clock.now());
-        if !insert_run(tx, &run).await? {
-            return Ok(Written { recorded: Recorded::Repeated, changed: Vec::new() });
-        }
-        self.mark_held(tx, &run.id).await?;
-        Ok(Written { recorded: Recorded::Concerns(1), changed: Vec::new() })
+        self.insert_steps(tx, first_steps).await?;
+        Ok(written)
     }
 
     async fn write_observation(
@@ -277,29 +296,4 @@ impl Concerned {
     fn is_nobody(&self) -> bool {
         self.runs.is_empty() && !self.is_awaited
     }
-}
-
-/// Whether the run was not there yet.
-pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> Result<bool> {
-    let insert = sqlx::query(
-        "INSERT INTO runs
-           (id, action, operation, stage, status, label, links, request, created_at, updated_at,
-            look_at, stage_since, whole)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $9, $10)
-         ON CONFLICT (id) DO NOTHING",
-    );
-    let done = insert
-        .bind(run.id.as_str())
-        .bind(run.request.action.as_str())
-        .bind(run.operation.map(Operation::as_str))
-        .bind(run.stage.as_str())
-        .bind(run.status.as_str())
-        .bind(run.label.as_str())
-        .bind(to_json("a run's links", &run.links)?)
-        .bind(to_json("a run's request", &run.request)?)
-        .bind(run.created_at.timestamp_millis())
-        .bind(run.part_of().map(|part| part.whole.to_string()))
-        .execute(&mut **tx)
-        .await?;
-    Ok(done.rows_affected() > 0)
 }

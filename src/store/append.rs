@@ -1,41 +1,60 @@
-//! Adding to a run: steps at the end of their lanes, lines to its history.
+//! Adding to runs: steps at the end of their lanes, lines to their histories, what they are found by.
+//! However many rows there are and whatever runs they are of, they are one statement.
 
-use sqlx::AssertSqlSafe;
+use std::collections::HashSet;
 
-use super::rows::to_json;
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::dialect::Dialect;
+use super::rows::{from_json, id_from, to_json};
 use super::{Result, Store, Tx};
+use crate::domain::observation::Link;
 use crate::domain::{Event, RunId};
 use crate::plan::Step;
+
+/// A row to be written, by the names of its columns.
+pub(super) type NewRow = Value;
 
 impl Store {
     /// Nobody else adds a step to the run until the transaction has ended.
     pub(super) async fn lock_run(&self, tx: &mut Tx, run: &RunId) -> Result<()> {
-        let suffix = self.shared.dialect.for_update();
-        let sql = AssertSqlSafe(format!("SELECT id FROM runs WHERE id = $1 {suffix}"));
-        sqlx::query(sql).bind(run.as_str()).fetch_optional(&mut **tx).await?;
+        if self.shared.dialect == Dialect::Postgres {
+            let lock = sqlx::query("SELECT id FROM runs WHERE id = $1 FOR UPDATE");
+            lock.bind(run.as_str()).fetch_optional(&mut **tx).await?;
+        }
         Ok(())
     }
 
-    /// Adds steps at the end of their lanes. The run is locked, or new.
+    /// Adds steps at the end of a run's lanes. The run is locked, or new.
     pub(super) async fn add_steps(&self, tx: &mut Tx, run: &RunId, steps: &[Step]) -> Result<()> {
+        self.insert_steps(tx, self.step_rows(run, steps)?).await
+    }
+
+    pub(super) fn step_rows(&self, run: &RunId, steps: &[Step]) -> Result<Vec<NewRow>> {
+        steps.iter().map(|step| self.step_row(run, step)).collect()
+    }
+
+    pub(super) fn step_row(&self, run: &RunId, step: &Step) -> Result<NewRow> {
         let now = self.now();
-        for step in steps {
-            let insert = sqlx::query(
-                "INSERT INTO steps
-                   (run_id, lane, kind, payload, state, attempt, claims, due_at, created_at)
-                 VALUES ($1, $2, $3, $4, 'ready', 1, 0, $5, $6)",
-            );
-            insert
-                .bind(run.as_str())
-                .bind(step.lane().as_str())
-                .bind(step.kind())
-                .bind(to_json("a step", step)?)
-                .bind(now + i64::try_from(step.delay().as_millis()).unwrap_or(0))
-                .bind(now)
-                .execute(&mut **tx)
-                .await?;
-        }
-        Ok(())
+        Ok(json!({
+            "run": run.as_str(),
+            "lane": step.lane().as_str(),
+            "kind": step.kind(),
+            "payload": to_json("a step", step)?,
+            "due_at": now + i64::try_from(step.delay().as_millis()).unwrap_or(0),
+            "created_at": now,
+        }))
+    }
+
+    /// The runs are locked, or new.
+    pub(super) async fn insert_steps(&self, tx: &mut Tx, rows: Vec<NewRow>) -> Result<()> {
+        let insert = "INSERT INTO steps
+               (run_id, lane, kind, payload, state, attempt, claims, due_at, created_at)
+             SELECT it ->> 'run', it ->> 'lane', it ->> 'kind', it ->> 'payload', 'ready', 1, 0,
+               CAST(it ->> 'due_at' AS BIGINT), CAST(it ->> 'created_at' AS BIGINT)
+             FROM {rows} ORDER BY n";
+        self.write_rows(tx, insert, rows).await
     }
 
     /// Adds lines to the run's history. The run is locked, or new.
@@ -45,20 +64,91 @@ impl Store {
         run: &RunId,
         events: &[Event],
     ) -> Result<()> {
-        for event in events {
-            let insert = sqlx::query(
-                "INSERT INTO events (run_id, seq, at, kind, message)
-                 VALUES ($1, (SELECT COALESCE(MAX(seq), 0) + 1 FROM events WHERE run_id = $1),
-                         $2, $3, $4)",
-            );
-            insert
-                .bind(run.as_str())
-                .bind(self.now())
-                .bind(event.kind.as_str())
-                .bind(event.message.as_str())
-                .execute(&mut **tx)
-                .await?;
+        let rows = events.iter().map(|event| self.event_row(run, event)).collect();
+        self.insert_events(tx, rows).await
+    }
+
+    pub(super) fn event_row(&self, run: &RunId, event: &Event) -> NewRow {
+        json!({
+            "run": run.as_str(),
+            "at": self.now(),
+            "kind": event.kind.as_str(),
+            "message": event.message.as_str(),
+        })
+    }
+
+    /// The runs are locked, or new.
+    pub(super) async fn insert_events(&self, tx: &mut Tx, rows: Vec<NewRow>) -> Result<()> {
+        let insert = "INSERT INTO events (run_id, seq, at, kind, message)
+             SELECT it ->> 'run',
+               (SELECT COALESCE(MAX(seq), 0) FROM events WHERE run_id = it ->> 'run')
+                 + ROW_NUMBER() OVER (PARTITION BY it ->> 'run' ORDER BY n),
+               CAST(it ->> 'at' AS BIGINT), it ->> 'kind', it ->> 'message'
+             FROM {rows}";
+        self.write_rows(tx, insert, rows).await
+    }
+
+    /// Adds what runs are found by. Answers what was seen under it before, which they take over, as
+    /// steps to be added. What was seen stays there: another run may wait for the same.
+    pub(super) async fn add_links(
+        &self,
+        tx: &mut Tx,
+        links: &[(RunId, Link)],
+    ) -> Result<Vec<NewRow>> {
+        if links.is_empty() {
+            return Ok(Vec::new());
         }
+        let rows: Vec<NewRow> = links.iter().map(|(run, link)| link_row(run, link)).collect();
+        let find = format!(
+            "SELECT it ->> 'run' AS run, delivery, observation
+             FROM {} JOIN waiting ON waiting.link = it ->> 'link'
+             WHERE expires_at > $2 AND NOT EXISTS
+               (SELECT 1 FROM links WHERE links.link = it ->> 'link' AND run_id = it ->> 'run')
+             ORDER BY n, expires_at, delivery",
+            self.shared.dialect.rows("$1")
+        );
+        let find = sqlx::query(AssertSqlSafe(find)).bind(to_json("rows", &rows)?).bind(self.now());
+        let mut adopted = HashSet::new();
+        let mut steps = Vec::new();
+        for row in find.fetch_all(&mut **tx).await? {
+            let run = id_from(&row, "run")?;
+            let delivery: String = row.try_get("delivery")?;
+            let seen = from_json("an observation", row.try_get("observation")?)?;
+            if adopted.insert((run.clone(), delivery)) {
+                steps.push(self.step_row(&run, &Step::Observe(seen))?);
+            }
+        }
+        let insert = "INSERT INTO links (link, run_id) SELECT it ->> 'link', it ->> 'run'
+             FROM {rows} WHERE TRUE ON CONFLICT (link, run_id) DO NOTHING";
+        self.write_rows(tx, insert, rows).await?;
+        Ok(steps)
+    }
+
+    /// Takes away what runs were found by.
+    pub(super) async fn remove_links(&self, tx: &mut Tx, links: &[(RunId, Link)]) -> Result<()> {
+        let rows = links.iter().map(|(run, link)| link_row(run, link)).collect();
+        let delete = "DELETE FROM links WHERE (link, run_id) IN
+               (SELECT it ->> 'link', it ->> 'run' FROM {rows})";
+        self.write_rows(tx, delete, rows).await
+    }
+
+    /// Executes a statement with `{rows}` in the place of these rows, if there are any.
+    pub(super) async fn write_rows(
+        &self,
+        tx: &mut Tx,
+        statement: &str,
+        rows: Vec<NewRow>,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let statement = statement.replace("{rows}", &self.shared.dialect.rows("$1"));
+        let statement = sqlx::query(AssertSqlSafe(statement)).bind(to_json("rows", &rows)?);
+        statement.execute(&mut **tx).await?;
         Ok(())
     }
+}
+
+fn link_row(run: &RunId, link: &Link) -> NewRow {
+    json!({"run": run.as_str(), "link": link.as_str()})
 }

@@ -119,6 +119,19 @@ impl Dialect {
         Ok(pool.begin_with(statement).await?)
     }
 
+    /// What to select from to read the rows that a JSON array holds, the parameter: `it` is a row,
+    /// and `n` says which. So as many rows as there are cost one statement.
+    pub(super) fn rows(self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("(SELECT value AS it, key AS n FROM json_each({parameter})) AS rows")
+            }
+            Self::Postgres => format!(
+                "json_array_elements(CAST({parameter} AS json)) WITH ORDINALITY AS rows (it, n)"
+            ),
+        }
+    }
+
     /// Gives the room of what was removed back to the disk, some of it at a time. PostgreSQL does it
     /// by itself.
     pub(super) async fn give_back_room(self, pool: &AnyPool) -> Result<(), Error> {
@@ -134,14 +147,6 @@ impl Dialect {
         match self {
             Self::Sqlite => "",
             Self::Postgres => "FOR UPDATE OF step SKIP LOCKED",
-        }
-    }
-
-    /// The end of a query whose rows nobody else may change until the transaction has ended.
-    pub(super) fn for_update(self) -> &'static str {
-        match self {
-            Self::Sqlite => "",
-            Self::Postgres => "FOR UPDATE",
         }
     }
 
@@ -208,7 +213,9 @@ async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
                 sqlx::query("PRAGMA auto_vacuum = INCREMENTAL").execute(&mut *connection).await?;
                 sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
                 // A commit that has returned survives a power cut.
-                sqlx::query("PRAGMA synchronous = FULL").execute(connection).await?;
+                sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await?;
+                // Else a statement that writes many rows makes a file, to be able to undo itself.
+                sqlx::query("PRAGMA temp_store = MEMORY").execute(connection).await?;
                 Ok(())
             })
         })

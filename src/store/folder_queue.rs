@@ -1,8 +1,9 @@
 //! Queues for folders: whoever asked first for one changes it first, in whichever process.
 
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::rows::{RUN_COLUMNS, id_from, run_from};
+use super::rows::{RUN_COLUMNS, id_from, run_from, to_json};
 use super::{Place, Result, Store, Tx};
 use crate::domain::{Run, RunId};
 use crate::plan::Step;
@@ -19,6 +20,8 @@ impl Store {
              ON CONFLICT (target, run_id) DO NOTHING",
         );
         insert.bind(&target).bind(run.as_str()).execute(&mut *tx).await?;
+        tx.commit().await?;
+        // Whoever has asked before is committed by now.
         let sql = format!(
             "SELECT {RUN_COLUMNS} FROM runs JOIN (
                SELECT ahead.id AS place, ahead.run_id FROM folder_queues AS ahead
@@ -27,54 +30,53 @@ impl Store {
              ON runs.id = ahead.run_id ORDER BY ahead.place"
         );
         let ahead = sqlx::query(AssertSqlSafe(sql)).bind(&target).bind(run.as_str());
-        let ahead = ahead.fetch_all(&mut *tx).await?;
-        tx.commit().await?;
+        let ahead = ahead.fetch_all(&self.shared.read).await?;
         let ahead = ahead.iter().map(run_from).collect::<Result<Vec<Run>>>()?;
         Ok(ahead.into_iter().find(Run::needs_its_target))
     }
 
-    /// The folders for which a settlement matters to others: the run lets go of them, or has a pull
-    /// request now that those behind it can name.
+    /// The folders for which settlements matter to others.
     pub(super) async fn folders_concerned(
         &self,
         tx: &mut Tx,
-        before: &Run,
-        after: &Run,
+        concerned: &[(RunId, Folders)],
     ) -> Result<Vec<String>> {
-        let shows = before.pull_request().is_none() && after.pull_request().is_some();
-        if !lets_go(before, after) && !shows {
-            return Ok(Vec::new());
+        let mut folders = Vec::new();
+        for (run, _) in concerned {
+            let find = sqlx::query("SELECT target FROM folder_queues WHERE run_id = $1");
+            for row in find.bind(run.as_str()).fetch_all(&mut **tx).await? {
+                folders.push(row.try_get("target")?);
+            }
         }
-        let find = sqlx::query("SELECT target FROM folder_queues WHERE run_id = $1");
-        let rows = find.bind(after.id.as_str()).fetch_all(&mut **tx).await?;
-        rows.iter().map(|row| Ok(row.try_get("target")?)).collect()
+        Ok(folders)
     }
 
-    /// Has those that wait behind a run try again, and lets go of its folders if it no longer
-    /// needs them. The folders are locked. Answers the runs that have a new step by it.
+    /// Has those that wait behind these runs try again, and takes away the places of those that no
+    /// longer need them. The folders are locked. Answers the runs that have a new step by it.
     pub(super) async fn hand_folders_on(
         &self,
         tx: &mut Tx,
-        before: &Run,
-        after: &Run,
-        folders: &[String],
+        concerned: &[(RunId, Folders)],
     ) -> Result<Vec<RunId>> {
-        let run = after.id.as_str();
-        let mut behind = Vec::new();
-        for target in folders {
-            let find = sqlx::query(
-                "SELECT behind.run_id FROM folder_queues AS behind
-                 JOIN folder_queues AS own ON own.target = behind.target AND own.run_id = $2
-                 WHERE behind.target = $1 AND behind.id > own.id ORDER BY behind.id",
-            );
-            for row in find.bind(target).bind(run).fetch_all(&mut **tx).await? {
-                behind.push(id_from(&row, "run_id")?);
-            }
+        if concerned.is_empty() {
+            return Ok(Vec::new());
         }
-        if lets_go(before, after) {
-            let delete = sqlx::query("DELETE FROM folder_queues WHERE run_id = $1");
-            delete.bind(run).execute(&mut **tx).await?;
-        }
+        let row = |(run, _): &(RunId, Folders)| json!({"run": run.as_str()});
+        let find = format!(
+            "SELECT behind.run_id AS run FROM {}
+             JOIN folder_queues AS own ON own.run_id = it ->> 'run'
+             JOIN folder_queues AS behind ON behind.target = own.target AND behind.id > own.id
+             ORDER BY n, behind.id",
+            self.shared.dialect.rows("$1")
+        );
+        let rows: Vec<_> = concerned.iter().map(row).collect();
+        let find = sqlx::query(AssertSqlSafe(find)).bind(to_json("rows", &rows)?);
+        let behind = find.fetch_all(&mut **tx).await?;
+        let behind = behind.iter().map(|row| id_from(row, "run")).collect::<Result<Vec<_>>>()?;
+
+        let let_go = concerned.iter().filter(|(_, folders)| *folders == Folders::LetGo);
+        let delete = "DELETE FROM folder_queues WHERE run_id IN (SELECT it ->> 'run' FROM {rows})";
+        self.write_rows(tx, delete, let_go.map(row).collect()).await?;
         for waiting in &behind {
             self.lock_run(tx, waiting).await?;
             self.add_steps(tx, waiting, &[Step::Propose]).await?;
@@ -83,8 +85,27 @@ impl Store {
     }
 }
 
-fn lets_go(before: &Run, after: &Run) -> bool {
-    before.needs_its_target() && !after.needs_its_target()
+/// What a settlement of a run means to those that wait behind it for a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Folders {
+    /// Nothing.
+    Kept,
+    /// It has a pull request now, which they can name.
+    Shown,
+    /// It needs its folders no longer.
+    LetGo,
+}
+
+impl Folders {
+    pub(super) fn of(before: &Run, after: &Run) -> Self {
+        if before.needs_its_target() && !after.needs_its_target() {
+            Self::LetGo
+        } else if before.pull_request().is_none() && after.pull_request().is_some() {
+            Self::Shown
+        } else {
+            Self::Kept
+        }
+    }
 }
 
 fn target_of(place: &Place) -> String {

@@ -31,6 +31,7 @@ mod put_aside;
 mod queue;
 mod read;
 mod rows;
+mod run_rows;
 mod seen;
 mod settle;
 mod together;
@@ -78,6 +79,7 @@ struct Shared {
     read: AnyPool,
     clock: Clock,
     accepting: accept::Facts,
+    settling: settle::Settlements,
     look_ups: owners::LookUps,
     changes: broadcast::Sender<RunId>,
     /// Of this process alone.
@@ -114,6 +116,7 @@ impl Store {
             read: pools.read,
             clock,
             accepting: accept::queue(),
+            settling: settle::queue(),
             look_ups: owners::LookUps::new(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             own_changes: broadcast::Sender::new(CHANGES_KEPT),

@@ -43,6 +43,9 @@ impl Store {
         rate: Option<Rate>,
     ) -> Result<Turn> {
         let (owner, now) = (owner.to_ascii_lowercase(), self.now());
+        if rate.is_none() {
+            return self.begin_unpaced(step, &owner).await;
+        }
         let mut tx = self.begin_pacing(&owner).await?;
         let at = match find(&mut tx, step).await? {
             Some(Write { begun: true, .. }) => return Ok(Turn::Begun),
@@ -67,6 +70,26 @@ impl Store {
         }
         tx.commit().await?;
         Ok(if at <= now { Turn::Now } else { Turn::At(time_from(at)?) })
+    }
+
+    /// Where nothing is paced, all that wait have at most been put off, each by itself.
+    async fn begin_unpaced(&self, step: &ClaimedStep, owner: &str) -> Result<Turn> {
+        let mut tx = self.begin().await?;
+        let begin = sqlx::query(
+            "INSERT INTO writes (step, owner, at, begun) VALUES ($1, $2, $3, 1)
+             ON CONFLICT (step) DO UPDATE SET at = excluded.at, begun = 1
+             WHERE writes.begun = 0 AND writes.at <= excluded.at",
+        );
+        let begin = begin.bind(step.id.0).bind(owner).bind(self.now());
+        let turn = match begin.execute(&mut *tx).await?.rows_affected() {
+            0 => match find(&mut tx, step).await? {
+                Some(Write { begun: false, at }) => Turn::At(time_from(at)?),
+                _ => Turn::Begun,
+            },
+            _ => Turn::Now,
+        };
+        tx.commit().await?;
+        Ok(turn)
     }
 
     /// Nothing was sent: the step keeps its turn. With `until`, GitHub takes nothing for the account

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::accept::insert_run;
 use super::catalog::place_from;
 use super::rows::{RUN_COLUMNS, run_from};
 use super::{Place, Result, Store, Tx};
@@ -44,9 +43,9 @@ impl Store {
         &self,
         tx: &mut Tx,
         run: &RunId,
-        decision: &Decision,
+        others: &[(RunId, Step)],
     ) -> Result<()> {
-        let others = decision.others.iter().map(|(other, _)| other);
+        let others = others.iter().map(|(other, _)| other);
         let all: BTreeSet<&RunId> = others.chain([run]).collect();
         for run in all {
             self.lock_run(tx, run).await?;
@@ -56,18 +55,20 @@ impl Store {
 
     /// Writes down runs that a decision has made, with what they are found by and without a step.
     pub(super) async fn begin_parts(&self, tx: &mut Tx, parts: &[Decision]) -> Result<()> {
-        for part in parts {
-            if insert_run(tx, &part.run).await? {
-                self.update_run(tx, &part.run).await?;
-                self.add_links(tx, &part.run.id, &part.links).await?;
-            }
-        }
-        Ok(())
+        let runs: Vec<Run> = parts.iter().map(|part| part.run.clone()).collect();
+        let new = self.insert_runs(tx, &runs).await?;
+        let new: Vec<&Decision> = parts.iter().filter(|part| new.contains(&part.run.id)).collect();
+        let rows = new.iter().map(|part| self.run_row(&part.run)).collect::<Result<Vec<_>>>()?;
+        self.update_runs(tx, rows).await?;
+        let links = new.iter().flat_map(|part| part.links.iter().map(|link| (&part.run.id, link)));
+        let links: Vec<_> = links.map(|(run, link)| (run.clone(), link.clone())).collect();
+        let adopted = self.add_links(tx, &links).await?;
+        self.insert_steps(tx, adopted).await
     }
 
     /// Adds what a decision has for other runs to do. They are locked.
-    pub(super) async fn add_to_others(&self, tx: &mut Tx, decision: &Decision) -> Result<()> {
-        for (other, step) in &decision.others {
+    pub(super) async fn add_to_others(&self, tx: &mut Tx, others: &[(RunId, Step)]) -> Result<()> {
+        for (other, step) in others {
             if let Step::Cancel(_) = step {
                 self.hurry(tx, other).await?;
             }
@@ -77,8 +78,8 @@ impl Store {
     }
 
     /// To be called after the commit.
-    pub(super) fn tell_others_of(&self, decision: &Decision) {
-        for (other, _) in &decision.others {
+    pub(super) fn tell_others_of(&self, others: &[(RunId, Step)]) {
+        for (other, _) in others {
             self.tell(other);
         }
     }

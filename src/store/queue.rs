@@ -43,9 +43,15 @@ pub struct ClaimedStep {
 }
 
 impl Store {
-    /// Claims steps of a lane: of each run the first unfinished one, if it is due; the longest due
-    /// first. If the lease ends before the step is settled, it can be claimed again.
-    pub async fn claim(&self, lane: Lane, limit: u32, lease: Duration) -> Result<Vec<ClaimedStep>> {
+    /// Claims up to so many steps of each of these lanes: of each run the first unfinished one, if it
+    /// is due; the longest due first. If the lease ends before the step is settled, it can be claimed
+    /// again.
+    pub async fn claim(
+        &self,
+        lanes: &[Lane],
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedStep>> {
         // An attempt that nobody settled counts: a step that kills its process must not go on
         // for ever.
         let sql = format!(
@@ -65,42 +71,49 @@ impl Store {
                interrupted = interrupted + CASE state WHEN 'claimed' THEN 1 ELSE 0 END,
                state = 'claimed', claims = claims + 1, due_at = $4
              WHERE id IN (SELECT id FROM picked)
-             RETURNING id, run_id, payload, attempt, claims, interrupted, created_at",
+             RETURNING id, run_id, lane, payload, attempt, claims, interrupted, created_at",
             self.shared.dialect.skip_locked()
         );
         let now = self.now();
         let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let mut rows = Vec::new();
         let mut tx = self.begin().await?;
-        let rows = sqlx::query(AssertSqlSafe(sql))
-            .bind(lane.as_str())
-            .bind(now)
-            .bind(i64::from(limit))
-            .bind(now.saturating_add(lease))
-            .fetch_all(&mut *tx)
-            .await?;
+        for lane in lanes {
+            let claim = sqlx::query(AssertSqlSafe(sql.as_str()))
+                .bind(lane.as_str())
+                .bind(now)
+                .bind(i64::from(limit))
+                .bind(now.saturating_add(lease));
+            rows.extend(claim.fetch_all(&mut *tx).await?);
+        }
         tx.commit().await?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        self.load(lane, rows).await
+        self.load(rows).await
     }
 
     /// Reads what belongs to the claimed rows. One that cannot be read is put aside, and the others
     /// go on.
-    async fn load(&self, lane: Lane, rows: Vec<AnyRow>) -> Result<Vec<ClaimedStep>> {
+    async fn load(&self, rows: Vec<AnyRow>) -> Result<Vec<ClaimedStep>> {
         let ids = rows.iter().map(|row| id_from(row, "run_id")).collect::<Result<Vec<_>>>()?;
         let runs = self.runs_by_id(&ids).await?;
-        let mut following = match lane {
-            Lane::Work => HashMap::new(),
-            Lane::Report => self.following(&ids).await?,
-        };
+        let mut reports = Vec::new();
+        for (row, run_id) in rows.iter().zip(&ids) {
+            if row.try_get::<&str, _>("lane")? == Lane::Report.as_str() {
+                reports.push(run_id.clone());
+            }
+        }
+        let mut following = self.following(&reports).await?;
 
         let mut claimed = Vec::with_capacity(rows.len());
         for (row, run_id) in rows.iter().zip(ids) {
             let run = runs.get(&run_id);
             match claimed_from(row, run) {
                 Ok(mut step) => {
-                    step.following = following.remove(&run_id).unwrap_or_default();
+                    if step.step.lane() == Lane::Report {
+                        step.following = following.remove(&run_id).unwrap_or_default();
+                    }
                     claimed.push(step);
                 }
                 Err(error) => {
@@ -129,6 +142,9 @@ impl Store {
     /// cannot be read. What is not due yet has only waited for company, and has it now: nothing
     /// behind the first step of a lane was ever tried.
     async fn following(&self, runs: &[RunId]) -> Result<HashMap<RunId, Vec<(StepId, Step)>>> {
+        if runs.is_empty() {
+            return Ok(HashMap::new());
+        }
         let list = placeholders(2, runs.len());
         let sql = format!(
             "SELECT id, run_id, payload FROM steps

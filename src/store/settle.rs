@@ -1,15 +1,55 @@
 //! Settling: what a step has come to is written in one transaction with the steps that follow.
+//!
+//! On SQLite, settlements that come together share one transaction, as messages do (`accept`).
+
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use sqlx::Row as _;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Row as _};
 
+use super::append::NewRow;
 use super::catalog::EntityChange;
-use super::queue::{ClaimedStep, StepId, held, put_off};
-use super::rows::{from_json, to_json};
-use super::{Result, Store, Tx};
+use super::dialect::Dialect;
+use super::folder_queue::Folders;
+use super::queue::{ClaimedStep, StepId, put_off};
+use super::rows::to_json;
+use super::together::{Asked, Next, Together};
+use super::{Error, Result, Store, Tx};
 use crate::domain::observation::Link;
-use crate::domain::{Operation, RepositoryName, Run, RunId};
+use crate::domain::{EntityRef, RunId};
 use crate::plan::{Decision, Step};
+
+/// How many settlements share a transaction: those of all steps that are done side by side.
+const LARGEST_BATCH: usize = 64;
+
+/// What a settled step has come to, ready to be written.
+pub(super) struct Settlement {
+    step: StepId,
+    claim: i64,
+    run: RunId,
+    /// Steps of the report lane that were sent with it.
+    also: Vec<NewRow>,
+    changed: Option<NewRow>,
+    events: Vec<NewRow>,
+    steps: Vec<NewRow>,
+    links: Vec<(RunId, Link)>,
+    unlinks: Vec<(RunId, Link)>,
+    concerns: Option<EntityRef>,
+    folders: Folders,
+    parts: Vec<Decision>,
+    others: Vec<(RunId, Step)>,
+    entity: Option<EntityChange>,
+}
+
+/// Settlements that wait for their turn to be written.
+pub(super) type Settlements = Together<Arc<Settlement>, Result<()>>;
+
+/// A queue for settlements.
+pub(super) fn queue() -> Settlements {
+    Together::new(LARGEST_BATCH)
+}
 
 impl Store {
     /// Settles a step of the work lane: the run, its history, what it is found by, what follows, and
@@ -21,42 +61,41 @@ impl Store {
         entity: Option<&EntityChange>,
     ) -> Result<()> {
         let run = &claimed.run.id;
-        let mut tx = self.begin().await?;
-        // Nobody may write down an observation under one of these links in between: it would miss
-        // the run, and the run would miss it.
-        let folders = self.folders_concerned(&mut tx, &claimed.run, &decision.run).await?;
-        let parts = decision.parts.iter();
-        let links = decision.links.iter().chain(parts.flat_map(|part| &part.links));
-        let names = links.map(Link::as_str);
-        let names = names.chain(folders.iter().map(String::as_str));
-        self.shared.dialect.lock_names(&mut tx, names).await?;
-        self.lock_with_others(&mut tx, run, decision).await?;
+        let of_run =
+            |links: &[Link]| links.iter().map(|link| (run.clone(), link.clone())).collect();
+        let has_changed = decision.run != claimed.run || !decision.events.is_empty();
+        let concerns =
+            if let Step::Begin = claimed.step { decision.run.request.entity_ref() } else { None };
+        self.write_settlement(Settlement {
+            changed: has_changed.then(|| self.run_row(&decision.run)).transpose()?,
+            events: decision.events.iter().map(|event| self.event_row(run, event)).collect(),
+            steps: self.step_rows(run, &decision.steps)?,
+            links: of_run(&decision.links),
+            unlinks: of_run(&decision.unlinks),
+            concerns,
+            folders: Folders::of(&claimed.run, &decision.run),
+            parts: decision.parts.clone(),
+            others: decision.others.clone(),
+            entity: entity.cloned(),
+            ..Settlement::of(claimed)
+        })
+        .await
+    }
 
-        self.close_steps(&mut tx, claimed, &[]).await?;
-        if decision.run != claimed.run || !decision.events.is_empty() {
-            self.update_run(&mut tx, &decision.run).await?;
-        }
-        self.add_events(&mut tx, run, &decision.events).await?;
-        self.add_steps(&mut tx, run, &decision.steps).await?;
-        self.add_links(&mut tx, run, &decision.links).await?;
-        for link in &decision.unlinks {
-            let delete = sqlx::query("DELETE FROM links WHERE link = $1 AND run_id = $2");
-            delete.bind(link.as_str()).bind(run.as_str()).execute(&mut *tx).await?;
-        }
-        self.begin_parts(&mut tx, &decision.parts).await?;
-        self.add_to_others(&mut tx, decision).await?;
-        if let Some(change) = entity {
-            self.change_entity(&mut tx, run, change).await?;
-        }
-        if let (Step::Begin, Some(entity)) = (&claimed.step, decision.run.request.entity_ref()) {
-            self.concerns(&mut tx, run, &entity).await?;
-        }
-        let next = self.hand_folders_on(&mut tx, &claimed.run, &decision.run, &folders).await?;
-        tx.commit().await?;
-        self.tell(run);
-        self.tell_all(&next);
-        self.tell_others_of(decision);
-        Ok(())
+    /// Settles a step of the report lane, and those that were sent with it. Of the run nothing else
+    /// is touched: its work may go on at the same time.
+    pub async fn settle_report(
+        &self,
+        claimed: &ClaimedStep,
+        also_settled: &[StepId],
+    ) -> Result<()> {
+        let (run, lane) = (claimed.run.id.as_str(), claimed.step.lane().as_str());
+        let now = self.now();
+        let also = also_settled
+            .iter()
+            .map(|also| json!({"id": also.0, "run": run, "lane": lane, "now": now}));
+        let settlement = Settlement { also: also.collect(), ..Settlement::of(claimed) };
+        self.write_settlement(settlement).await
     }
 
     /// Puts a step of the work lane off, and writes down what the run says of that.
@@ -69,114 +108,166 @@ impl Store {
     ) -> Result<()> {
         let run = &claimed.run.id;
         let mut tx = self.begin().await?;
-        self.lock_with_others(&mut tx, run, said).await?;
+        self.lock_with_others(&mut tx, run, &said.others).await?;
         put_off(&mut tx, claimed, until, error).await?;
-        self.update_run(&mut tx, &said.run).await?;
+        self.update_runs(&mut tx, vec![self.run_row(&said.run)?]).await?;
         self.add_events(&mut tx, run, &said.events).await?;
         self.add_steps(&mut tx, run, &said.steps).await?;
-        self.add_to_others(&mut tx, said).await?;
+        self.add_to_others(&mut tx, &said.others).await?;
         tx.commit().await?;
         self.tell(run);
-        self.tell_others_of(said);
+        self.tell_others_of(&said.others);
         Ok(())
     }
 
-    /// Settles a step of the report lane, and those that were sent with it. Of the run nothing else
-    /// is touched: its work may go on at the same time.
-    pub async fn settle_report(
-        &self,
-        claimed: &ClaimedStep,
-        also_settled: &[StepId],
-    ) -> Result<()> {
+    async fn write_settlement(&self, settlement: Settlement) -> Result<()> {
+        if self.shared.dialect == Dialect::Postgres {
+            return self.write_one(&settlement).await;
+        }
+        let mut put = self.shared.settling.put(Arc::new(settlement));
+        loop {
+            match self.shared.settling.next(&mut put).await {
+                Next::Answer(settled) => return settled,
+                Next::Turn(turn) => self.settle_together(turn.asked).await,
+            }
+        }
+    }
+
+    /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
+    async fn settle_together(&self, asked: Vec<Asked<Arc<Settlement>, Result<()>>>) {
+        let all: Vec<&Settlement> = asked.iter().map(|asked| &*asked.question).collect();
+        if let Ok(held) = self.write_settlements(&all).await {
+            for asked in asked {
+                let is_held = held.contains(&asked.question.step);
+                asked.answer(if is_held { Ok(()) } else { Err(Error::LeaseLost) });
+            }
+            return;
+        }
+        for asked in asked {
+            let settled = self.write_one(&asked.question).await;
+            asked.answer(settled);
+        }
+    }
+
+    async fn write_one(&self, settlement: &Settlement) -> Result<()> {
+        let held = self.write_settlements(&[settlement]).await?;
+        if held.is_empty() { Err(Error::LeaseLost) } else { Ok(()) }
+    }
+
+    /// Answers the steps whose claims still held. Of the others nothing is written.
+    async fn write_settlements(&self, all: &[&Settlement]) -> Result<HashSet<StepId>> {
         let mut tx = self.begin().await?;
-        self.close_steps(&mut tx, claimed, also_settled).await?;
+        self.lock_what_is_settled(&mut tx, all).await?;
+        let held = self.close_steps(&mut tx, all).await?;
+        let all: Vec<&Settlement> =
+            all.iter().copied().filter(|settlement| held.contains(&settlement.step)).collect();
+        if all.is_empty() {
+            return Ok(held);
+        }
+
+        self.close_also(&mut tx, gather(&all, |it| &it.also)).await?;
+        self.update_runs(&mut tx, gather(&all, |it| it.changed.as_slice())).await?;
+        self.insert_events(&mut tx, gather(&all, |it| &it.events)).await?;
+        let adopted = self.add_links(&mut tx, &gather(&all, |it| &it.links)).await?;
+        let mut steps = gather(&all, |it| &it.steps);
+        steps.extend(adopted);
+        self.insert_steps(&mut tx, steps).await?;
+        self.remove_links(&mut tx, &gather(&all, |it| &it.unlinks)).await?;
+        for settlement in &all {
+            self.begin_parts(&mut tx, &settlement.parts).await?;
+            self.add_to_others(&mut tx, &settlement.others).await?;
+            if let Some(change) = &settlement.entity {
+                self.change_entity(&mut tx, &settlement.run, change).await?;
+            }
+            if let Some(entity) = &settlement.concerns {
+                self.concerns(&mut tx, &settlement.run, entity).await?;
+            }
+        }
+        let next = self.hand_folders_on(&mut tx, &folders_of(&all)).await?;
         tx.commit().await?;
-        self.tell(&claimed.run.id);
-        Ok(())
+
+        for settlement in &all {
+            self.tell(&settlement.run);
+            self.tell_others_of(&settlement.others);
+        }
+        self.tell_all(&next);
+        Ok(held)
     }
 
-    async fn close_steps(
-        &self,
-        tx: &mut Tx,
-        claimed: &ClaimedStep,
-        also_settled: &[StepId],
-    ) -> Result<()> {
-        let now = self.now();
-        let close = sqlx::query(
-            "UPDATE steps SET state = 'done', settled_at = $3
-             WHERE id = $1 AND claims = $2 AND state = 'claimed'",
-        );
-        let close = close.bind(claimed.id.0).bind(claimed.claim()).bind(now);
-        held(close.execute(&mut **tx).await?.rows_affected())?;
-        for also in also_settled {
-            let close = sqlx::query(
-                "UPDATE steps SET state = 'done', settled_at = $4
-                 WHERE id = $1 AND run_id = $2 AND lane = $3 AND state = 'ready'",
-            );
-            let close = close.bind(also.0).bind(claimed.run.id.as_str());
-            close.bind(claimed.step.lane().as_str()).bind(now).execute(&mut **tx).await?;
+    /// Nobody may write down an observation under one of the new links in between: it would miss the
+    /// run, and the run would miss it.
+    async fn lock_what_is_settled(&self, tx: &mut Tx, all: &[&Settlement]) -> Result<()> {
+        if self.shared.dialect == Dialect::Sqlite {
+            return Ok(());
+        }
+        let folders = self.folders_concerned(tx, &folders_of(all)).await?;
+        let parts = all.iter().flat_map(|it| &it.parts).flat_map(|part| &part.links);
+        let links = all.iter().flat_map(|it| &it.links).map(|(_, link)| link).chain(parts);
+        let names = links.map(Link::as_str).chain(folders.iter().map(String::as_str));
+        self.shared.dialect.lock_names(tx, names).await?;
+        for settlement in all {
+            self.lock_with_others(tx, &settlement.run, &settlement.others).await?;
         }
         Ok(())
     }
 
-    pub(super) async fn update_run(&self, tx: &mut Tx, run: &Run) -> Result<()> {
+    /// Answers the steps whose claims still held.
+    async fn close_steps(&self, tx: &mut Tx, all: &[&Settlement]) -> Result<HashSet<StepId>> {
         let now = self.now();
-        let ended_at = run.ended_at.map_or(now, |at| at.timestamp_millis());
-        let work = run.work.as_ref().map(|work| to_json("a run's work", work)).transpose()?;
-        let update = sqlx::query(
-            "UPDATE runs SET
-               operation = $2, stage = $3, status = $4, label = $5, repository = $6, links = $7,
-               work = $8, updated_at = $9, ended_at = $10,
-               look_at = CASE WHEN $10 IS NULL THEN COALESCE(look_at, $9) END, request = $11,
-               stage_since = $12, is_late = $13
-             WHERE id = $1",
+        let rows: Vec<_> =
+            all.iter().map(|it| json!({"id": it.step.0, "claim": it.claim})).collect();
+        let close = format!(
+            "UPDATE steps SET state = 'done', settled_at = $2 FROM {}
+             WHERE steps.id = CAST(it ->> 'id' AS BIGINT)
+               AND claims = CAST(it ->> 'claim' AS BIGINT) AND state = 'claimed'
+             RETURNING steps.id AS id",
+            self.shared.dialect.rows("$1")
         );
-        update
-            .bind(run.id.as_str())
-            .bind(run.operation.map(Operation::as_str))
-            .bind(run.stage.as_str())
-            .bind(run.status.as_str())
-            .bind(run.label.as_str())
-            .bind(run.repository().map(RepositoryName::key))
-            .bind(to_json("a run's links", &run.links)?)
-            .bind(work)
-            .bind(now)
-            .bind(run.status.is_end().then_some(ended_at))
-            .bind(to_json("a run's request", &run.request)?)
-            .bind(run.stage_since.timestamp_millis())
-            .bind(i64::from(run.is_late))
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
+        let close = sqlx::query(AssertSqlSafe(close)).bind(to_json("rows", &rows)?).bind(now);
+        let rows = close.fetch_all(&mut **tx).await?;
+        let held = rows.iter().map(|row| Ok(StepId(row.try_get("id")?)));
+        let held = held.collect::<Result<HashSet<StepId>>>()?;
+
+        Ok(held)
     }
 
-    /// Adds what the run is found by, and takes over what was seen under it before. What was seen
-    /// stays there: another run may wait for the same.
-    pub(super) async fn add_links(&self, tx: &mut Tx, run: &RunId, links: &[Link]) -> Result<()> {
-        let mut adopted = Vec::new();
-        for link in links {
-            let insert = sqlx::query(
-                "INSERT INTO links (link, run_id) VALUES ($1, $2)
-                 ON CONFLICT (link, run_id) DO NOTHING",
-            );
-            let insert = insert.bind(link.as_str()).bind(run.as_str());
-            if insert.execute(&mut **tx).await?.rows_affected() == 0 {
-                continue;
-            }
-            let find = sqlx::query(
-                "SELECT delivery, observation FROM waiting
-                 WHERE link = $1 AND expires_at > $2 ORDER BY expires_at, delivery",
-            );
-            for row in find.bind(link.as_str()).bind(self.now()).fetch_all(&mut **tx).await? {
-                let delivery: String = row.try_get("delivery")?;
-                if adopted.contains(&delivery) {
-                    continue;
-                }
-                let seen = from_json("an observation", row.try_get("observation")?)?;
-                self.add_steps(tx, run, &[Step::Observe(seen)]).await?;
-                adopted.push(delivery);
-            }
-        }
-        Ok(())
+    /// Closes steps of the report lane that were sent with others.
+    async fn close_also(&self, tx: &mut Tx, rows: Vec<NewRow>) -> Result<()> {
+        let close = "UPDATE steps SET state = 'done', settled_at = CAST(it ->> 'now' AS BIGINT)
+             FROM {rows} WHERE steps.id = CAST(it ->> 'id' AS BIGINT) AND run_id = it ->> 'run'
+               AND lane = it ->> 'lane' AND state = 'ready'";
+        self.write_rows(tx, close, rows).await
     }
+}
+
+impl Settlement {
+    /// The step is settled, and nothing else has changed.
+    fn of(claimed: &ClaimedStep) -> Self {
+        Self {
+            step: claimed.id,
+            claim: claimed.claim(),
+            run: claimed.run.id.clone(),
+            also: Vec::new(),
+            changed: None,
+            events: Vec::new(),
+            steps: Vec::new(),
+            links: Vec::new(),
+            unlinks: Vec::new(),
+            concerns: None,
+            folders: Folders::Kept,
+            parts: Vec::new(),
+            others: Vec::new(),
+            entity: None,
+        }
+    }
+}
+
+/// The same of all.
+fn gather<T: Clone>(all: &[&Settlement], of: impl Fn(&Settlement) -> &[T]) -> Vec<T> {
+    all.iter().flat_map(|settlement| of(settlement)).cloned().collect()
+}
+
+fn folders_of(all: &[&Settlement]) -> Vec<(RunId, Folders)> {
+    let concerned = all.iter().filter(|settlement| settlement.folders != Folders::Kept);
+    concerned.map(|settlement| (settlement.run.clone(), settlement.folders)).collect()
 }

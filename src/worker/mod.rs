@@ -123,9 +123,7 @@ impl Worker {
 
     /// Claims up to so many steps of each lane that are due.
     pub async fn claim(&self, limit: u32) -> Result<Vec<ClaimedStep>, store::Error> {
-        let mut claimed = self.store.claim(Lane::Work, limit, self.lease).await?;
-        claimed.extend(self.store.claim(Lane::Report, limit, self.lease).await?);
-        Ok(claimed)
+        self.store.claim(&[Lane::Work, Lane::Report], limit, self.lease).await
     }
 
     /// Does a claimed step. May be done again with the same claim: nothing is settled by it.

@@ -101,7 +101,7 @@ async fn the_room_of_removed_runs_is_given_back_to_the_disk() {
     for number in 0..150 {
         store.accept_run(&large_request(number)).await.unwrap();
     }
-    for begin in store.claim(Lane::Work, 150, Duration::from_mins(1)).await.unwrap() {
+    for begin in store.claim(&[Lane::Work], 150, Duration::from_mins(1)).await.unwrap() {
         let mut run = begin.run.clone();
         run.status = Status::Failure;
         store.settle(&begin, &Decision::unchanged(run), None).await.unwrap();

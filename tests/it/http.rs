@@ -130,7 +130,7 @@ impl Service {
 
     /// The first step of the only run ends it.
     async fn end(&self) {
-        let claimed = self.store.claim(Lane::Work, 1, Duration::from_mins(1)).await.unwrap();
+        let claimed = self.store.claim(&[Lane::Work], 1, Duration::from_mins(1)).await.unwrap();
         let claimed = claimed.into_iter().next().unwrap();
         let mut run = claimed.run.clone();
         run.status = Status::Failure;
@@ -323,7 +323,7 @@ async fn an_action_is_started_once_for_each_key() {
 async fn a_parked_step_is_shown_and_replayed_once() {
     let service = Service::start().await;
     service.accept("r_1").await;
-    let claimed = service.store.claim(Lane::Work, 1, Duration::from_mins(1)).await.unwrap();
+    let claimed = service.store.claim(&[Lane::Work], 1, Duration::from_mins(1)).await.unwrap();
     service.store.park(&claimed[0], "it cannot be done").await.unwrap();
 
     let page = service.json("/api/v1/steps/parked").await;
@@ -344,7 +344,7 @@ async fn a_parked_step_is_shown_and_replayed_once() {
         assert_eq!(gone.status(), 404);
         assert_described(&service, "Error", &json_of(gone).await).await;
     }
-    let again = service.store.claim(Lane::Work, 1, Duration::from_mins(1)).await.unwrap();
+    let again = service.store.claim(&[Lane::Work], 1, Duration::from_mins(1)).await.unwrap();
     assert_eq!(again[0].step.kind(), "begin");
 }
 

@@ -211,7 +211,7 @@ async fn begun(store: &Store, id: &str, steps: Vec<Step>, links: Vec<Link>) -> R
 }
 
 async fn claim(store: &Store, lane: Lane) -> Vec<ClaimedStep> {
-    store.claim(lane, 100, LEASE).await.unwrap()
+    store.claim(&[lane], 100, LEASE).await.unwrap()
 }
 
 async fn claim_one(store: &Store, lane: Lane) -> ClaimedStep {
@@ -312,7 +312,7 @@ async fn two_workers_never_hold_the_same_step(database: Database) {
     let worker = || async {
         let mut ids = Vec::new();
         loop {
-            let claimed = store.claim(Lane::Work, 3, LEASE).await.unwrap();
+            let claimed = store.claim(&[Lane::Work], 3, LEASE).await.unwrap();
             // On PostgreSQL, rows that somebody else is just claiming are passed over.
             if claimed.is_empty() {
                 return ids;

@@ -71,7 +71,7 @@ impl Seed {
     /// The next step of the run's work lane.
     async fn claimed(&self, id: &RunId) -> ClaimedStep {
         let mut own = None;
-        for claimed in self.store.claim(Lane::Work, 1000, LEASE).await.unwrap() {
+        for claimed in self.store.claim(&[Lane::Work], 1000, LEASE).await.unwrap() {
             if claimed.run.id == *id {
                 own = Some(claimed);
             } else {
@@ -134,7 +134,7 @@ impl Seed {
 
     /// Tells the portal what waits to be told of the run; with a reason, it refuses it.
     pub(crate) async fn tell(&self, id: &RunId, refused: Option<&str>) {
-        for claimed in self.store.claim(Lane::Report, 1000, LEASE).await.unwrap() {
+        for claimed in self.store.claim(&[Lane::Report], 1000, LEASE).await.unwrap() {
             let also: Vec<_> = claimed.following.iter().map(|(id, _)| *id).collect();
             match refused {
                 _ if claimed.run.id != *id => {
@@ -148,7 +148,7 @@ impl Seed {
 
     /// Puts the run's next step aside.
     pub(crate) async fn park(&self, id: &RunId, error: &str) {
-        for claimed in self.store.claim(Lane::Work, 1000, LEASE).await.unwrap() {
+        for claimed in self.store.claim(&[Lane::Work], 1000, LEASE).await.unwrap() {
             if claimed.run.id == *id {
                 self.store.park(&claimed, error).await.unwrap();
             } else {

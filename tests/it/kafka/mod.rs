@@ -179,7 +179,7 @@ impl World {
     /// Settles what waits to be done.
     async fn work_off(&self) {
         let lease = Duration::from_mins(1);
-        for claimed in self.store.claim(Lane::Work, 100, lease).await.unwrap() {
+        for claimed in self.store.claim(&[Lane::Work], 100, lease).await.unwrap() {
             let decision = Decision::unchanged(claimed.run.clone());
             self.store.settle(&claimed, &decision, None).await.unwrap();
         }

@@ -311,7 +311,7 @@ impl World {
         if self.by_hand {
             // What was the last to come in is worked off, too.
             self.github.webhooks_delivered().await;
-            self.worker().run_until_idle().await.unwrap();
+            Box::pin(self.worker().run_until_idle()).await.unwrap();
         }
         self.rest().await;
         let counts = self.store().counts().await.unwrap();
