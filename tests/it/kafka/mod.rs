@@ -296,7 +296,7 @@ async fn a_member_that_is_killed_by_another_test() {
 }
 
 async fn soon<T>(story: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_mins(2), story).await.expect("it takes too long")
+    tokio::time::timeout(Duration::from_mins(5), story).await.expect("it takes too long")
 }
 
 #[tokio::test(flavor = "multi_thread")]
