@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::append::NewRow;
 use super::dialect::Dialect;
 use super::owners::owners_of;
 use super::rows::to_json;
@@ -172,11 +173,11 @@ impl Store {
             received.map(|request| Run::received(request.clone(), self.shared.clock.now()));
         let mut new = self.insert_runs(tx, &received.collect::<Vec<_>>()).await?;
         let mut written = Vec::with_capacity(facts.len());
-        let mut first_steps = Vec::new();
+        let mut steps = Vec::new();
         for fact in facts {
             written.push(match fact {
                 Fact::Run(request) if new.remove(&request.id) => {
-                    first_steps.push(self.step_row(&request.id, &Step::Begin)?);
+                    steps.push(self.step_row(&request.id, &Step::Begin)?);
                     Written::new(Recorded::Concerns(1), Some(&request.id))
                 }
                 // Who hands it over now is told that it is accepted: nothing is awaited any more.
@@ -190,19 +191,21 @@ impl Store {
                 }
                 Fact::HeldRun(_) => Written::new(Recorded::Repeated, None),
                 Fact::Observation(delivery, seen) => {
-                    self.write_observation(tx, delivery, seen).await?
+                    self.write_observation(tx, delivery, seen, &mut steps).await?
                 }
             });
         }
-        self.insert_steps(tx, first_steps).await?;
+        self.insert_steps(tx, steps).await?;
         Ok(written)
     }
 
+    /// Adds to the steps that are written with those of the other facts.
     async fn write_observation(
         &self,
         tx: &mut Tx,
         delivery: &DeliveryId,
         seen: &Observation,
+        steps: &mut Vec<NewRow>,
     ) -> Result<Written> {
         // From here on, no run can gain one of these links before this is committed.
         let links = seen.links();
@@ -219,7 +222,7 @@ impl Store {
             }
             for run in &concerned.runs {
                 self.lock_run(tx, run).await?;
-                self.add_steps(tx, run, &[Step::Observe(seen.clone())]).await?;
+                steps.push(self.step_row(run, &Step::Observe(seen.clone()))?);
             }
             let recorded = match concerned.runs.len() {
                 0 => Recorded::Waiting,
