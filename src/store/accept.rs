@@ -129,7 +129,8 @@ impl Store {
 
     /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
     async fn write_together(&self, asked: Vec<Asked<Arc<Fact>, Result<Recorded>>>) {
-        if let Ok(recorded) = self.write_all(&asked).await {
+        let facts: Vec<&Fact> = asked.iter().map(|asked| &*asked.question).collect();
+        if let Ok(recorded) = self.write_all(&facts).await {
             for (asked, recorded) in asked.into_iter().zip(recorded) {
                 asked.answer(Ok(recorded));
             }
@@ -141,30 +142,19 @@ impl Store {
         }
     }
 
-    async fn write_all(
-        &self,
-        asked: &[Asked<Arc<Fact>, Result<Recorded>>],
-    ) -> Result<Vec<Recorded>> {
-        let facts: Vec<&Fact> = asked.iter().map(|asked| &*asked.question).collect();
+    async fn write_alone(&self, fact: &Fact) -> Result<Recorded> {
+        let recorded = self.write_all(&[fact]).await?;
+        Ok(recorded.first().copied().unwrap_or(Recorded::Nothing))
+    }
+
+    async fn write_all(&self, facts: &[&Fact]) -> Result<Vec<Recorded>> {
         let mut tx = self.begin().await?;
-        let written = self.write(&mut tx, &facts).await?;
+        let written = self.write(&mut tx, facts).await?;
         tx.commit().await?;
         for written in &written {
             self.tell_all(&written.changed);
         }
         Ok(written.into_iter().map(|written| written.recorded).collect())
-    }
-
-    async fn write_alone(&self, fact: &Fact) -> Result<Recorded> {
-        let mut tx = self.begin().await?;
-        let written = self.write(&mut tx, &[fact]).await?;
-        tx.commit().await?;
-        let mut recorded = Recorded::Nothing;
-        for written in written {
-            self.tell_all(&written.changed);
-            recorded = written.recorded;
-        }
-        Ok(recorded)
     }
 
     async fn write(&self, tx: &mut Tx, facts: &[&Fact]) -> Result<Vec<Written>> {

@@ -73,7 +73,7 @@ impl Store {
             "run": run.as_str(),
             "at": self.now(),
             "kind": event.kind.as_str(),
-            "message": event.message.as_str(),
+            "message": without_nul(&event.message),
         })
     }
 
@@ -147,6 +147,12 @@ impl Store {
         statement.execute(&mut **tx).await?;
         Ok(())
     }
+}
+
+/// A text as both databases read it out of JSON: one ends it at the character NUL, the other refuses
+/// it.
+pub(super) fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 fn link_row(run: &RunId, link: &Link) -> NewRow {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::append::NewRow;
+use super::append::{NewRow, without_nul};
 use super::rows::{id_from, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::{Operation, RepositoryName, Run, RunId};
@@ -44,7 +44,7 @@ impl Store {
             "operation": run.operation.map(Operation::as_str),
             "stage": run.stage.as_str(),
             "status": run.status.as_str(),
-            "label": run.label.as_str(),
+            "label": without_nul(&run.label),
             "repository": run.repository().map(RepositoryName::key),
             "links": to_json("a run's links", &run.links)?,
             "work": work,
@@ -80,7 +80,7 @@ fn new_run_row(run: &Run) -> Result<NewRow> {
         "operation": run.operation.map(Operation::as_str),
         "stage": run.stage.as_str(),
         "status": run.status.as_str(),
-        "label": run.label.as_str(),
+        "label": without_nul(&run.label),
         "links": to_json("a run's links", &run.links)?,
         "request": to_json("a run's request", &run.request)?,
         "at": run.created_at.timestamp_millis(),

@@ -225,10 +225,7 @@ impl Store {
         );
         let close = sqlx::query(AssertSqlSafe(close)).bind(to_json("rows", &rows)?).bind(now);
         let rows = close.fetch_all(&mut **tx).await?;
-        let held = rows.iter().map(|row| Ok(StepId(row.try_get("id")?)));
-        let held = held.collect::<Result<HashSet<StepId>>>()?;
-
-        Ok(held)
+        rows.iter().map(|row| Ok(StepId(row.try_get("id")?))).collect()
     }
 
     /// Closes steps of the report lane that were sent with others.

@@ -91,6 +91,8 @@ stories! {
     two_workers_never_hold_the_same_step,
     steps_that_are_added_at_once_are_worked_off_one_by_one,
     a_step_whose_lease_has_ended_is_given_to_somebody_else,
+    of_several_that_settle_at_once_only_who_lost_the_lease_is_refused,
+    a_line_with_the_character_nul_keeps_what_comes_after_it,
     a_step_that_is_held_on_to_is_given_to_nobody_else,
     an_end_that_a_suspect_had_no_part_in_begins_its_count_anew,
     a_migration_that_only_adds_leaves_a_running_version_working,
@@ -413,6 +415,58 @@ async fn a_step_whose_lease_has_ended_is_given_to_somebody_else(database: Databa
     store.settle(&held, &done, None).await.unwrap();
     assert!(matches!(store.settle(&held, &done, None).await, Err(Error::LeaseLost)));
     assert_eq!(store.steps_of(&held.run.id).await.unwrap().len(), 1);
+}
+
+async fn of_several_that_settle_at_once_only_who_lost_the_lease_is_refused(database: Database) {
+    let store = database.open().await;
+    store.accept_run(&request("r_0")).await.unwrap();
+    let lost = claim_one(&store, Lane::Work).await;
+    database.clock.advance(LEASE);
+    for n in 1..4 {
+        store.accept_run(&request(&format!("r_{n}"))).await.unwrap();
+    }
+    let mut held = claim(&store, Lane::Work).await;
+    held.retain(|step| step.run.id != lost.run.id);
+    assert_eq!(held.len(), 3);
+    let settle = async |step: &ClaimedStep| {
+        let next = vec![progress("one"), Step::Look, progress("two")];
+        let line = |text: String| Event::progress(text);
+        let lines = vec![line(format!("{} begins", step.run.id)), line("goes on".to_owned())];
+        let decided = Decision { events: lines, ..decision(&step.run, next, vec![pushed_link()]) };
+        store.settle(step, &decided, None).await
+    };
+    let (of_lost, first, second, third) =
+        tokio::join!(settle(&lost), settle(&held[0]), settle(&held[1]), settle(&held[2]));
+    assert!(matches!(of_lost, Err(Error::LeaseLost)));
+    for settled in [first, second, third] {
+        settled.unwrap();
+    }
+    for step in &held {
+        let run = &step.run.id;
+        let events = store.events(run, 0).await.unwrap();
+        let lines: Vec<_> = events.iter().map(|it| (it.seq, &*it.message)).collect();
+        assert_eq!(lines, [(1, &*format!("{run} begins")), (2, "goes on")]);
+        let steps = store.steps_of(run).await.unwrap();
+        let kinds: Vec<_> = steps.iter().map(|recorded| recorded.step.clone()).collect();
+        assert_eq!(kinds, [Step::Begin, progress("one"), Step::Look, progress("two")]);
+    }
+    assert!(store.events(&lost.run.id, 0).await.unwrap().is_empty());
+    assert_eq!(store.steps_of(&lost.run.id).await.unwrap().len(), 1, "nothing of it is written");
+    assert_eq!(store.runs_by_link(&pushed_link()).await.unwrap().len(), 3);
+}
+
+async fn a_line_with_the_character_nul_keeps_what_comes_after_it(database: Database) {
+    let store = database.open().await;
+    store.accept_run(&request("r_1")).await.unwrap();
+    let begin = claim_one(&store, Lane::Work).await;
+    let lines = vec![Event::warning("before\0after \"it\" \\ \u{1}")];
+    let decided =
+        Decision { events: lines, ..decision(&begin.run, vec![progress("a\0b")], Vec::new()) };
+    store.settle(&begin, &decided, None).await.unwrap();
+    let events = store.events(&begin.run.id, 0).await.unwrap();
+    assert_eq!(events[0].message, "before\u{fffd}after \"it\" \\ \u{1}");
+    let steps = store.steps_of(&begin.run.id).await.unwrap();
+    assert_eq!(steps[1].step, progress("a\0b"), "what a step is to do is kept to the letter");
 }
 
 async fn an_end_that_a_suspect_had_no_part_in_begins_its_count_anew(database: Database) {
