@@ -56,9 +56,10 @@ impl World {
     }
 
     /// Waits until nothing is under way, which hours would come between: a request with a token that
-    /// has ended by its arrival.
+    /// has ended by its arrival, a webhook by which a run was not silent.
     async fn between_steps(&self) {
         let started = Instant::now();
+        self.github.webhooks_delivered().await;
         while !self.by_hand && started.elapsed() < PATIENCE {
             match self.next().await {
                 Next::Now => {}
