@@ -148,7 +148,8 @@ impl Store {
     }
 
     async fn write_all(&self, facts: &[&Fact]) -> Result<Vec<Recorded>> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         let written = self.write(&mut tx, facts).await?;
         tx.commit().await?;
         for written in &written {
@@ -157,7 +158,7 @@ impl Store {
         Ok(written.into_iter().map(|written| written.recorded).collect())
     }
 
-    async fn write(&self, tx: &mut Tx, facts: &[&Fact]) -> Result<Vec<Written>> {
+    async fn write(&self, tx: &mut Tx<'_>, facts: &[&Fact]) -> Result<Vec<Written>> {
         let received = facts.iter().filter_map(|fact| fact.as_run());
         let received =
             received.map(|request| Run::received(request.clone(), self.shared.clock.now()));
@@ -192,7 +193,7 @@ impl Store {
     /// Adds to the steps that are written with those of the other facts.
     async fn write_observation(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         delivery: &DeliveryId,
         seen: &Observation,
         steps: &mut Vec<NewRow>,
@@ -223,12 +224,16 @@ impl Store {
         Ok(Written { recorded, changed })
     }
 
-    async fn find_concerned(&self, tx: Option<&mut Tx>, seen: &Observation) -> Result<Concerned> {
+    async fn find_concerned(
+        &self,
+        tx: Option<&mut Tx<'_>>,
+        seen: &Observation,
+    ) -> Result<Concerned> {
         let awaited = seen.may_yet_concern();
         let mut links = seen.links();
         links.extend(awaited.iter().cloned());
         let owners = match tx {
-            Some(tx) => Arc::new(owners_of(&links, &mut **tx).await?),
+            Some(tx) => Arc::new(owners_of(&links, tx).await?),
             None => self.look_up(&links).await?,
         };
 
@@ -245,7 +250,7 @@ impl Store {
         Ok(concerned)
     }
 
-    async fn insert_delivery(&self, tx: &mut Tx, delivery: &DeliveryId) -> Result<bool> {
+    async fn insert_delivery(&self, tx: &mut Tx<'_>, delivery: &DeliveryId) -> Result<bool> {
         let insert = sqlx::query(
             "INSERT INTO deliveries (id, received_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
         );
@@ -255,7 +260,7 @@ impl Store {
 
     async fn keep_waiting(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         delivery: &DeliveryId,
         links: &[Link],
         seen: &Observation,

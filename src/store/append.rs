@@ -18,7 +18,7 @@ pub(super) type NewRow = Value;
 
 impl Store {
     /// Nobody else adds a step to the run until the transaction has ended.
-    pub(super) async fn lock_run(&self, tx: &mut Tx, run: &RunId) -> Result<()> {
+    pub(super) async fn lock_run(&self, tx: &mut Tx<'_>, run: &RunId) -> Result<()> {
         if self.shared.dialect == Dialect::Postgres {
             let lock = sqlx::query("SELECT id FROM runs WHERE id = $1 FOR UPDATE");
             lock.bind(run.as_str()).fetch_optional(&mut **tx).await?;
@@ -27,7 +27,12 @@ impl Store {
     }
 
     /// Adds steps at the end of a run's lanes. The run is locked, or new.
-    pub(super) async fn add_steps(&self, tx: &mut Tx, run: &RunId, steps: &[Step]) -> Result<()> {
+    pub(super) async fn add_steps(
+        &self,
+        tx: &mut Tx<'_>,
+        run: &RunId,
+        steps: &[Step],
+    ) -> Result<()> {
         self.insert_steps(tx, self.step_rows(run, steps)?).await
     }
 
@@ -48,7 +53,7 @@ impl Store {
     }
 
     /// The runs are locked, or new.
-    pub(super) async fn insert_steps(&self, tx: &mut Tx, rows: Vec<NewRow>) -> Result<()> {
+    pub(super) async fn insert_steps(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
         let insert = "INSERT INTO steps
                (run_id, lane, kind, payload, state, attempt, claims, due_at, created_at)
              SELECT it ->> 'run', it ->> 'lane', it ->> 'kind', it ->> 'payload', 'ready', 1, 0,
@@ -60,7 +65,7 @@ impl Store {
     /// Adds lines to the run's history. The run is locked, or new.
     pub(super) async fn add_events(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         run: &RunId,
         events: &[Event],
     ) -> Result<()> {
@@ -78,7 +83,7 @@ impl Store {
     }
 
     /// The runs are locked, or new.
-    pub(super) async fn insert_events(&self, tx: &mut Tx, rows: Vec<NewRow>) -> Result<()> {
+    pub(super) async fn insert_events(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
         let insert = "INSERT INTO events (run_id, seq, at, kind, message)
              SELECT it ->> 'run',
                (SELECT COALESCE(MAX(seq), 0) FROM events WHERE run_id = it ->> 'run')
@@ -92,7 +97,7 @@ impl Store {
     /// steps to be added. What was seen stays there: another run may wait for the same.
     pub(super) async fn add_links(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         links: &[(RunId, Link)],
     ) -> Result<Vec<NewRow>> {
         if links.is_empty() {
@@ -125,7 +130,11 @@ impl Store {
     }
 
     /// Takes away what runs were found by.
-    pub(super) async fn remove_links(&self, tx: &mut Tx, links: &[(RunId, Link)]) -> Result<()> {
+    pub(super) async fn remove_links(
+        &self,
+        tx: &mut Tx<'_>,
+        links: &[(RunId, Link)],
+    ) -> Result<()> {
         let rows = links.iter().map(|(run, link)| link_row(run, link)).collect();
         let delete = "DELETE FROM links WHERE (link, run_id) IN
                (SELECT it ->> 'link', it ->> 'run' FROM {rows})";
@@ -135,7 +144,7 @@ impl Store {
     /// Executes a statement with `{rows}` in the place of these rows, if there are any.
     pub(super) async fn write_rows(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         statement: &str,
         rows: Vec<NewRow>,
     ) -> Result<()> {

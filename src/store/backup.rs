@@ -37,7 +37,7 @@ pub async fn back_up(database_url: &SecretString, copy: &Path) -> Result<u64> {
 
     let pools = dialect.connect(url).await?;
     let vacuum = sqlx::query("VACUUM INTO $1").bind(partial.path().to_string_lossy().into_owned());
-    let copied = vacuum.execute(&pools.write).await;
+    let copied = pools.write.execute(vacuum).await;
     pools.close().await;
     copied?;
 

@@ -56,7 +56,7 @@ impl Store {
         let sql =
             format!("SELECT {COLUMNS} FROM entities WHERE blueprint = $1 ORDER BY identifier");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(blueprint.as_str());
-        query.fetch_all(&self.shared.read).await?.iter().map(record_from).collect()
+        self.shared.read.fetch_all(query).await?.iter().map(record_from).collect()
     }
 
     /// One entity, with the place of its files.
@@ -65,7 +65,7 @@ impl Store {
             format!("SELECT {COLUMNS} FROM entities WHERE blueprint = $1 AND identifier = $2");
         let query = sqlx::query(AssertSqlSafe(sql));
         let query = query.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
-        let row = query.fetch_optional(&self.shared.read).await?;
+        let row = self.shared.read.fetch_optional(query).await?;
         row.as_ref().map(record_from).transpose()
     }
 
@@ -81,11 +81,13 @@ impl Store {
              WHERE (blueprint, identifier) IN (VALUES {})",
             pairs.join(", ")
         );
-        let mut query = sqlx::query_as::<_, (String, String)>(AssertSqlSafe(sql));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
         for EntityRef { blueprint, identifier } in &among {
             query = query.bind(blueprint.as_str()).bind(identifier.as_str());
         }
-        let known = query.fetch_all(&self.shared.read).await?;
+        let rows = self.shared.read.fetch_all(query).await?;
+        let name = |row: &AnyRow| Ok((row.try_get("blueprint")?, row.try_get("identifier")?));
+        let known = rows.iter().map(name).collect::<Result<Vec<(String, String)>>>()?;
         let is_known = |entity: &EntityRef| {
             let EntityRef { blueprint, identifier } = entity;
             known.iter().any(|(of, name)| of == blueprint.as_str() && name == identifier.as_str())
@@ -95,7 +97,7 @@ impl Store {
 
     pub(super) async fn change_entity(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         run: &RunId,
         change: &EntityChange,
     ) -> Result<()> {
@@ -124,7 +126,7 @@ impl Store {
 
     async fn put_entity(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         run: &RunId,
         upsert: &EntityUpsert,
         place: Option<&Place>,

@@ -1,20 +1,31 @@
-//! The differences between SQLite and PostgreSQL, all of them: how to connect, how to begin, how to
-//! lock. Every other statement is the same on both.
+//! The differences between SQLite and PostgreSQL: how to connect, how to lock. How connections are kept
+//! and transactions begun is in `connections`; every other statement is the same on both.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, AssertSqlSafe, Connection as _, SqlSafeStr as _, Transaction};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
-use super::Error;
+use super::connections::{ACQUIRE_TIMEOUT, Connections};
+use super::{Error, Tx};
 
-/// How long a caller waits for a free connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Enough for a dashboard and a few workers; a machine of two cores gains nothing from more.
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: usize = 4;
+/// What the connection that writes is told first. sqlx's own defaults are right for the rest:
+/// `foreign_keys` on, `busy_timeout` 5 s.
+const WRITER: [&str; 4] = [
+    // Of a new file only, and before anything is written to it: what is removed can be given back to
+    // the disk bit by bit.
+    "PRAGMA auto_vacuum = INCREMENTAL",
+    "PRAGMA journal_mode = WAL",
+    // A commit that has returned survives a power cut.
+    "PRAGMA synchronous = FULL",
+    // Else a statement that writes many rows makes a file, to be able to undo itself.
+    "PRAGMA temp_store = MEMORY",
+];
+const READER: [&str; 1] = ["PRAGMA query_only = ON"];
 /// How many pages of 4 KiB SQLite gives back at once: more than one sweep of the house leaves.
 const PAGES_AT_ONCE: u32 = 5_000;
 /// PostgreSQL allows 100 connections by default, which several replicas share.
@@ -54,8 +65,8 @@ pub(super) enum Dialect {
 
 /// Where to write and where to read. On PostgreSQL both are the same pool.
 pub(super) struct Pools {
-    pub(super) write: AnyPool,
-    pub(super) read: AnyPool,
+    pub(super) write: Connections,
+    pub(super) read: Connections,
 }
 
 impl Pools {
@@ -82,7 +93,7 @@ impl Dialect {
     pub(super) async fn connect(self, url: &str) -> Result<Pools, Error> {
         sqlx::any::install_default_drivers();
         match self {
-            Self::Sqlite => connect_sqlite(url).await,
+            Self::Sqlite => connect_sqlite(url),
             Self::Postgres => connect_postgres(url).await,
         }
     }
@@ -109,16 +120,6 @@ impl Dialect {
         Migrator::with_migrations(migrations.into())
     }
 
-    /// Begins to write. SQLite takes its one write lock at once, so that nothing read in the
-    /// transaction can be out of date.
-    pub(super) async fn begin(self, pool: &AnyPool) -> Result<Transaction<'static, Any>, Error> {
-        let statement = match self {
-            Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => "BEGIN",
-        };
-        Ok(pool.begin_with(statement).await?)
-    }
-
     /// What to select from to read the rows that a JSON array holds, the parameter: `it` is a row,
     /// and `n` says which. So as many rows as there are cost one statement.
     pub(super) fn rows(self, parameter: &str) -> String {
@@ -134,10 +135,10 @@ impl Dialect {
 
     /// Gives the room of what was removed back to the disk, some of it at a time. PostgreSQL does it
     /// by itself.
-    pub(super) async fn give_back_room(self, pool: &AnyPool) -> Result<(), Error> {
+    pub(super) async fn give_back_room(self, write: &Connections) -> Result<(), Error> {
         if self == Self::Sqlite {
             let vacuum = format!("PRAGMA incremental_vacuum({PAGES_AT_ONCE})");
-            sqlx::query(AssertSqlSafe(vacuum)).fetch_all(pool).await?;
+            write.fetch_all(sqlx::query(AssertSqlSafe(vacuum))).await?;
         }
         Ok(())
     }
@@ -155,7 +156,7 @@ impl Dialect {
     /// everywhere, and before any lock on a row, so that nobody waits in a circle.
     pub(super) async fn lock_names(
         self,
-        transaction: &mut Transaction<'static, Any>,
+        tx: &mut Tx<'_>,
         names: impl Iterator<Item = &str>,
     ) -> Result<(), Error> {
         if self == Self::Sqlite {
@@ -166,7 +167,7 @@ impl Dialect {
         keys.dedup();
         for key in keys {
             let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key);
-            lock.execute(&mut **transaction).await?;
+            lock.execute(&mut **tx).await?;
         }
         Ok(())
     }
@@ -187,10 +188,11 @@ async fn connect_postgres(url: &str) -> Result<Pools, Error> {
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_with(options)
         .await?;
+    let pool = Connections::Pooled(pool);
     Ok(Pools { write: pool.clone(), read: pool })
 }
 
-async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
+fn connect_sqlite(url: &str) -> Result<Pools, Error> {
     let path = sqlite_path(url)?;
     make_file(&path)?;
     // sqlx takes the file's name out of the URL and decodes it.
@@ -198,46 +200,8 @@ async fn connect_sqlite(url: &str) -> Result<Pools, Error> {
         path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let options: AnyConnectOptions = format!("sqlite://{name}?mode=rw").parse()?;
 
-    // sqlx's own defaults are right for the rest: foreign_keys on, busy_timeout 5 s. A connection to
-    // a file does not break while nobody uses it, and a test of it costs as much as a query.
-    let write = AnyPoolOptions::new()
-        .max_connections(1)
-        .test_before_acquire(false)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                // Of a new file only, and before anything is written to it: what is removed can be
-                // given back to the disk bit by bit.
-                sqlx::query("PRAGMA auto_vacuum = INCREMENTAL").execute(&mut *connection).await?;
-                sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
-                // A commit that has returned survives a power cut.
-                sqlx::query("PRAGMA synchronous = FULL").execute(&mut *connection).await?;
-                // Else a statement that writes many rows makes a file, to be able to undo itself.
-                sqlx::query("PRAGMA temp_store = MEMORY").execute(connection).await?;
-                Ok(())
-            })
-        })
-        .before_acquire(|connection, _| {
-            // Where the disk was full, a transaction is over for SQLite and not for its connection,
-            // which can then begin no other.
-            let is_usable = !connection.is_in_transaction();
-            Box::pin(async move { Ok(is_usable) })
-        })
-        .connect_with(options.clone())
-        .await?;
-    let read = AnyPoolOptions::new()
-        .max_connections(SQLITE_READERS)
-        .test_before_acquire(false)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                sqlx::query("PRAGMA query_only = ON").execute(connection).await?;
-                Ok(())
-            })
-        })
-        .connect_lazy_with(options);
+    let write = Connections::kept(options.clone(), &WRITER, 1);
+    let read = Connections::kept(options, &READER, SQLITE_READERS);
     Ok(Pools { write, read })
 }
 

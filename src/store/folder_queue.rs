@@ -3,6 +3,8 @@
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::connections::Statement;
+use super::dialect::Dialect;
 use super::rows::{RUN_COLUMNS, id_from, run_from, to_json};
 use super::{Place, Result, Store, Tx};
 use crate::domain::{Run, RunId};
@@ -13,14 +15,17 @@ impl Store {
     /// Whoever has asked before keeps its place; a run that is merged or over is in nobody's way.
     pub async fn queue_for(&self, run: &RunId, place: &Place) -> Result<Option<Run>> {
         let target = target_of(place);
-        let mut tx = self.begin().await?;
-        self.shared.dialect.lock_names(&mut tx, std::iter::once(target.as_str())).await?;
         let insert = sqlx::query(
             "INSERT INTO folder_queues (target, run_id) VALUES ($1, $2)
              ON CONFLICT (target, run_id) DO NOTHING",
         );
-        insert.bind(&target).bind(run.as_str()).execute(&mut *tx).await?;
-        tx.commit().await?;
+        let insert = insert.bind(&target).bind(run.as_str());
+        match self.shared.dialect {
+            Dialect::Sqlite => {
+                self.shared.write.execute(insert).await?;
+            }
+            Dialect::Postgres => self.insert_in_line(insert, &target).await?,
+        }
         // Whoever has asked before is committed by now.
         let sql = format!(
             "SELECT {RUN_COLUMNS} FROM runs JOIN (
@@ -30,15 +35,25 @@ impl Store {
              ON runs.id = ahead.run_id ORDER BY ahead.place"
         );
         let ahead = sqlx::query(AssertSqlSafe(sql)).bind(&target).bind(run.as_str());
-        let ahead = ahead.fetch_all(&self.shared.read).await?;
+        let ahead = self.shared.read.fetch_all(ahead).await?;
         let ahead = ahead.iter().map(run_from).collect::<Result<Vec<Run>>>()?;
         Ok(ahead.into_iter().find(Run::needs_its_target))
+    }
+
+    /// The order of places is the order of commits.
+    async fn insert_in_line(&self, insert: Statement<'_>, target: &str) -> Result<()> {
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
+        self.shared.dialect.lock_names(&mut tx, std::iter::once(target)).await?;
+        insert.execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// The folders for which settlements matter to others.
     pub(super) async fn folders_concerned(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         concerned: &[(RunId, Folders)],
     ) -> Result<Vec<String>> {
         let mut folders = Vec::new();
@@ -55,7 +70,7 @@ impl Store {
     /// longer need them. The folders are locked. Answers the runs that have a new step by it.
     pub(super) async fn hand_folders_on(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         concerned: &[(RunId, Folders)],
     ) -> Result<Vec<RunId>> {
         if concerned.is_empty() {

@@ -24,7 +24,8 @@ pub struct HeldRun {
 impl Store {
     /// Lets a held run begin. Whether it was held.
     pub async fn release_run(&self, run: &RunId) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         let released = self.begin_held(&mut tx, run).await?;
         tx.commit().await?;
         if released {
@@ -35,7 +36,8 @@ impl Store {
 
     /// Forgets a held run: somebody else has it. Whether it was held.
     pub async fn withdraw_run(&self, run: &RunId) -> Result<bool> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         let withdrawn = let_go(&mut tx, run).await?;
         if withdrawn {
             let delete = sqlx::query("DELETE FROM runs WHERE id = $1").bind(run.as_str());
@@ -52,7 +54,7 @@ impl Store {
              WHERE held.held_at < $1 ORDER BY held.held_at",
         );
         let query = query.bind(before.timestamp_millis());
-        query.fetch_all(&self.shared.read).await?.iter().map(held_from).collect()
+        self.shared.read.fetch_all(query).await?.iter().map(held_from).collect()
     }
 
     /// How much work of each action is due and not yet begun.
@@ -64,11 +66,11 @@ impl Store {
              GROUP BY runs.action ORDER BY runs.action",
         );
         let query = query.bind(Lane::Work.as_str()).bind(self.now());
-        let rows = query.fetch_all(&self.shared.read).await?;
+        let rows = self.shared.read.fetch_all(query).await?;
         rows.iter().map(backlog_from).collect()
     }
 
-    pub(super) async fn mark_held(&self, tx: &mut Tx, run: &RunId) -> Result<()> {
+    pub(super) async fn mark_held(&self, tx: &mut Tx<'_>, run: &RunId) -> Result<()> {
         let insert = sqlx::query("INSERT INTO held (run_id, held_at) VALUES ($1, $2)");
         insert.bind(run.as_str()).bind(self.now()).execute(&mut **tx).await?;
         // Nothing is to be seen of it on GitHub.
@@ -78,7 +80,7 @@ impl Store {
     }
 
     /// Gives a held run its first step. Whether it was held.
-    pub(super) async fn begin_held(&self, tx: &mut Tx, run: &RunId) -> Result<bool> {
+    pub(super) async fn begin_held(&self, tx: &mut Tx<'_>, run: &RunId) -> Result<bool> {
         if !let_go(tx, run).await? {
             return Ok(false);
         }
@@ -90,7 +92,7 @@ impl Store {
 }
 
 /// Of two who let go of the same run at once, one does.
-async fn let_go(tx: &mut Tx, run: &RunId) -> Result<bool> {
+async fn let_go(tx: &mut Tx<'_>, run: &RunId) -> Result<bool> {
     let delete = sqlx::query("DELETE FROM held WHERE run_id = $1").bind(run.as_str());
     Ok(delete.execute(&mut **tx).await?.rows_affected() > 0)
 }

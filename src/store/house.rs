@@ -43,7 +43,7 @@ impl Store {
         ];
         for (statement, before) in sweeps {
             let sweep = sqlx::query(statement).bind(before.timestamp_millis());
-            sweep.execute(&self.shared.write).await?;
+            self.shared.write.execute(sweep).await?;
         }
         self.remove_runs(now - keep_runs).await?;
         self.shared.dialect.give_back_room(&self.shared.write).await
@@ -51,7 +51,8 @@ impl Store {
 
     /// Removes some of the runs that ended before this moment and have nothing left to do.
     async fn remove_runs(&self, ended_before: DateTime<Utc>) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         // A run is made before it ends: the index by age finds those that are old enough.
         let find = sqlx::query(
             "SELECT id FROM runs WHERE whole IS NULL AND created_at < $1 AND ended_at < $1

@@ -17,13 +17,13 @@ impl Store {
              ORDER BY look_at LIMIT $2"
         );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(self.now()).bind(i64::from(limit));
-        query.fetch_all(&self.shared.read).await?.iter().map(run_from).collect()
+        self.shared.read.fetch_all(query).await?.iter().map(run_from).collect()
     }
 
     /// The runs that are found by a link.
     pub async fn runs_by_link(&self, link: &Link) -> Result<Vec<RunId>> {
         let query = sqlx::query("SELECT run_id FROM links WHERE link = $1");
-        let rows = query.bind(link.as_str()).fetch_all(&self.shared.read).await?;
+        let rows = self.shared.read.fetch_all(query.bind(link.as_str())).await?;
         rows.iter().map(|row| id_from(row, "run_id")).collect()
     }
 
@@ -32,14 +32,15 @@ impl Store {
         let update =
             sqlx::query("UPDATE runs SET look_at = $2 WHERE id = $1 AND look_at IS NOT NULL");
         let update = update.bind(run.as_str()).bind(at.timestamp_millis());
-        update.execute(&self.shared.write).await?;
+        self.shared.write.execute(update).await?;
         Ok(())
     }
 
     /// Adds a step that asks GitHub to each of these runs, unless one already waits there.
     pub async fn request_look(&self, runs: &[RunId]) -> Result<()> {
         for run in runs {
-            let mut tx = self.begin().await?;
+            let mut writer = self.shared.write.lend().await?;
+            let mut tx = writer.begin().await?;
             self.lock_run(&mut tx, run).await?;
             let waits = sqlx::query(
                 "SELECT id FROM steps WHERE run_id = $1 AND settled_at IS NULL AND kind = $2",
@@ -57,7 +58,8 @@ impl Store {
 
     /// Adds a step that cancels a run, unless one already waits there.
     pub async fn request_cancel(&self, run: &RunId, by: &str) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         self.lock_run(&mut tx, run).await?;
         let waits = sqlx::query(
             "SELECT id FROM steps WHERE run_id = $1 AND settled_at IS NULL AND kind = $2",
@@ -76,7 +78,7 @@ impl Store {
 
     /// Before a step that cancels a run: what waits there is taken up now, whatever it waits for, so
     /// that it can see that it is not wanted any more.
-    pub(super) async fn hurry(&self, tx: &mut Tx, run: &RunId) -> Result<()> {
+    pub(super) async fn hurry(&self, tx: &mut Tx<'_>, run: &RunId) -> Result<()> {
         let hurry = sqlx::query(
             "UPDATE steps SET due_at = $3
              WHERE run_id = $1 AND lane = $2 AND state = 'ready' AND due_at > $3",
@@ -93,13 +95,13 @@ impl Store {
                AND NOT EXISTS (SELECT 1 FROM writes WHERE step = $3 AND begun = 1)",
         );
         let query = query.bind(step.run.id.as_str()).bind(Step::CANCEL).bind(step.id.0);
-        Ok(query.fetch_optional(&self.shared.read).await?.is_some())
+        Ok(self.shared.read.fetch_optional(query).await?.is_some())
     }
 
     /// Whether a delivery was handled: it concerned a run, or was noted.
     pub async fn was_handled(&self, delivery: &DeliveryId) -> Result<bool> {
         let query = sqlx::query("SELECT id FROM deliveries WHERE id = $1").bind(delivery.as_str());
-        Ok(query.fetch_optional(&self.shared.read).await?.is_some())
+        Ok(self.shared.read.fetch_optional(query).await?.is_some())
     }
 
     /// Notes that a delivery needs no handling any more, also one that concerned no run.
@@ -108,7 +110,7 @@ impl Store {
             "INSERT INTO deliveries (id, received_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
         );
         let insert = insert.bind(delivery.as_str()).bind(self.now());
-        insert.execute(&self.shared.write).await?;
+        self.shared.write.execute(insert).await?;
         Ok(())
     }
 
@@ -118,14 +120,14 @@ impl Store {
             "INSERT INTO kept (name, value) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         );
-        insert.bind(name).bind(value).execute(&self.shared.write).await?;
+        self.shared.write.execute(insert.bind(name).bind(value)).await?;
         Ok(())
     }
 
     /// What was last remembered under a name.
     pub async fn kept(&self, name: &str) -> Result<Option<String>> {
         let query = sqlx::query("SELECT value FROM kept WHERE name = $1").bind(name);
-        let row = query.fetch_optional(&self.shared.read).await?;
+        let row = self.shared.read.fetch_optional(query).await?;
         Ok(row.map(|row| row.try_get("value")).transpose()?)
     }
 }

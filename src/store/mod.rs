@@ -15,6 +15,7 @@ mod accept;
 mod append;
 mod backup;
 mod catalog;
+mod connections;
 mod dialect;
 mod error;
 mod folder_queue;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::MigrateError;
-use sqlx::{Any, AnyPool, Transaction};
+use sqlx::{Any, Transaction};
 use tokio::sync::{broadcast, watch};
 
 pub use accept::{Accepted, Recorded};
@@ -59,13 +60,14 @@ pub use turn::Holder;
 
 use crate::clock::Clock;
 use crate::domain::RunId;
+use connections::Connections;
 use dialect::Dialect;
 
 /// How many changes a slow listener may fall behind before it is told that it missed some.
 const CHANGES_KEPT: usize = 1024;
 
 type Result<T> = std::result::Result<T, Error>;
-type Tx = Transaction<'static, Any>;
+type Tx<'a> = Transaction<'a, Any>;
 
 /// The store. Clones share it.
 #[derive(Clone)]
@@ -75,8 +77,8 @@ pub struct Store {
 
 struct Shared {
     dialect: Dialect,
-    write: AnyPool,
-    read: AnyPool,
+    write: Connections,
+    read: Connections,
     clock: Clock,
     accepting: accept::Facts,
     settling: settle::Settlements,
@@ -95,7 +97,11 @@ impl Store {
     pub async fn open(url: &str, clock: Clock) -> Result<Self> {
         let store = Self::connect(url, clock).await?;
         let shared = &store.shared;
-        shared.dialect.migrator().run(&shared.write).await.map_err(migration_error)?;
+        let mut writer = shared.write.lend().await?;
+        let migrator = shared.dialect.migrator();
+        let migrated = migrator.run_direct(None, writer.connection()?, false).await;
+        migrated.map_err(migration_error)?;
+        drop(writer);
         Ok(store)
     }
 
@@ -117,7 +123,7 @@ impl Store {
             clock,
             accepting: accept::queue(),
             settling: settle::queue(),
-            look_ups: owners::LookUps::new(),
+            look_ups: owners::queue(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             own_changes: broadcast::Sender::new(CHANGES_KEPT),
             name: format!("{:016x}", fastrand::u64(..)),
@@ -129,14 +135,13 @@ impl Store {
 
     /// Lets go of the database, once what is under way has ended.
     pub async fn close(&self) {
-        self.shared.look_ups.close().await;
         self.shared.read.close().await;
         self.shared.write.close().await;
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        sqlx::query("SELECT 1").execute(&self.shared.read).await?;
+        self.shared.read.execute(sqlx::query("SELECT 1")).await?;
         Ok(())
     }
 
@@ -150,10 +155,6 @@ impl Store {
     /// found by asking now and then.
     pub fn wake(&self) -> watch::Receiver<()> {
         self.shared.wake.subscribe()
-    }
-
-    async fn begin(&self) -> Result<Tx> {
-        self.shared.dialect.begin(&self.shared.write).await
     }
 
     fn now(&self) -> i64 {

@@ -56,7 +56,7 @@ impl Store {
             for runs in changed.chunks(RUNS_AT_ONCE) {
                 let notify = sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL);
                 let notify = notify.bind(notification(&self.shared.name, runs));
-                if let Err(error) = notify.execute(&self.shared.write).await {
+                if let Err(error) = self.shared.write.execute(notify).await {
                     tracing::debug!(%error, "other processes could not be told of changes");
                 }
             }

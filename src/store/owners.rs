@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::{Any, AnyConnection, AssertSqlSafe, Connection as _, Executor, Row as _};
-use tokio::sync::Mutex;
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::dialect::Dialect;
 use super::rows::{id_from, placeholders};
@@ -23,35 +22,23 @@ pub(super) type Owners = Vec<(String, RunId)>;
 type Question = Asked<Arc<[Link]>, Result<Arc<Owners>>>;
 
 /// Where those wait who want to know whose links are.
-pub(super) struct LookUps {
-    asked: Together<Arc<[Link]>, Result<Arc<Owners>>>,
-    /// Kept: to be lent by a pool and taken back costs more than the look-up.
-    connection: Mutex<Option<AnyConnection>>,
-}
+pub(super) type LookUps = Together<Arc<[Link]>, Result<Arc<Owners>>>;
 
-impl LookUps {
-    pub(super) fn new() -> Self {
-        Self { asked: Together::new(LARGEST_BATCH), connection: Mutex::default() }
-    }
-
-    /// Lets go of the database.
-    pub(super) async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take() {
-            let _closed_all_the_same = connection.close().await;
-        }
-    }
+/// A queue for look-ups.
+pub(super) fn queue() -> LookUps {
+    Together::new(LARGEST_BATCH)
 }
 
 impl Store {
     /// Whose these links are, as far as it is committed; of some others too, where many ask.
     pub(super) async fn look_up(&self, links: &[Link]) -> Result<Arc<Owners>> {
         if self.shared.dialect == Dialect::Postgres {
-            return Ok(Arc::new(owners_of(links, &self.shared.read).await?));
+            return Ok(Arc::new(self.owners_now(links).await?));
         }
         let look_ups = &self.shared.look_ups;
-        let mut put = look_ups.asked.put(links.into());
+        let mut put = look_ups.put(links.into());
         loop {
-            match look_ups.asked.next(&mut put).await {
+            match look_ups.next(&mut put).await {
                 Next::Answer(owners) => return owners,
                 Next::Turn(turn) => self.look_up_together(turn.asked).await,
             }
@@ -61,7 +48,7 @@ impl Store {
     /// One statement for all; if it fails, one for each.
     async fn look_up_together(&self, asked: Vec<Question>) {
         let all: BTreeSet<&Link> = asked.iter().flat_map(|asked| asked.question.iter()).collect();
-        if let Ok(owners) = self.owners_kept(all).await {
+        if let Ok(owners) = self.owners_now(all).await {
             let owners = Arc::new(owners);
             for asked in asked {
                 asked.answer(Ok(Arc::clone(&owners)));
@@ -69,28 +56,21 @@ impl Store {
             return;
         }
         for asked in asked {
-            let owners = owners_of(asked.question.iter(), &self.shared.read).await;
+            let owners = self.owners_now(asked.question.iter()).await;
             asked.answer(owners.map(Arc::new));
         }
     }
 
-    /// By the connection that is kept.
-    async fn owners_kept(&self, links: BTreeSet<&Link>) -> Result<Owners> {
-        let mut kept = self.shared.look_ups.connection.lock().await;
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => self.shared.read.acquire().await?.detach(),
-        };
-        let owners = owners_of(links, &mut connection).await?;
-        *kept = Some(connection);
-        Ok(owners)
+    async fn owners_now(&self, links: impl IntoIterator<Item = &Link>) -> Result<Owners> {
+        let mut reader = self.shared.read.lend().await?;
+        owners_of(links, reader.connection()?).await
     }
 }
 
 /// Whose these links are.
 pub(super) async fn owners_of<'a>(
     links: impl IntoIterator<Item = &'a Link>,
-    executor: impl Executor<'_, Database = Any>,
+    connection: &mut AnyConnection,
 ) -> Result<Owners> {
     let mut links: Vec<&Link> = links.into_iter().collect();
     // So that there are few statements to be prepared.
@@ -106,6 +86,6 @@ pub(super) async fn owners_of<'a>(
     for link in links {
         query = query.bind(link.as_str());
     }
-    let rows = query.fetch_all(executor).await?;
+    let rows = query.fetch_all(connection).await?;
     rows.iter().map(|row| Ok((row.try_get("link")?, id_from(row, "run_id")?))).collect()
 }

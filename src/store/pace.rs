@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::Row as _;
+use sqlx::{AnyConnection, Row as _};
 
+use super::connections::Lent;
 use super::queue::ClaimedStep;
 use super::rows::time_from;
 use super::{Result, Store, Tx};
@@ -46,7 +47,8 @@ impl Store {
         if rate.is_none() {
             return self.begin_unpaced(step, &owner).await;
         }
-        let mut tx = self.begin_pacing(&owner).await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = self.begin_pacing(&mut writer, &owner).await?;
         let at = match find(&mut tx, step).await? {
             Some(Write { begun: true, .. }) => return Ok(Turn::Begun),
             Some(known) => known.at,
@@ -74,22 +76,20 @@ impl Store {
 
     /// Where nothing is paced, all that wait have at most been put off, each by itself.
     async fn begin_unpaced(&self, step: &ClaimedStep, owner: &str) -> Result<Turn> {
-        let mut tx = self.begin().await?;
         let begin = sqlx::query(
             "INSERT INTO writes (step, owner, at, begun) VALUES ($1, $2, $3, 1)
              ON CONFLICT (step) DO UPDATE SET at = excluded.at, begun = 1
              WHERE writes.begun = 0 AND writes.at <= excluded.at",
         );
         let begin = begin.bind(step.id.0).bind(owner).bind(self.now());
-        let turn = match begin.execute(&mut *tx).await?.rows_affected() {
-            0 => match find(&mut tx, step).await? {
-                Some(Write { begun: false, at }) => Turn::At(time_from(at)?),
-                _ => Turn::Begun,
-            },
-            _ => Turn::Now,
-        };
-        tx.commit().await?;
-        Ok(turn)
+        let mut writer = self.shared.write.lend().await?;
+        if begin.execute(writer.connection()?).await?.rows_affected() > 0 {
+            return Ok(Turn::Now);
+        }
+        Ok(match find(writer.connection()?, step).await? {
+            Some(Write { begun: false, at }) => Turn::At(time_from(at)?),
+            _ => Turn::Begun,
+        })
     }
 
     /// Nothing was sent: the step keeps its turn. With `until`, GitHub takes nothing for the account
@@ -101,7 +101,8 @@ impl Store {
         until: Option<DateTime<Utc>>,
     ) -> Result<()> {
         let owner = owner.to_ascii_lowercase();
-        let mut tx = self.begin_pacing(&owner).await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = self.begin_pacing(&mut writer, &owner).await?;
         let give_back = sqlx::query("UPDATE writes SET begun = 0 WHERE step = $1");
         give_back.bind(step.id.0).execute(&mut *tx).await?;
         if let Some(until) = until {
@@ -114,8 +115,8 @@ impl Store {
     }
 
     /// Of one account, one asks at a time.
-    async fn begin_pacing(&self, owner: &str) -> Result<Tx> {
-        let mut tx = self.begin().await?;
+    async fn begin_pacing<'a>(&self, writer: &'a mut Lent<'_>, owner: &str) -> Result<Tx<'a>> {
+        let mut tx = writer.begin().await?;
         let name = format!("writes of {owner}");
         self.shared.dialect.lock_names(&mut tx, std::iter::once(name.as_str())).await?;
         Ok(tx)
@@ -128,13 +129,13 @@ struct Write {
     begun: bool,
 }
 
-async fn find(tx: &mut Tx, step: &ClaimedStep) -> Result<Option<Write>> {
+async fn find(connection: &mut AnyConnection, step: &ClaimedStep) -> Result<Option<Write>> {
     let find = sqlx::query("SELECT at, begun FROM writes WHERE step = $1").bind(step.id.0);
-    let Some(row) = find.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    let Some(row) = find.fetch_optional(connection).await? else { return Ok(None) };
     Ok(Some(Write { at: row.try_get("at")?, begun: row.try_get::<i64, _>("begun")? != 0 }))
 }
 
-async fn next_turn(tx: &mut Tx, owner: &str, rate: Option<Rate>, now: i64) -> Result<i64> {
+async fn next_turn(tx: &mut Tx<'_>, owner: &str, rate: Option<Rate>, now: i64) -> Result<i64> {
     let Some(rate) = rate else { return Ok(now) };
     let nth_last = "SELECT at FROM writes WHERE owner = $1 ORDER BY at DESC LIMIT 1 OFFSET $2";
     let mut at = now;
@@ -148,7 +149,7 @@ async fn next_turn(tx: &mut Tx, owner: &str, rate: Option<Rate>, now: i64) -> Re
 }
 
 /// Moves the turns from a moment on, so that the first of them is not before `until`.
-async fn put_off(tx: &mut Tx, owner: &str, from: i64, until: i64) -> Result<()> {
+async fn put_off(tx: &mut Tx<'_>, owner: &str, from: i64, until: i64) -> Result<()> {
     let first =
         sqlx::query("SELECT MIN(at) AS at FROM writes WHERE owner = $1 AND begun = 0 AND at >= $2");
     let row = first.bind(owner).bind(from).fetch_one(&mut **tx).await?;

@@ -27,7 +27,7 @@ impl Store {
              ON CONFLICT (source) DO NOTHING",
         );
         let insert = insert.bind(source).bind(reason).bind(self.now());
-        insert.execute(&self.shared.write).await?;
+        self.shared.write.execute(insert).await?;
         Ok(())
     }
 
@@ -37,14 +37,14 @@ impl Store {
             "SELECT source, reason, parked_at FROM parked
              ORDER BY parked_at DESC, source DESC LIMIT $1",
         );
-        let rows = query.bind(i64::from(limit)).fetch_all(&self.shared.read).await?;
+        let rows = self.shared.read.fetch_all(query.bind(i64::from(limit))).await?;
         rows.iter().map(message_from).collect()
     }
 
     /// How many messages were left aside.
     pub async fn count_parked_messages(&self) -> Result<u64> {
         let query = sqlx::query("SELECT COUNT(*) AS messages FROM parked");
-        number_from(&query.fetch_one(&self.shared.read).await?, "messages")
+        number_from(&self.shared.read.fetch_one(query).await?, "messages")
     }
 }
 

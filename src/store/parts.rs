@@ -17,7 +17,7 @@ impl Store {
         let sql =
             format!("SELECT {RUN_COLUMNS} FROM runs WHERE whole = $1 ORDER BY LENGTH(id), id");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(whole.as_str());
-        query.fetch_all(&self.shared.read).await?.iter().map(run_from).collect()
+        self.shared.read.fetch_all(query).await?.iter().map(run_from).collect()
     }
 
     /// Where the files of an entity lie for one of its template's targets.
@@ -31,7 +31,7 @@ impl Store {
              WHERE blueprint = $1 AND identifier = $2 AND target = $3",
         );
         let find = find.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
-        let row = find.bind(target.as_str()).fetch_optional(&self.shared.read).await?;
+        let row = self.shared.read.fetch_optional(find.bind(target.as_str())).await?;
         let place =
             |row: sqlx::any::AnyRow| place_from(row.try_get("repository")?, row.try_get("path")?);
         row.map(place).transpose()
@@ -41,7 +41,7 @@ impl Store {
     /// their names, so that nobody waits for who waits for them.
     pub(super) async fn lock_with_others(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         run: &RunId,
         others: &[(RunId, Step)],
     ) -> Result<()> {
@@ -54,7 +54,7 @@ impl Store {
     }
 
     /// Writes down runs that a decision has made, with what they are found by and without a step.
-    pub(super) async fn begin_parts(&self, tx: &mut Tx, parts: &[Decision]) -> Result<()> {
+    pub(super) async fn begin_parts(&self, tx: &mut Tx<'_>, parts: &[Decision]) -> Result<()> {
         let runs: Vec<Run> = parts.iter().map(|part| part.run.clone()).collect();
         let new = self.insert_runs(tx, &runs).await?;
         let new: Vec<&Decision> = parts.iter().filter(|part| new.contains(&part.run.id)).collect();
@@ -67,7 +67,11 @@ impl Store {
     }
 
     /// Adds what a decision has for other runs to do. They are locked.
-    pub(super) async fn add_to_others(&self, tx: &mut Tx, others: &[(RunId, Step)]) -> Result<()> {
+    pub(super) async fn add_to_others(
+        &self,
+        tx: &mut Tx<'_>,
+        others: &[(RunId, Step)],
+    ) -> Result<()> {
         for (other, step) in others {
             if let Step::Cancel(_) = step {
                 self.hurry(tx, other).await?;
@@ -86,7 +90,7 @@ impl Store {
 
     pub(super) async fn put_part_place(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         entity: &EntityRef,
         target: &TargetName,
         place: &Place,
@@ -103,7 +107,11 @@ impl Store {
         Ok(())
     }
 
-    pub(super) async fn forget_part_places(&self, tx: &mut Tx, entity: &EntityRef) -> Result<()> {
+    pub(super) async fn forget_part_places(
+        &self,
+        tx: &mut Tx<'_>,
+        entity: &EntityRef,
+    ) -> Result<()> {
         let delete =
             sqlx::query("DELETE FROM part_places WHERE blueprint = $1 AND identifier = $2");
         let delete = delete.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());

@@ -21,14 +21,14 @@ impl Store {
             "INSERT INTO processes (holder, until) VALUES ($1, $2)
              ON CONFLICT (holder) DO UPDATE SET until = excluded.until",
         );
-        say.bind(process.number()).bind(self.in_time(length)).execute(&self.shared.write).await?;
+        self.shared.write.execute(say.bind(process.number()).bind(self.in_time(length))).await?;
         Ok(())
     }
 
     /// Says that a process ends as it was told to.
     pub async fn leaves(&self, process: Holder) -> Result<()> {
         let leave = sqlx::query("DELETE FROM processes WHERE holder = $1").bind(process.number());
-        leave.execute(&self.shared.write).await?;
+        self.shared.write.execute(leave).await?;
         Ok(())
     }
 
@@ -39,10 +39,11 @@ impl Store {
         let (now, own) = (self.now(), process.number());
         let silent = "SELECT holder FROM processes WHERE until <= $1 AND holder <> $2";
         let silent = sqlx::query(silent).bind(now).bind(own);
-        if silent.fetch_optional(&self.shared.read).await?.is_none() {
+        if self.shared.read.fetch_optional(silent).await?.is_none() {
             return Ok(());
         }
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         let ended = "DELETE FROM processes WHERE until <= $1 AND holder <> $2 RETURNING suspect";
         let ended = sqlx::query(ended).bind(now).bind(own);
         let rows = ended.fetch_all(&mut *tx).await?;
@@ -65,10 +66,11 @@ impl Store {
         length: Duration,
     ) -> Result<bool> {
         let others = sqlx::query("SELECT holder FROM processes WHERE suspect IS NOT NULL");
-        if others.fetch_optional(&self.shared.read).await?.is_some() {
+        if self.shared.read.fetch_optional(others).await?.is_some() {
             return Ok(false);
         }
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         self.shared.dialect.lock_names(&mut tx, std::iter::once(TRIAL)).await?;
         let begin = sqlx::query(
             "INSERT INTO processes (holder, until, suspect)
@@ -84,7 +86,7 @@ impl Store {
     /// The trial has come to an end, and the process has not.
     pub async fn end_trial(&self, process: Holder) -> Result<()> {
         let end = sqlx::query("UPDATE processes SET suspect = NULL WHERE holder = $1");
-        end.bind(process.number()).execute(&self.shared.write).await?;
+        self.shared.write.execute(end.bind(process.number())).await?;
         Ok(())
     }
 
@@ -99,14 +101,14 @@ impl Store {
                     OR claims > $2 AND state <> 'parked' AND interrupted > 1)",
         );
         let take_back = take_back.bind(claimed.id.0).bind(claimed.claim());
-        take_back.execute(&self.shared.write).await?;
+        self.shared.write.execute(take_back).await?;
         Ok(())
     }
 
     /// How often in a row the program has ended while it did this step, as it is known now.
     pub async fn interruptions(&self, claimed: &ClaimedStep) -> Result<u32> {
         let ask = sqlx::query("SELECT interrupted FROM steps WHERE id = $1").bind(claimed.id.0);
-        super::rows::number_from(&ask.fetch_one(&self.shared.read).await?, "interrupted")
+        super::rows::number_from(&self.shared.read.fetch_one(ask).await?, "interrupted")
     }
 
     fn in_time(&self, length: Duration) -> i64 {

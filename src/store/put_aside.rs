@@ -48,20 +48,21 @@ impl Store {
         );
         let query = sqlx::query(AssertSqlSafe(sql));
         let query = query.bind(before.map_or(i64::MAX, |step| step.0)).bind(i64::from(limit));
-        query.fetch_all(&self.shared.read).await?.iter().map(parked_from).collect()
+        self.shared.read.fetch_all(query).await?.iter().map(parked_from).collect()
     }
 
     /// One step that was put aside.
     pub async fn parked_step(&self, id: StepId) -> Result<Option<ParkedStep>> {
         let sql = format!("SELECT {COLUMNS} FROM steps WHERE state = 'parked' AND id = $1");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id.0);
-        query.fetch_optional(&self.shared.read).await?.as_ref().map(parked_from).transpose()
+        self.shared.read.fetch_optional(query).await?.as_ref().map(parked_from).transpose()
     }
 
     /// Does a parked step once more: a copy of it is added at the end of its lane, and the run's
     /// history says so. Answers the run; `None` where there is no such parked step (any more).
     pub async fn replay(&self, parked: StepId) -> Result<Option<RunId>> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         let find =
             sqlx::query("SELECT run_id, payload FROM steps WHERE id = $1 AND state = 'parked'");
         let Some(row) = find.bind(parked.0).fetch_optional(&mut *tx).await? else {

@@ -52,45 +52,52 @@ impl Store {
         limit: u32,
         lease: Duration,
     ) -> Result<Vec<ClaimedStep>> {
+        let now = self.now();
+        let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let (first, of_lane): (Vec<_>, Vec<_>) = (0..lanes.len())
+            .map(|n| (self.first_due(n, n + 4), format!("SELECT id FROM picked_{n}")))
+            .unzip();
         // An attempt that nobody settled counts: a step that kills its process must not go on
         // for ever.
-        let sql = format!(
-            "WITH picked AS (
+        let claim = format!(
+            "WITH {}
+             UPDATE steps SET
+               attempt = CASE state WHEN 'claimed' THEN attempt + 1 ELSE attempt END,
+               interrupted = interrupted + CASE state WHEN 'claimed' THEN 1 ELSE 0 END,
+               state = 'claimed', claims = claims + 1, due_at = $3
+             WHERE id IN ({})
+             RETURNING id, run_id, lane, payload, attempt, claims, interrupted, created_at",
+            first.join(", "),
+            of_lane.join(" UNION ALL ")
+        );
+        let claim = sqlx::query(AssertSqlSafe(claim));
+        let mut claim = claim.bind(now).bind(i64::from(limit)).bind(now.saturating_add(lease));
+        for lane in lanes {
+            claim = claim.bind(lane.as_str());
+        }
+        let rows = self.shared.write.fetch_all(claim).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.load(rows).await
+    }
+
+    /// A part of a statement: picks what can be claimed of the lane that is this parameter. The first
+    /// parameter is now, the second the limit.
+    fn first_due(&self, n: usize, lane: usize) -> String {
+        format!(
+            "picked_{n} AS (
                SELECT id FROM steps AS step
-               WHERE lane = $1 AND settled_at IS NULL AND due_at <= $2
+               WHERE lane = ${lane} AND settled_at IS NULL AND due_at <= $1
                  AND NOT EXISTS (
                    SELECT 1 FROM steps AS earlier
                    WHERE earlier.run_id = step.run_id AND earlier.lane = step.lane
                      AND earlier.settled_at IS NULL AND earlier.id < step.id)
                ORDER BY due_at, id
-               LIMIT $3
-               {}
-             )
-             UPDATE steps SET
-               attempt = CASE state WHEN 'claimed' THEN attempt + 1 ELSE attempt END,
-               interrupted = interrupted + CASE state WHEN 'claimed' THEN 1 ELSE 0 END,
-               state = 'claimed', claims = claims + 1, due_at = $4
-             WHERE id IN (SELECT id FROM picked)
-             RETURNING id, run_id, lane, payload, attempt, claims, interrupted, created_at",
+               LIMIT $2
+               {})",
             self.shared.dialect.skip_locked()
-        );
-        let now = self.now();
-        let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let mut rows = Vec::new();
-        let mut tx = self.begin().await?;
-        for lane in lanes {
-            let claim = sqlx::query(AssertSqlSafe(sql.as_str()))
-                .bind(lane.as_str())
-                .bind(now)
-                .bind(i64::from(limit))
-                .bind(now.saturating_add(lease));
-            rows.extend(claim.fetch_all(&mut *tx).await?);
-        }
-        tx.commit().await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.load(rows).await
+        )
     }
 
     /// Reads what belongs to the claimed rows. One that cannot be read is put aside, and the others
@@ -134,7 +141,7 @@ impl Store {
         for id in ids {
             query = query.bind(id.as_str());
         }
-        let rows = query.fetch_all(&self.shared.read).await?;
+        let rows = self.shared.read.fetch_all(query).await?;
         rows.into_iter().map(|row| Ok((id_from(&row, "id")?, row))).collect()
     }
 
@@ -157,7 +164,7 @@ impl Store {
         }
         let mut following: HashMap<RunId, Vec<_>> = HashMap::new();
         let mut ended: Vec<RunId> = Vec::new();
-        for row in query.fetch_all(&self.shared.read).await? {
+        for row in self.shared.read.fetch_all(query).await? {
             let run = id_from(&row, "run_id")?;
             match from_json("a step", row.try_get("payload")?) {
                 _ if ended.contains(&run) => {}
@@ -178,7 +185,8 @@ impl Store {
         until: DateTime<Utc>,
         error: &str,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         put_off(&mut tx, claimed, until, error).await?;
         tx.commit().await?;
         Ok(())
@@ -199,7 +207,7 @@ impl Store {
         let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
         let update = update.bind(claimed.id.0).bind(claimed.claim);
         let update = update.bind(self.now().saturating_add(lease));
-        held(update.execute(&self.shared.write).await?.rows_affected())
+        held(self.shared.write.execute(update).await?.rows_affected())
     }
 
     /// Puts a step back as if it had not been claimed, to be claimed from this moment on: the process
@@ -211,7 +219,7 @@ impl Store {
         );
         let from = from.timestamp_millis();
         let update = update.bind(claimed.id.0).bind(claimed.claim).bind(from);
-        held(update.execute(&self.shared.write).await?.rows_affected())?;
+        held(self.shared.write.execute(update).await?.rows_affected())?;
         self.tell(&claimed.run.id);
         Ok(())
     }
@@ -226,7 +234,7 @@ impl Store {
                  WHERE earlier.run_id = step.run_id AND earlier.lane = step.lane
                    AND earlier.settled_at IS NULL AND earlier.id < step.id)",
         );
-        let row = query.fetch_one(&self.shared.read).await?;
+        let row = self.shared.read.fetch_one(query).await?;
         row.try_get::<Option<i64>, _>("due_at")?.map(time_from).transpose()
     }
 
@@ -236,7 +244,7 @@ impl Store {
              WHERE id = $1 AND claims = $2 AND state = 'claimed'",
         );
         let update = update.bind(id.0).bind(claim).bind(self.now()).bind(error);
-        held(update.execute(&self.shared.write).await?.rows_affected())
+        held(self.shared.write.execute(update).await?.rows_affected())
     }
 }
 
@@ -249,7 +257,7 @@ impl ClaimedStep {
 /// The next attempt is at this moment, and has the next number. That this one came to an end clears
 /// the step of having ended the program; that an earlier one may have acted stays known.
 pub(super) async fn put_off(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     claimed: &ClaimedStep,
     until: DateTime<Utc>,
     error: &str,

@@ -109,7 +109,7 @@ impl Store {
             "SELECT (SELECT MAX(created_at) FROM runs) AS run,
                     (SELECT MAX(received_at) FROM deliveries) AS delivery",
         );
-        let row = query.fetch_one(&self.shared.read).await?;
+        let row = self.shared.read.fetch_one(query).await?;
         let time = |column: &str| row.try_get::<Option<i64>, _>(column)?.map(time_from).transpose();
         Ok(Heard { run: time("run")?, delivery: time("delivery")? })
     }
@@ -118,7 +118,7 @@ impl Store {
     pub async fn run(&self, id: &RunId) -> Result<Option<Run>> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs WHERE id = $1");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(id.as_str());
-        query.fetch_optional(&self.shared.read).await?.as_ref().map(run_from).transpose()
+        self.shared.read.fetch_optional(query).await?.as_ref().map(run_from).transpose()
     }
 
     /// Runs, the newest first. A part is found by its whole.
@@ -179,7 +179,7 @@ impl Store {
         let query = values
             .iter()
             .fold(sqlx::query(AssertSqlSafe(sql)), |query, value| query.bind(value.as_str()));
-        query.fetch_all(&self.shared.read).await?.iter().map(run_from).collect()
+        self.shared.read.fetch_all(query).await?.iter().map(run_from).collect()
     }
 
     /// The lines of a run's history after a number; after 0, all.
@@ -188,7 +188,7 @@ impl Store {
             "SELECT seq, at, kind, message FROM events WHERE run_id = $1 AND seq > $2 ORDER BY seq",
         );
         let after = i64::try_from(after_seq).unwrap_or(i64::MAX);
-        let rows = query.bind(run.as_str()).bind(after).fetch_all(&self.shared.read).await?;
+        let rows = self.shared.read.fetch_all(query.bind(run.as_str()).bind(after)).await?;
         rows.iter().map(event_from).collect()
     }
 
@@ -198,7 +198,7 @@ impl Store {
             "SELECT id, payload, state, attempt, due_at, last_error, created_at, settled_at
              FROM steps WHERE run_id = $1 ORDER BY id",
         );
-        let rows = query.bind(run.as_str()).fetch_all(&self.shared.read).await?;
+        let rows = self.shared.read.fetch_all(query.bind(run.as_str())).await?;
         rows.iter().map(step_from).collect()
     }
 
@@ -208,13 +208,13 @@ impl Store {
         let stages = sqlx::query(
             "SELECT stage, COUNT(*) AS runs FROM runs WHERE whole IS NULL GROUP BY stage",
         );
-        let stages = stages.fetch_all(read).await?;
+        let stages = read.fetch_all(stages).await?;
         let waiting = sqlx::query(
             "SELECT COUNT(*) AS steps, MIN(due_at) AS due_at FROM steps WHERE settled_at IS NULL",
         );
-        let waiting = waiting.fetch_one(read).await?;
+        let waiting = read.fetch_one(waiting).await?;
         let parked = sqlx::query("SELECT COUNT(*) AS steps FROM steps WHERE state = 'parked'");
-        let parked = parked.fetch_one(read).await?;
+        let parked = read.fetch_one(parked).await?;
 
         let oldest: Option<i64> = waiting.try_get("due_at")?;
         let runs = stages.iter().map(|row| {

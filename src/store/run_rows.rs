@@ -12,7 +12,11 @@ use crate::domain::{Operation, RepositoryName, Run, RunId};
 
 impl Store {
     /// Makes the rows of runs. Answers those that were not there yet.
-    pub(super) async fn insert_runs(&self, tx: &mut Tx, runs: &[Run]) -> Result<HashSet<RunId>> {
+    pub(super) async fn insert_runs(
+        &self,
+        tx: &mut Tx<'_>,
+        runs: &[Run],
+    ) -> Result<HashSet<RunId>> {
         if runs.is_empty() {
             return Ok(HashSet::new());
         }
@@ -57,7 +61,7 @@ impl Store {
     }
 
     /// The runs are locked, or new.
-    pub(super) async fn update_runs(&self, tx: &mut Tx, rows: Vec<NewRow>) -> Result<()> {
+    pub(super) async fn update_runs(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
         let update = "UPDATE runs SET
                operation = it ->> 'operation', stage = it ->> 'stage', status = it ->> 'status',
                label = it ->> 'label', repository = it ->> 'repository', links = it ->> 'links',

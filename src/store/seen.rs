@@ -15,14 +15,14 @@ impl Store {
              ON CONFLICT (run_id) DO UPDATE SET patches = excluded.patches",
         );
         let insert = insert.bind(run.as_str()).bind(to_json("patches", &patches)?);
-        insert.execute(&self.shared.write).await?;
+        self.shared.write.execute(insert).await?;
         Ok(())
     }
 
     /// The change of a run as it was proposed last; empty where it has proposed none.
     pub async fn patches_of(&self, run: &RunId) -> Result<Vec<String>> {
         let find = sqlx::query("SELECT patches FROM patches WHERE run_id = $1");
-        let row = find.bind(run.as_str()).fetch_optional(&self.shared.read).await?;
+        let row = self.shared.read.fetch_optional(find.bind(run.as_str())).await?;
         let Some(row) = row else { return Ok(Vec::new()) };
         from_json("patches", row.try_get("patches")?)
     }
@@ -30,7 +30,7 @@ impl Store {
     /// Remembers that a run concerns an entity.
     pub(super) async fn concerns(
         &self,
-        tx: &mut Tx,
+        tx: &mut Tx<'_>,
         run: &RunId,
         entity: &EntityRef,
     ) -> Result<()> {

@@ -107,7 +107,8 @@ impl Store {
         said: &Decision,
     ) -> Result<()> {
         let run = &claimed.run.id;
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         self.lock_with_others(&mut tx, run, &said.others).await?;
         put_off(&mut tx, claimed, until, error).await?;
         self.update_runs(&mut tx, vec![self.run_row(&said.run)?]).await?;
@@ -156,7 +157,8 @@ impl Store {
 
     /// Answers the steps whose claims still held. Of the others nothing is written.
     async fn write_settlements(&self, all: &[&Settlement]) -> Result<HashSet<StepId>> {
-        let mut tx = self.begin().await?;
+        let mut writer = self.shared.write.lend().await?;
+        let mut tx = writer.begin().await?;
         self.lock_what_is_settled(&mut tx, all).await?;
         let held = self.close_steps(&mut tx, all).await?;
         let all: Vec<&Settlement> =
@@ -196,7 +198,7 @@ impl Store {
 
     /// Nobody may write down an observation under one of the new links in between: it would miss the
     /// run, and the run would miss it.
-    async fn lock_what_is_settled(&self, tx: &mut Tx, all: &[&Settlement]) -> Result<()> {
+    async fn lock_what_is_settled(&self, tx: &mut Tx<'_>, all: &[&Settlement]) -> Result<()> {
         if self.shared.dialect == Dialect::Sqlite {
             return Ok(());
         }
@@ -212,7 +214,7 @@ impl Store {
     }
 
     /// Answers the steps whose claims still held.
-    async fn close_steps(&self, tx: &mut Tx, all: &[&Settlement]) -> Result<HashSet<StepId>> {
+    async fn close_steps(&self, tx: &mut Tx<'_>, all: &[&Settlement]) -> Result<HashSet<StepId>> {
         let now = self.now();
         let rows: Vec<_> =
             all.iter().map(|it| json!({"id": it.step.0, "claim": it.claim})).collect();
@@ -229,7 +231,7 @@ impl Store {
     }
 
     /// Closes steps of the report lane that were sent with others.
-    async fn close_also(&self, tx: &mut Tx, rows: Vec<NewRow>) -> Result<()> {
+    async fn close_also(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
         let close = "UPDATE steps SET state = 'done', settled_at = CAST(it ->> 'now' AS BIGINT)
              FROM {rows} WHERE steps.id = CAST(it ->> 'id' AS BIGINT) AND run_id = it ->> 'run'
                AND lane = it ->> 'lane' AND state = 'ready'";

@@ -37,6 +37,6 @@ impl Store {
         let now = self.now();
         let until = now.saturating_add(i64::try_from(length.as_millis()).unwrap_or(i64::MAX));
         let take = take.bind(name).bind(holder.0).bind(until).bind(now);
-        Ok(take.execute(&self.shared.write).await?.rows_affected() > 0)
+        Ok(self.shared.write.execute(take).await?.rows_affected() > 0)
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
+use super::Unreadable;
 use super::node::{Node, slots_of};
 
 /// What an escape may need beside it: nothing, and yet something between two characters.
@@ -57,7 +58,16 @@ pub(super) fn places(slotted: &str) -> Vec<Place> {
 
 /// What a file says: its parts one after another. Around all that is no running text stands a text,
 /// if only an empty one.
-pub(super) fn parse(text: &str) -> Node {
+///
+/// A control character is refused: readers disagree whether a line with nothing but a vertical tab
+/// is blank, and so whether code follows it or text.
+pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
+    let is_control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    if let Some(at) = text.find(is_control) {
+        let line = text[..at].matches('\n').count() + 1;
+        let message = "a control character cannot stand in Markdown".to_owned();
+        return Err(Unreadable { line, message });
+    }
     let mut nodes = Vec::new();
     let mut said = String::new();
     for part in parts(text) {
@@ -74,7 +84,7 @@ pub(super) fn parse(text: &str) -> Node {
         nodes.push(node);
     }
     nodes.push(Node::Text(said));
-    Node::Branch("markdown", nodes)
+    Ok(Node::Branch("markdown", nodes))
 }
 
 /// A part of a file.

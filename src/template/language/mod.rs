@@ -66,7 +66,7 @@ impl FileKind {
             Self::Json => json::parse(text).map(Some),
             Self::TerraformJson => json::parse_terraform(text).map(Some),
             Self::Yaml => yaml::parse(text).map(Some),
-            Self::Markdown => Ok(Some(markdown_tree::parse(text))),
+            Self::Markdown => markdown_tree::parse(text).map(Some),
             Self::Literal => Ok(None),
         }
     }

@@ -148,3 +148,14 @@ fn what_would_not_be_exact_is_refused_with_the_way_out() {
         assert!(refusal.message.contains(way_out), "{template} {}", refusal.message);
     }
 }
+
+#[test]
+fn a_file_that_readers_read_differently_is_refused_with_its_line() {
+    // One reader takes the first line for a blank one, and what follows for code, where nothing is
+    // escaped; another for text.
+    let refused = written(FileKind::Markdown, "\u{b}\n\t{{ v }}\n", &json!("$x$")).unwrap_err();
+    assert_eq!(refused.line, Some(1));
+    assert!(refused.message.contains("control character"), "{}", refused.message);
+    let read = written(FileKind::Markdown, "\n\t{{ v }}\n", &json!("$x$")).unwrap();
+    assert_eq!(read, "\n\t$x$\n");
+}
