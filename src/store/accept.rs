@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::append::NewRow;
+use super::append::{NewRow, new_steps};
 use super::dialect::Dialect;
 use super::owners::owners_of;
 use super::rows::to_json;
@@ -150,7 +150,7 @@ impl Store {
     async fn write_all(&self, facts: &[&Fact]) -> Result<Vec<Recorded>> {
         let mut writer = self.shared.write.lend().await?;
         let mut tx = writer.begin().await?;
-        let written = self.write(&mut tx, facts).await?;
+        let written = self.write_facts(&mut tx, facts).await?;
         tx.commit().await?;
         for written in &written {
             self.tell_all(&written.changed);
@@ -158,7 +158,7 @@ impl Store {
         Ok(written.into_iter().map(|written| written.recorded).collect())
     }
 
-    async fn write(&self, tx: &mut Tx<'_>, facts: &[&Fact]) -> Result<Vec<Written>> {
+    async fn write_facts(&self, tx: &mut Tx<'_>, facts: &[&Fact]) -> Result<Vec<Written>> {
         let received = facts.iter().filter_map(|fact| fact.as_run());
         let received =
             received.map(|request| Run::received(request.clone(), self.shared.clock.now()));
@@ -186,7 +186,7 @@ impl Store {
                 }
             });
         }
-        self.insert_steps(tx, steps).await?;
+        self.write(tx, [new_steps(steps)]).await?;
         Ok(written)
     }
 

@@ -1,5 +1,5 @@
 //! Adding to runs: steps at the end of their lanes, lines to their histories, what they are found by.
-//! However many rows there are and whatever runs they are of, they are one statement.
+//! However many rows there are and whatever runs they are of, they are one statement for each table.
 
 use std::collections::HashSet;
 
@@ -15,6 +15,12 @@ use crate::plan::Step;
 
 /// A row to be written, by the names of its columns.
 pub(super) type NewRow = Value;
+
+/// Rows, and the statement that writes them: `{rows}` in it stands for them.
+pub(super) struct Write {
+    pub(super) statement: &'static str,
+    pub(super) rows: Vec<NewRow>,
+}
 
 impl Store {
     /// Nobody else adds a step to the run until the transaction has ended.
@@ -33,7 +39,7 @@ impl Store {
         run: &RunId,
         steps: &[Step],
     ) -> Result<()> {
-        self.insert_steps(tx, self.step_rows(run, steps)?).await
+        self.write(tx, [new_steps(self.step_rows(run, steps)?)]).await
     }
 
     pub(super) fn step_rows(&self, run: &RunId, steps: &[Step]) -> Result<Vec<NewRow>> {
@@ -52,16 +58,6 @@ impl Store {
         }))
     }
 
-    /// The runs are locked, or new.
-    pub(super) async fn insert_steps(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
-        let insert = "INSERT INTO steps
-               (run_id, lane, kind, payload, state, attempt, claims, due_at, created_at)
-             SELECT it ->> 'run', it ->> 'lane', it ->> 'kind', it ->> 'payload', 'ready', 1, 0,
-               CAST(it ->> 'due_at' AS BIGINT), CAST(it ->> 'created_at' AS BIGINT)
-             FROM {rows} ORDER BY n";
-        self.write_rows(tx, insert, rows).await
-    }
-
     /// Adds lines to the run's history. The run is locked, or new.
     pub(super) async fn add_events(
         &self,
@@ -70,7 +66,7 @@ impl Store {
         events: &[Event],
     ) -> Result<()> {
         let rows = events.iter().map(|event| self.event_row(run, event)).collect();
-        self.insert_events(tx, rows).await
+        self.write(tx, [new_events(rows)]).await
     }
 
     pub(super) fn event_row(&self, run: &RunId, event: &Event) -> NewRow {
@@ -82,20 +78,9 @@ impl Store {
         })
     }
 
-    /// The runs are locked, or new.
-    pub(super) async fn insert_events(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
-        let insert = "INSERT INTO events (run_id, seq, at, kind, message)
-             SELECT it ->> 'run',
-               (SELECT COALESCE(MAX(seq), 0) FROM events WHERE run_id = it ->> 'run')
-                 + ROW_NUMBER() OVER (PARTITION BY it ->> 'run' ORDER BY n),
-               CAST(it ->> 'at' AS BIGINT), it ->> 'kind', it ->> 'message'
-             FROM {rows}";
-        self.write_rows(tx, insert, rows).await
-    }
-
-    /// Adds what runs are found by. Answers what was seen under it before, which they take over, as
-    /// steps to be added. What was seen stays there: another run may wait for the same.
-    pub(super) async fn add_links(
+    /// What was seen under links before they are a run's, which takes it over, as steps to be added.
+    /// What was seen stays there: another run may wait for the same.
+    pub(super) async fn adopted(
         &self,
         tx: &mut Tx<'_>,
         links: &[(RunId, Link)],
@@ -103,7 +88,7 @@ impl Store {
         if links.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<NewRow> = links.iter().map(|(run, link)| link_row(run, link)).collect();
+        let rows = link_rows(links);
         let find = format!(
             "SELECT it ->> 'run' AS run, delivery, observation
              FROM {} JOIN waiting ON waiting.link = it ->> 'link'
@@ -123,39 +108,68 @@ impl Store {
                 steps.push(self.step_row(&run, &Step::Observe(seen))?);
             }
         }
-        let insert = "INSERT INTO links (link, run_id) SELECT it ->> 'link', it ->> 'run'
-             FROM {rows} WHERE TRUE ON CONFLICT (link, run_id) DO NOTHING";
-        self.write_rows(tx, insert, rows).await?;
         Ok(steps)
     }
 
-    /// Takes away what runs were found by.
-    pub(super) async fn remove_links(
+    /// Executes the statements that have rows, one after another. SQLite gets all at once: the way to
+    /// its thread and back costs more than most of them.
+    pub(super) async fn write(
         &self,
         tx: &mut Tx<'_>,
-        links: &[(RunId, Link)],
+        writes: impl IntoIterator<Item = Write>,
     ) -> Result<()> {
-        let rows = links.iter().map(|(run, link)| link_row(run, link)).collect();
-        let delete = "DELETE FROM links WHERE (link, run_id) IN
-               (SELECT it ->> 'link', it ->> 'run' FROM {rows})";
-        self.write_rows(tx, delete, rows).await
-    }
-
-    /// Executes a statement with `{rows}` in the place of these rows, if there are any.
-    pub(super) async fn write_rows(
-        &self,
-        tx: &mut Tx<'_>,
-        statement: &str,
-        rows: Vec<NewRow>,
-    ) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
+        let dialect = self.shared.dialect;
+        let writes = writes.into_iter().filter(|write| !write.rows.is_empty());
+        let writes: Vec<Write> = writes.collect();
+        let at_once = if dialect == Dialect::Sqlite { writes.len().max(1) } else { 1 };
+        for together in writes.chunks(at_once) {
+            let numbered = together.iter().zip(1..).map(|(write, n)| {
+                write.statement.replace("{rows}", &dialect.rows(&format!("${n}")))
+            });
+            let statements = numbered.collect::<Vec<_>>().join(";\n");
+            let mut statements = sqlx::query(AssertSqlSafe(statements));
+            for write in together {
+                statements = statements.bind(to_json("rows", &write.rows)?);
+            }
+            statements.execute(&mut **tx).await?;
         }
-        let statement = statement.replace("{rows}", &self.shared.dialect.rows("$1"));
-        let statement = sqlx::query(AssertSqlSafe(statement)).bind(to_json("rows", &rows)?);
-        statement.execute(&mut **tx).await?;
         Ok(())
     }
+}
+
+/// The runs are locked, or new.
+pub(super) fn new_steps(rows: Vec<NewRow>) -> Write {
+    let statement = "INSERT INTO steps
+           (run_id, lane, kind, payload, state, attempt, claims, due_at, created_at)
+         SELECT it ->> 'run', it ->> 'lane', it ->> 'kind', it ->> 'payload', 'ready', 1, 0,
+           CAST(it ->> 'due_at' AS BIGINT), CAST(it ->> 'created_at' AS BIGINT)
+         FROM {rows} ORDER BY n";
+    Write { statement, rows }
+}
+
+/// The runs are locked, or new.
+pub(super) fn new_events(rows: Vec<NewRow>) -> Write {
+    let statement = "INSERT INTO events (run_id, seq, at, kind, message)
+         SELECT it ->> 'run',
+           (SELECT COALESCE(MAX(seq), 0) FROM events WHERE run_id = it ->> 'run')
+             + ROW_NUMBER() OVER (PARTITION BY it ->> 'run' ORDER BY n),
+           CAST(it ->> 'at' AS BIGINT), it ->> 'kind', it ->> 'message'
+         FROM {rows}";
+    Write { statement, rows }
+}
+
+/// What runs are found by from now on.
+pub(super) fn new_links(links: &[(RunId, Link)]) -> Write {
+    let statement = "INSERT INTO links (link, run_id) SELECT it ->> 'link', it ->> 'run'
+         FROM {rows} WHERE TRUE ON CONFLICT (link, run_id) DO NOTHING";
+    Write { statement, rows: link_rows(links) }
+}
+
+/// What runs are found by no longer.
+pub(super) fn gone_links(links: &[(RunId, Link)]) -> Write {
+    let statement = "DELETE FROM links WHERE (link, run_id) IN
+           (SELECT it ->> 'link', it ->> 'run' FROM {rows})";
+    Write { statement, rows: link_rows(links) }
 }
 
 /// A text as both databases read it out of JSON: one ends it at the character NUL, the other refuses
@@ -164,6 +178,7 @@ pub(super) fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-fn link_row(run: &RunId, link: &Link) -> NewRow {
-    json!({"run": run.as_str(), "link": link.as_str()})
+fn link_rows(links: &[(RunId, Link)]) -> Vec<NewRow> {
+    let row = |(run, link): &(RunId, Link)| json!({"run": run.as_str(), "link": link.as_str()});
+    links.iter().map(row).collect()
 }

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::rows::{from_json, id_from, time_from, to_json};
+use super::seen::concerned;
 use super::{Error, Result, Store, Tx};
 use crate::domain::ids::InvalidId;
 use crate::domain::{BlueprintId, EntityRef, EntityUpsert, RepositoryName, RunId, TargetName};
@@ -101,11 +102,11 @@ impl Store {
         run: &RunId,
         change: &EntityChange,
     ) -> Result<()> {
-        let concerned = match change {
+        let entity = match change {
             EntityChange::Put { entity, .. } => &entity.entity,
             EntityChange::Remove(entity) => entity,
         };
-        self.concerns(tx, run, concerned).await?;
+        self.write(tx, [concerned(std::iter::once((run, entity)))]).await?;
         match change {
             EntityChange::Put { entity, place, part_places } => {
                 for (target, place) in part_places {

@@ -3,6 +3,7 @@
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::append::Write;
 use super::connections::Statement;
 use super::dialect::Dialect;
 use super::rows::{RUN_COLUMNS, id_from, run_from, to_json};
@@ -90,8 +91,9 @@ impl Store {
         let behind = behind.iter().map(|row| id_from(row, "run")).collect::<Result<Vec<_>>>()?;
 
         let let_go = concerned.iter().filter(|(_, folders)| *folders == Folders::LetGo);
-        let delete = "DELETE FROM folder_queues WHERE run_id IN (SELECT it ->> 'run' FROM {rows})";
-        self.write_rows(tx, delete, let_go.map(row).collect()).await?;
+        let statement =
+            "DELETE FROM folder_queues WHERE run_id IN (SELECT it ->> 'run' FROM {rows})";
+        self.write(tx, [Write { statement, rows: let_go.map(row).collect() }]).await?;
         for waiting in &behind {
             self.lock_run(tx, waiting).await?;
             self.add_steps(tx, waiting, &[Step::Propose]).await?;

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::append::{new_links, new_steps};
 use super::catalog::place_from;
 use super::rows::{RUN_COLUMNS, run_from};
+use super::run_rows::changed_runs;
 use super::{Place, Result, Store, Tx};
 use crate::domain::{EntityRef, Run, RunId, TargetName};
 use crate::plan::{Decision, Step};
@@ -59,11 +61,10 @@ impl Store {
         let new = self.insert_runs(tx, &runs).await?;
         let new: Vec<&Decision> = parts.iter().filter(|part| new.contains(&part.run.id)).collect();
         let rows = new.iter().map(|part| self.run_row(&part.run)).collect::<Result<Vec<_>>>()?;
-        self.update_runs(tx, rows).await?;
         let links = new.iter().flat_map(|part| part.links.iter().map(|link| (&part.run.id, link)));
         let links: Vec<_> = links.map(|(run, link)| (run.clone(), link.clone())).collect();
-        let adopted = self.add_links(tx, &links).await?;
-        self.insert_steps(tx, adopted).await
+        let adopted = self.adopted(tx, &links).await?;
+        self.write(tx, [changed_runs(rows), new_links(&links), new_steps(adopted)]).await
     }
 
     /// Adds what a decision has for other runs to do. They are locked.

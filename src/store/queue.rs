@@ -104,14 +104,14 @@ impl Store {
     /// go on.
     async fn load(&self, rows: Vec<AnyRow>) -> Result<Vec<ClaimedStep>> {
         let ids = rows.iter().map(|row| id_from(row, "run_id")).collect::<Result<Vec<_>>>()?;
-        let runs = self.runs_by_id(&ids).await?;
         let mut reports = Vec::new();
         for (row, run_id) in rows.iter().zip(&ids) {
             if row.try_get::<&str, _>("lane")? == Lane::Report.as_str() {
                 reports.push(run_id.clone());
             }
         }
-        let mut following = self.following(&reports).await?;
+        let (runs, mut following) =
+            tokio::try_join!(self.runs_by_id(&ids), self.following(&reports))?;
 
         let mut claimed = Vec::with_capacity(rows.len());
         for (row, run_id) in rows.iter().zip(ids) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
-use super::append::{NewRow, without_nul};
+use super::append::{NewRow, Write, without_nul};
 use super::rows::{id_from, to_json};
 use super::{Result, Store, Tx};
 use crate::domain::{Operation, RepositoryName, Run, RunId};
@@ -59,22 +59,22 @@ impl Store {
             "is_late": i64::from(run.is_late),
         }))
     }
+}
 
-    /// The runs are locked, or new.
-    pub(super) async fn update_runs(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
-        let update = "UPDATE runs SET
-               operation = it ->> 'operation', stage = it ->> 'stage', status = it ->> 'status',
-               label = it ->> 'label', repository = it ->> 'repository', links = it ->> 'links',
-               work = it ->> 'work', request = it ->> 'request',
-               updated_at = CAST(it ->> 'updated_at' AS BIGINT),
-               ended_at = CAST(it ->> 'ended_at' AS BIGINT),
-               look_at = CASE WHEN it ->> 'ended_at' IS NULL
-                 THEN COALESCE(look_at, CAST(it ->> 'updated_at' AS BIGINT)) END,
-               stage_since = CAST(it ->> 'stage_since' AS BIGINT),
-               is_late = CAST(it ->> 'is_late' AS BIGINT)
-             FROM {rows} WHERE runs.id = it ->> 'id'";
-        self.write_rows(tx, update, rows).await
-    }
+/// The runs are locked, or new.
+pub(super) fn changed_runs(rows: Vec<NewRow>) -> Write {
+    let statement = "UPDATE runs SET
+           operation = it ->> 'operation', stage = it ->> 'stage', status = it ->> 'status',
+           label = it ->> 'label', repository = it ->> 'repository', links = it ->> 'links',
+           work = it ->> 'work', request = it ->> 'request',
+           updated_at = CAST(it ->> 'updated_at' AS BIGINT),
+           ended_at = CAST(it ->> 'ended_at' AS BIGINT),
+           look_at = CASE WHEN it ->> 'ended_at' IS NULL
+             THEN COALESCE(look_at, CAST(it ->> 'updated_at' AS BIGINT)) END,
+           stage_since = CAST(it ->> 'stage_since' AS BIGINT),
+           is_late = CAST(it ->> 'is_late' AS BIGINT)
+         FROM {rows} WHERE runs.id = it ->> 'id'";
+    Write { statement, rows }
 }
 
 fn new_run_row(run: &Run) -> Result<NewRow> {

@@ -1,10 +1,12 @@
 //! What people look at beside a run itself: the change as it was proposed last, and which runs
 //! concern an entity.
 
+use serde_json::json;
 use sqlx::Row as _;
 
+use super::append::Write;
 use super::rows::{from_json, to_json};
-use super::{Result, Store, Tx};
+use super::{Result, Store};
 use crate::domain::{EntityRef, RunId};
 
 impl Store {
@@ -26,20 +28,19 @@ impl Store {
         let Some(row) = row else { return Ok(Vec::new()) };
         from_json("patches", row.try_get("patches")?)
     }
+}
 
-    /// Remembers that a run concerns an entity.
-    pub(super) async fn concerns(
-        &self,
-        tx: &mut Tx<'_>,
-        run: &RunId,
-        entity: &EntityRef,
-    ) -> Result<()> {
-        let insert = sqlx::query(
-            "INSERT INTO entity_runs (blueprint, identifier, run_id) VALUES ($1, $2, $3)
-             ON CONFLICT (blueprint, identifier, run_id) DO NOTHING",
-        );
-        let insert = insert.bind(entity.blueprint.as_str()).bind(entity.identifier.as_str());
-        insert.bind(run.as_str()).execute(&mut **tx).await?;
-        Ok(())
-    }
+/// The entities that runs concern.
+pub(super) fn concerned<'a>(all: impl Iterator<Item = (&'a RunId, &'a EntityRef)>) -> Write {
+    let statement = "INSERT INTO entity_runs (blueprint, identifier, run_id)
+         SELECT it ->> 'blueprint', it ->> 'identifier', it ->> 'run' FROM {rows} WHERE TRUE
+         ON CONFLICT (blueprint, identifier, run_id) DO NOTHING";
+    let row = |(run, entity): (&RunId, &EntityRef)| {
+        json!({
+            "run": run.as_str(),
+            "blueprint": entity.blueprint.as_str(),
+            "identifier": entity.identifier.as_str(),
+        })
+    };
+    Write { statement, rows: all.map(row).collect() }
 }

@@ -9,12 +9,14 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::append::NewRow;
+use super::append::{NewRow, Write, gone_links, new_events, new_links, new_steps};
 use super::catalog::EntityChange;
 use super::dialect::Dialect;
 use super::folder_queue::Folders;
 use super::queue::{ClaimedStep, StepId, put_off};
 use super::rows::to_json;
+use super::run_rows::changed_runs;
+use super::seen::concerned;
 use super::together::{Asked, Next, Together};
 use super::{Error, Result, Store, Tx};
 use crate::domain::observation::Link;
@@ -111,9 +113,13 @@ impl Store {
         let mut tx = writer.begin().await?;
         self.lock_with_others(&mut tx, run, &said.others).await?;
         put_off(&mut tx, claimed, until, error).await?;
-        self.update_runs(&mut tx, vec![self.run_row(&said.run)?]).await?;
-        self.add_events(&mut tx, run, &said.events).await?;
-        self.add_steps(&mut tx, run, &said.steps).await?;
+        let events = said.events.iter().map(|event| self.event_row(run, event)).collect();
+        let tables = [
+            changed_runs(vec![self.run_row(&said.run)?]),
+            new_events(events),
+            new_steps(self.step_rows(run, &said.steps)?),
+        ];
+        self.write(&mut tx, tables).await?;
         self.add_to_others(&mut tx, &said.others).await?;
         tx.commit().await?;
         self.tell(run);
@@ -167,22 +173,25 @@ impl Store {
             return Ok(held);
         }
 
-        self.close_also(&mut tx, gather(&all, |it| &it.also)).await?;
-        self.update_runs(&mut tx, gather(&all, |it| it.changed.as_slice())).await?;
-        self.insert_events(&mut tx, gather(&all, |it| &it.events)).await?;
-        let adopted = self.add_links(&mut tx, &gather(&all, |it| &it.links)).await?;
+        let links = gather(&all, |it| &it.links);
         let mut steps = gather(&all, |it| &it.steps);
-        steps.extend(adopted);
-        self.insert_steps(&mut tx, steps).await?;
-        self.remove_links(&mut tx, &gather(&all, |it| &it.unlinks)).await?;
+        steps.extend(self.adopted(&mut tx, &links).await?);
+        let concerns = all.iter().filter_map(|it| Some((&it.run, it.concerns.as_ref()?)));
+        let tables = [
+            closed_also(gather(&all, |it| &it.also)),
+            changed_runs(gather(&all, |it| it.changed.as_slice())),
+            new_events(gather(&all, |it| &it.events)),
+            new_links(&links),
+            new_steps(steps),
+            gone_links(&gather(&all, |it| &it.unlinks)),
+            concerned(concerns),
+        ];
+        self.write(&mut tx, tables).await?;
         for settlement in &all {
             self.begin_parts(&mut tx, &settlement.parts).await?;
             self.add_to_others(&mut tx, &settlement.others).await?;
             if let Some(change) = &settlement.entity {
                 self.change_entity(&mut tx, &settlement.run, change).await?;
-            }
-            if let Some(entity) = &settlement.concerns {
-                self.concerns(&mut tx, &settlement.run, entity).await?;
             }
         }
         let next = self.hand_folders_on(&mut tx, &folders_of(&all)).await?;
@@ -229,14 +238,14 @@ impl Store {
         let rows = close.fetch_all(&mut **tx).await?;
         rows.iter().map(|row| Ok(StepId(row.try_get("id")?))).collect()
     }
+}
 
-    /// Closes steps of the report lane that were sent with others.
-    async fn close_also(&self, tx: &mut Tx<'_>, rows: Vec<NewRow>) -> Result<()> {
-        let close = "UPDATE steps SET state = 'done', settled_at = CAST(it ->> 'now' AS BIGINT)
-             FROM {rows} WHERE steps.id = CAST(it ->> 'id' AS BIGINT) AND run_id = it ->> 'run'
-               AND lane = it ->> 'lane' AND state = 'ready'";
-        self.write_rows(tx, close, rows).await
-    }
+/// Steps of the report lane that were sent with others.
+fn closed_also(rows: Vec<NewRow>) -> Write {
+    let statement = "UPDATE steps SET state = 'done', settled_at = CAST(it ->> 'now' AS BIGINT)
+         FROM {rows} WHERE steps.id = CAST(it ->> 'id' AS BIGINT) AND run_id = it ->> 'run'
+           AND lane = it ->> 'lane' AND state = 'ready'";
+    Write { statement, rows }
 }
 
 impl Settlement {

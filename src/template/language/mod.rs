@@ -174,6 +174,11 @@ pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritab
     let (Some(expected), Some(actual)) = (expected, actual) else {
         return Ok(written);
     };
+    if let Some(line) = line_of_lone_return(&slotted) {
+        let message = "a carriage return without a line feed cannot stand in a file with values: \
+                       readers disagree whether it ends a line";
+        return Err(Unwritable { output: None, line: Some(line), message: message.to_owned() });
+    }
     node::prove(&expected, &actual, &slots).map_err(|output| {
         let message = match kind {
             FileKind::Markdown => "the value would change the text around it, or not be shown as it is",
@@ -182,6 +187,12 @@ pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritab
         Unwritable { output, line: None, message: message.to_owned() }
     })?;
     Ok(written)
+}
+
+fn line_of_lone_return(text: &str) -> Option<usize> {
+    let returns = text.match_indices('\r').map(|(at, _)| at);
+    let lone = returns.into_iter().find(|at| !text[at + 1..].starts_with('\n'))?;
+    Some(text[..lone].matches('\n').count() + 1)
 }
 
 /// Says it with the line as it was rendered: nobody else can see that.

@@ -375,3 +375,16 @@ fn what_would_become_code_is_refused() {
         assert!(result.is_err(), "{template} {value} gave {result:?}");
     }
 }
+
+#[test]
+fn a_line_that_ends_for_some_readers_only_is_refused() {
+    let kinds = [FileKind::Hcl, FileKind::Yaml, FileKind::Markdown];
+    for (kind, template) in kinds.into_iter().zip(["a = 1 # {{ v }}", "a: 1 # {{ v }}", "{{ v }}"])
+    {
+        let template = format!("\n{template}\r# more\n");
+        let refused = written(kind, &template, &json!("x")).unwrap_err();
+        assert_eq!(refused.line, Some(2), "{kind:?}: {}", refused.message);
+        assert!(refused.message.contains("carriage return"), "{}", refused.message);
+        written(kind, &template.replace('\r', "\r\n"), &json!("x")).unwrap();
+    }
+}
