@@ -166,6 +166,14 @@ pub(super) struct Unreadable {
 pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritable> {
     let (slotted, _) = fill(kind, pieces, Fill::Slots)?;
     let (written, slots) = fill(kind, pieces, Fill::Values { slotted: &slotted })?;
+    if kind != FileKind::Literal
+        && !slots.is_empty()
+        && let Some(line) = line_of_lone_return(&slotted)
+    {
+        let message = "a carriage return without a line feed cannot stand in a file with values: \
+                       readers disagree whether it ends a line";
+        return Err(Unwritable { output: None, line: Some(line), message: message.to_owned() });
+    }
     let actual = kind.parse(&written).map_err(|error| unreadable(&error, &written))?;
     if slots.is_empty() {
         return Ok(written);
@@ -174,11 +182,6 @@ pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritab
     let (Some(expected), Some(actual)) = (expected, actual) else {
         return Ok(written);
     };
-    if let Some(line) = line_of_lone_return(&slotted) {
-        let message = "a carriage return without a line feed cannot stand in a file with values: \
-                       readers disagree whether it ends a line";
-        return Err(Unwritable { output: None, line: Some(line), message: message.to_owned() });
-    }
     node::prove(&expected, &actual, &slots).map_err(|output| {
         let message = match kind {
             FileKind::Markdown => "the value would change the text around it, or not be shown as it is",
