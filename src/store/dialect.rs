@@ -15,7 +15,7 @@ use super::{Error, Tx};
 const SQLITE_READERS: usize = 4;
 /// What the connection that writes is told first. sqlx's own defaults are right for the rest:
 /// `foreign_keys` on, `busy_timeout` 5 s.
-const WRITER: [&str; 4] = [
+const WRITER: [&str; 6] = [
     // Of a new file only, and before anything is written to it: what is removed can be given back to
     // the disk bit by bit.
     "PRAGMA auto_vacuum = INCREMENTAL",
@@ -24,6 +24,11 @@ const WRITER: [&str; 4] = [
     "PRAGMA synchronous = FULL",
     // Else a statement that writes many rows makes a file, to be able to undo itself.
     "PRAGMA temp_store = MEMORY",
+    // What is written again and again moves from the log of 32 MB into the database once, and not
+    // with every thousandth page.
+    "PRAGMA wal_autocheckpoint = 8000",
+    // KiB, where the pages that are written again and again are many.
+    "PRAGMA cache_size = -16000",
 ];
 const READER: [&str; 1] = ["PRAGMA query_only = ON"];
 /// How many pages of 4 KiB SQLite gives back at once: more than one sweep of the house leaves.

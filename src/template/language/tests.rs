@@ -214,6 +214,10 @@ proptest! {
             (FileKind::Yaml, "x: {{ v }}{{ v }}\ny: 1\n"),
         ] {
             let Ok(file) = written(kind, template, &json!(value)) else { continue };
+            // This reader makes `%${` of `%$${`. Terraform itself reads those in `tests/it/templates.rs`.
+            if kind == FileKind::Hcl && ["%$", "$%"].iter().any(|it| value.contains(it)) {
+                continue;
+            }
             let read = read(kind, &file);
             prop_assert_eq!(&read["y"], &json!(1), "{}", file);
             prop_assert_eq!(read.as_object().unwrap().len(), 2, "{}", file);
@@ -236,11 +240,13 @@ proptest! {
         let text = format!("{before}{{{{ a }}}}{{{{ b }}}}{after} e");
         let expected = format!("{said_before}{a}{b}{said_after} e");
         let is_joined = before.ends_with(['$', '%']);
+        // The parser takes a line for the end that only begins like it.
+        let like_the_end = format!("{before}{a}{b}").split('\n').any(|line| line.starts_with('E'));
         let has_hidden = [&a, &b].iter().any(|it| it.chars().any(|c| c != '\n' && c != '\t' && is_hidden(c)));
         for (kind, template, may_refuse) in [
             (FileKind::Hcl, format!("x = \"{text}\"\n"), is_joined && a.is_empty()),
             (FileKind::Hcl, format!("x = {{ (\"{text}\") = 1 }}\n"), is_joined && a.is_empty()),
-            (FileKind::Hcl, format!("x = <<E\n{text}\nE\n"), is_joined || has_hidden),
+            (FileKind::Hcl, format!("x = <<E\n{text}\nE\n"), is_joined || has_hidden || like_the_end),
             (FileKind::TerraformJson, format!("{{\"x\": \"{text}\"}}"), is_joined),
             (FileKind::TerraformJson, format!("{{\"{text}\": 1}}"), is_joined),
         ] {
@@ -325,6 +331,7 @@ fn what_is_written_is_what_a_person_would_write() {
         (FileKind::Hcl, "x = \"{{ v }}$ each\"\n", json!("5$"), "x = \"5$$ each\"\n"),
         (FileKind::Hcl, "x = <<E\n{{ v }}${a}\nE\n", json!("5$"), "x = <<E\n5${\"$\"}${a}\nE\n"),
         (FileKind::Hcl, "x = <<E\n{{ v }}\nE\n", json!("$${a}"), "x = <<E\n$$${a}\nE\n"),
+        (FileKind::Hcl, "x = <<E\n{{ v }}\nE\n", json!("${%${"), "x = <<E\n$${%$${\nE\n"),
         (
             FileKind::TerraformJson,
             "{\"x\": \"{{ v }}${a}\"}",
