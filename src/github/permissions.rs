@@ -100,6 +100,7 @@ const CALLS: &[Call] = &[
     Call("GET /repos/{}/actions/workflows/{}/runs", "actions", Read, &[Dispatch, Workflows]),
     Call("GET /repos/{}/actions/runs/{}", "actions", Read, &[Dispatch, Workflows]),
     Call("POST /repos/{}/actions/runs/{}/cancel", "actions", Write, &[Dispatch]),
+    Call("GET /repos/{}/actions/runs/{}/jobs", "actions", Read, &[Workflows]),
     Call("GET /repos/{}/actions/runs/{}/attempts/{}/jobs", "actions", Read, &[Workflows]),
     Call("GET /repos/{}/actions/runs/{}/pending_deployments", "actions", Read, &[Workflows]),
     Call("GET /repos/{}/actions/runs/{}/artifacts", "actions", Read, &[Workflows]),
