@@ -38,6 +38,22 @@ fn github(more: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn the_page_of_a_runs_jobs_shows_them_as_they_stand_on_github() {
+    let world = World::start().await;
+    let (run, workflow) = dispatched(&world).await;
+    workflow.start();
+    workflow.job_started("deploy");
+    workflow.job_completed("deploy", "failure");
+    workflow.complete("failure");
+    world.rest().await;
+    let page = reqwest::get(format!("http://{}/runs/{run}/jobs", world.address())).await.unwrap();
+    assert_eq!(page.status(), 200);
+    let page = page.text().await.unwrap();
+    assert!(page.contains("<strong>deploy</strong>") && page.contains("failed"), "{page}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn an_action_of_a_template_runs_a_workflow_to_its_end() {
     let world = World::start().await;
     let (run, workflow) = dispatched(&world).await;
