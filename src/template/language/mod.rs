@@ -166,13 +166,8 @@ pub(super) struct Unreadable {
 pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritable> {
     let (slotted, _) = fill(kind, pieces, Fill::Slots)?;
     let (written, slots) = fill(kind, pieces, Fill::Values { slotted: &slotted })?;
-    if kind != FileKind::Literal
-        && !slots.is_empty()
-        && let Some(line) = line_of_lone_return(&slotted)
-    {
-        let message = "a carriage return without a line feed cannot stand in a file with values: \
-                       readers disagree whether it ends a line";
-        return Err(Unwritable { output: None, line: Some(line), message: message.to_owned() });
+    if !slots.is_empty() {
+        refuse_ambiguous(kind, &slotted)?;
     }
     let actual = kind.parse(&written).map_err(|error| unreadable(&error, &written))?;
     if slots.is_empty() {
@@ -190,6 +185,24 @@ pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritab
         Unwritable { output, line: None, message: message.to_owned() }
     })?;
     Ok(written)
+}
+
+/// Refuses what readers of a file disagree about: a value may decide who is right.
+fn refuse_ambiguous(kind: FileKind, slotted: &str) -> Result<(), Unwritable> {
+    let lone_return = "a carriage return without a line feed cannot stand in a file with values: \
+                       readers disagree whether it ends a line";
+    let tab = "a tab cannot indent a line of a file with values: readers disagree whether it may; \
+               use spaces";
+    let tab_in = |text| yaml::line_indented_by_tab(text).map(|line| (line, tab));
+    let found = match (kind, line_of_lone_return(slotted)) {
+        (FileKind::Literal, _) => None,
+        (_, Some(line)) => Some((line, lone_return)),
+        (FileKind::Yaml, None) => tab_in(slotted),
+        (_, None) => None,
+    };
+    found.map_or(Ok(()), |(line, message)| {
+        Err(Unwritable { output: None, line: Some(line), message: message.to_owned() })
+    })
 }
 
 fn line_of_lone_return(text: &str) -> Option<usize> {

@@ -395,3 +395,27 @@ fn a_line_that_ends_for_some_readers_only_is_refused() {
         written(kind, &template.replace('\r', "\r\n"), &json!("x")).unwrap();
     }
 }
+
+#[test]
+fn a_tab_that_indents_a_line_of_yaml_is_refused_and_one_in_a_text_is_kept() {
+    for template in ["{{ v }}\n\n\t\n", "a: {{ v }}\n\t# more\n", "a: {{ v }}\nb: |\n  text\n\t\n"]
+    {
+        let refused = written(FileKind::Yaml, template, &json!("null")).unwrap_err();
+        assert!(refused.message.contains("tab"), "{template:?}: {}", refused.message);
+        assert_eq!(
+            refused.line,
+            template
+                .lines()
+                .position(|line| line == "\t" || line.starts_with("\t#"))
+                .map(|at| at + 1)
+        );
+    }
+    for template in [
+        "a: {{ v }}\nb: |\n  all:\n  \tcc\n  \t# more\n",
+        "a: \"{{ v }}\"\t# more\n",
+        "a: \"{{ v }}\n  \tb\"\n",
+    ] {
+        let written = written(FileKind::Yaml, template, &json!("null"));
+        assert!(written.is_ok(), "{template:?}: {written:?}");
+    }
+}

@@ -56,6 +56,16 @@ impl Yaml {
         self.previous = c;
     }
 
+    /// Whether a tab here is taken for a part of the line's indentation.
+    fn indents_by_tab(&self) -> bool {
+        !self.has_begun
+            && match self.state {
+                State::Plain => self.flow == 0,
+                State::Block { parent, own } => self.indent < own.unwrap_or(parent + 1),
+                _ => false,
+            }
+    }
+
     fn count_indent(&mut self, c: char) {
         match c {
             '\n' => {
@@ -185,6 +195,19 @@ impl Scanner for Yaml {
             }
         }
     }
+}
+
+/// The first line that is indented by a tab. YAML forbids it; where nothing but a tab stands on a line,
+/// readers disagree, and some take it after a text without quotes alone.
+pub(super) fn line_indented_by_tab(text: &str) -> Option<usize> {
+    let mut yaml = Yaml::default();
+    let indents = |c| {
+        let is_tab = c == '\t' && yaml.indents_by_tab();
+        yaml.step(c);
+        is_tab
+    };
+    let at = text.chars().position(indents)?;
+    Some(text.chars().take(at).filter(|c| *c == '\n').count() + 1)
 }
 
 fn in_block(text: &str, indent: usize) -> Result<String, String> {
