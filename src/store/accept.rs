@@ -1,15 +1,11 @@
 //! Accepting: a message becomes a row, once, before anybody is told that it was received.
-//!
-//! On SQLite, messages that arrive together share one look-up, and one transaction with its wait for
-//! the disk: whoever gets to write, writes for all that wait.
 
 use std::sync::Arc;
 
-use super::append::{NewRow, new_steps};
-use super::dialect::Dialect;
+use super::append::new_steps;
 use super::owners::owners_of;
 use super::rows::to_json;
-use super::together::{Asked, Next, Together};
+use super::writing::{Entries, Entry, Waiting, Written};
 use super::{Result, Store, Tx};
 use crate::domain::observation::{Link, Observation};
 use crate::domain::{ActionRun, DeliveryId, Run, RunId};
@@ -18,9 +14,6 @@ use crate::plan::Step;
 /// How long an observation waits for the run that it may belong to. A dispatch is answered within
 /// seconds; an hour covers an outage in between.
 const WAITING_MILLIS: i64 = 60 * 60 * 1000;
-/// How many messages share a transaction: enough to make the disk's wait small for each, few enough
-/// that nobody waits for long.
-const LARGEST_BATCH: usize = 64;
 
 /// What became of an action run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,31 +54,23 @@ impl Fact {
     }
 }
 
-/// What became of a [`Fact`], and the runs that have a new step by it. A run that is known counts
-/// as repeated.
-struct Written {
-    recorded: Recorded,
-    changed: Vec<RunId>,
-}
+/// A run that is known counts as repeated.
+impl Entry for Fact {
+    type Outcome = Recorded;
 
-impl Written {
-    fn new(recorded: Recorded, changed: Option<&RunId>) -> Self {
-        Self { recorded, changed: changed.into_iter().cloned().collect() }
+    fn queue(waiting: &Waiting) -> &Entries<Self> {
+        &waiting.facts
     }
-}
 
-/// Facts that wait for their turn to be written.
-pub(super) type Facts = Together<Arc<Fact>, Result<Recorded>>;
-
-/// A queue for facts.
-pub(super) fn queue() -> Facts {
-    Together::new(LARGEST_BATCH)
+    async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<Recorded>> {
+        store.write_facts(tx, all).await
+    }
 }
 
 impl Store {
     /// Writes down an action run and its first step, unless the run is known.
     pub async fn accept_run(&self, request: &ActionRun) -> Result<Accepted> {
-        match self.accept(Fact::Run(Box::new(request.clone()))).await? {
+        match self.write_down(Fact::Run(Box::new(request.clone()))).await? {
             Recorded::Repeated => Ok(Accepted::Known),
             _ => Ok(Accepted::New),
         }
@@ -94,7 +79,7 @@ impl Store {
     /// Writes down an action run that does not begin before [`Store::release_run`], unless the run is
     /// known.
     pub async fn hold_run(&self, request: &ActionRun) -> Result<Accepted> {
-        match self.accept(Fact::HeldRun(Box::new(request.clone()))).await? {
+        match self.write_down(Fact::HeldRun(Box::new(request.clone()))).await? {
             Recorded::Repeated => Ok(Accepted::Known),
             _ => Ok(Accepted::New),
         }
@@ -111,117 +96,78 @@ impl Store {
         if self.find_concerned(None, observation).await?.is_nobody() {
             return Ok(Recorded::Nothing);
         }
-        self.accept(Fact::Observation(delivery.clone(), Box::new(observation.clone()))).await
+        self.write_down(Fact::Observation(delivery.clone(), Box::new(observation.clone()))).await
     }
 
-    async fn accept(&self, fact: Fact) -> Result<Recorded> {
-        if self.shared.dialect == Dialect::Postgres {
-            return self.write_alone(&fact).await;
-        }
-        let mut put = self.shared.accepting.put(Arc::new(fact));
-        loop {
-            match self.shared.accepting.next(&mut put).await {
-                Next::Answer(recorded) => return recorded,
-                Next::Turn(turn) => self.write_together(turn.asked).await,
-            }
-        }
-    }
-
-    /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
-    async fn write_together(&self, asked: Vec<Asked<Arc<Fact>, Result<Recorded>>>) {
-        let facts: Vec<&Fact> = asked.iter().map(|asked| &*asked.question).collect();
-        if let Ok(recorded) = self.write_all(&facts).await {
-            for (asked, recorded) in asked.into_iter().zip(recorded) {
-                asked.answer(Ok(recorded));
-            }
-            return;
-        }
-        for asked in asked {
-            let recorded = self.write_alone(&asked.question).await;
-            asked.answer(recorded);
-        }
-    }
-
-    async fn write_alone(&self, fact: &Fact) -> Result<Recorded> {
-        let recorded = self.write_all(&[fact]).await?;
-        Ok(recorded.first().copied().unwrap_or(Recorded::Nothing))
-    }
-
-    async fn write_all(&self, facts: &[&Fact]) -> Result<Vec<Recorded>> {
-        let mut writer = self.shared.write.lend().await?;
-        let mut tx = writer.begin().await?;
-        let written = self.write_facts(&mut tx, facts).await?;
-        tx.commit().await?;
-        for written in &written {
-            self.tell_all(&written.changed);
-        }
-        Ok(written.into_iter().map(|written| written.recorded).collect())
-    }
-
-    async fn write_facts(&self, tx: &mut Tx<'_>, facts: &[&Fact]) -> Result<Vec<Written>> {
+    async fn write_facts(&self, tx: &mut Tx<'_>, facts: &[&Fact]) -> Result<Written<Recorded>> {
         let received = facts.iter().filter_map(|fact| fact.as_run());
         let received =
             received.map(|request| Run::received(request.clone(), self.shared.clock.now()));
         let mut new = self.insert_runs(tx, &received.collect::<Vec<_>>()).await?;
-        let mut written = Vec::with_capacity(facts.len());
-        let mut steps = Vec::new();
+        let mut outcomes = Vec::with_capacity(facts.len());
+        let (mut steps, mut changed) = (Vec::new(), Vec::new());
         for fact in facts {
-            written.push(match fact {
+            outcomes.push(match fact {
                 Fact::Run(request) if new.remove(&request.id) => {
                     steps.push(self.step_row(&request.id, &Step::Begin)?);
-                    Written::new(Recorded::Concerns(1), Some(&request.id))
+                    changed.push(request.id.clone());
+                    Recorded::Concerns(1)
                 }
                 // Who hands it over now is told that it is accepted: nothing is awaited any more.
                 Fact::Run(request) => {
-                    let released = self.begin_held(tx, &request.id).await?;
-                    Written::new(Recorded::Repeated, released.then_some(&request.id))
+                    if self.begin_held(tx, &request.id).await? {
+                        changed.push(request.id.clone());
+                    }
+                    Recorded::Repeated
                 }
                 Fact::HeldRun(request) if new.remove(&request.id) => {
                     self.mark_held(tx, &request.id).await?;
-                    Written::new(Recorded::Concerns(1), None)
+                    Recorded::Concerns(1)
                 }
-                Fact::HeldRun(_) => Written::new(Recorded::Repeated, None),
+                Fact::HeldRun(_) => Recorded::Repeated,
                 Fact::Observation(delivery, seen) => {
-                    self.write_observation(tx, delivery, seen, &mut steps).await?
+                    let (recorded, runs) = self.write_observation(tx, delivery, seen).await?;
+                    for run in &runs {
+                        steps.push(self.step_row(run, &Step::Observe((**seen).clone()))?);
+                    }
+                    changed.extend(runs);
+                    recorded
                 }
             });
         }
         self.write(tx, [new_steps(steps)]).await?;
-        Ok(written)
+        Ok(Written { outcomes, changed })
     }
 
-    /// Adds to the steps that are written with those of the other facts.
+    /// Answers also the runs, locked, that are to have it as a step.
     async fn write_observation(
         &self,
         tx: &mut Tx<'_>,
         delivery: &DeliveryId,
         seen: &Observation,
-        steps: &mut Vec<NewRow>,
-    ) -> Result<Written> {
+    ) -> Result<(Recorded, Vec<RunId>)> {
         // From here on, no run can gain one of these links before this is committed.
         let links = seen.links();
         self.shared.dialect.lock_names(tx, links.iter().map(Link::as_str)).await?;
 
         let concerned = self.find_concerned(Some(tx), seen).await?;
-        let (recorded, changed) = if concerned.is_nobody() {
-            (Recorded::Nothing, Vec::new())
-        } else if !self.insert_delivery(tx, delivery).await? {
-            (Recorded::Repeated, Vec::new())
-        } else {
-            if concerned.is_awaited {
-                self.keep_waiting(tx, delivery, &links, seen).await?;
-            }
-            for run in &concerned.runs {
-                self.lock_run(tx, run).await?;
-                steps.push(self.step_row(run, &Step::Observe(seen.clone()))?);
-            }
-            let recorded = match concerned.runs.len() {
-                0 => Recorded::Waiting,
-                runs => Recorded::Concerns(runs),
-            };
-            (recorded, concerned.runs)
+        if concerned.is_nobody() {
+            return Ok((Recorded::Nothing, Vec::new()));
+        }
+        if !self.insert_delivery(tx, delivery).await? {
+            return Ok((Recorded::Repeated, Vec::new()));
+        }
+        if concerned.is_awaited {
+            self.keep_waiting(tx, delivery, &links, seen).await?;
+        }
+        for run in &concerned.runs {
+            self.lock_run(tx, run).await?;
+        }
+        let recorded = match concerned.runs.len() {
+            0 => Recorded::Waiting,
+            runs => Recorded::Concerns(runs),
         };
-        Ok(Written { recorded, changed })
+        Ok((recorded, concerned.runs))
     }
 
     async fn find_concerned(

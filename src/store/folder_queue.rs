@@ -4,51 +4,73 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::append::Write;
-use super::connections::Statement;
-use super::dialect::Dialect;
-use super::rows::{RUN_COLUMNS, id_from, run_from, to_json};
+use super::rows::{RUN_COLUMNS, id_from, number_from, run_from, to_json};
+use super::writing::{Entries, Entry, Waiting, Written};
 use super::{Place, Result, Store, Tx};
 use crate::domain::{Run, RunId};
 use crate::plan::Step;
+
+/// A run that asks for a folder.
+pub(super) struct PlaceInLine {
+    run: RunId,
+    target: String,
+}
+
+impl Entry for PlaceInLine {
+    /// The run whose turn it is, if that is another one.
+    type Outcome = Option<Run>;
+
+    fn queue(waiting: &Waiting) -> &Entries<Self> {
+        &waiting.places
+    }
+
+    async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<Option<Run>>> {
+        let outcomes = store.put_in_line(tx, all).await?;
+        Ok(Written { outcomes, changed: Vec::new() })
+    }
+}
 
 impl Store {
     /// Puts a run in line for a folder. Answers the run whose turn it is, if that is another one.
     /// Whoever has asked before keeps its place; a run that is merged or over is in nobody's way.
     pub async fn queue_for(&self, run: &RunId, place: &Place) -> Result<Option<Run>> {
-        let target = target_of(place);
-        let insert = sqlx::query(
-            "INSERT INTO folder_queues (target, run_id) VALUES ($1, $2)
-             ON CONFLICT (target, run_id) DO NOTHING",
-        );
-        let insert = insert.bind(&target).bind(run.as_str());
-        match self.shared.dialect {
-            Dialect::Sqlite => {
-                self.shared.write.execute(insert).await?;
-            }
-            Dialect::Postgres => self.insert_in_line(insert, &target).await?,
-        }
-        // Whoever has asked before is committed by now.
-        let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM runs JOIN (
-               SELECT ahead.id AS place, ahead.run_id FROM folder_queues AS ahead
-               JOIN folder_queues AS own ON own.target = ahead.target AND own.run_id = $2
-               WHERE ahead.target = $1 AND ahead.id < own.id) AS ahead
-             ON runs.id = ahead.run_id ORDER BY ahead.place"
-        );
-        let ahead = sqlx::query(AssertSqlSafe(sql)).bind(&target).bind(run.as_str());
-        let ahead = self.shared.read.fetch_all(ahead).await?;
-        let ahead = ahead.iter().map(run_from).collect::<Result<Vec<Run>>>()?;
-        Ok(ahead.into_iter().find(Run::needs_its_target))
+        self.write_down(PlaceInLine { run: run.clone(), target: target_of(place) }).await
     }
 
-    /// The order of places is the order of commits.
-    async fn insert_in_line(&self, insert: Statement<'_>, target: &str) -> Result<()> {
-        let mut writer = self.shared.write.lend().await?;
-        let mut tx = writer.begin().await?;
-        self.shared.dialect.lock_names(&mut tx, std::iter::once(target)).await?;
-        insert.execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(())
+    async fn put_in_line(&self, tx: &mut Tx<'_>, all: &[&PlaceInLine]) -> Result<Vec<Option<Run>>> {
+        // The order of places is the order of commits, and whoever has asked before is committed.
+        let targets = all.iter().map(|it| it.target.as_str());
+        self.shared.dialect.lock_names(tx, targets).await?;
+        let row = |(n, it): (usize, &&PlaceInLine)| json!({"asked": n, "run": it.run.as_str(), "target": it.target});
+        let rows: Vec<_> = all.iter().enumerate().map(row).collect();
+        let asked = to_json("rows", &rows)?;
+        let statement = "INSERT INTO folder_queues (target, run_id)
+             SELECT it ->> 'target', it ->> 'run' FROM {rows} WHERE TRUE ORDER BY n
+             ON CONFLICT (target, run_id) DO NOTHING";
+        self.write(tx, [Write { statement, rows }]).await?;
+
+        let find = format!(
+            "SELECT asked, {RUN_COLUMNS} FROM runs JOIN (
+               SELECT CAST(it ->> 'asked' AS BIGINT) AS asked, ahead.id AS place, ahead.run_id
+               FROM {}
+               JOIN folder_queues AS own
+                 ON own.target = it ->> 'target' AND own.run_id = it ->> 'run'
+               JOIN folder_queues AS ahead ON ahead.target = own.target AND ahead.id < own.id
+             ) AS ahead ON runs.id = ahead.run_id ORDER BY ahead.place",
+            self.shared.dialect.rows("$1")
+        );
+        let find = sqlx::query(AssertSqlSafe(find)).bind(asked);
+        let mut first = vec![None; all.len()];
+        for row in find.fetch_all(&mut **tx).await? {
+            let asked: usize = number_from(&row, "asked")?;
+            let run = run_from(&row)?;
+            if let Some(first @ None) = first.get_mut(asked)
+                && run.needs_its_target()
+            {
+                *first = Some(run);
+            }
+        }
+        Ok(first)
     }
 
     /// The folders for which settlements matter to others.

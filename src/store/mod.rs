@@ -37,6 +37,7 @@ mod seen;
 mod settle;
 mod together;
 mod turn;
+mod writing;
 
 use std::sync::Arc;
 
@@ -80,8 +81,7 @@ struct Shared {
     write: Connections,
     read: Connections,
     clock: Clock,
-    accepting: accept::Facts,
-    settling: settle::Settlements,
+    waiting: writing::Waiting,
     look_ups: owners::LookUps,
     changes: broadcast::Sender<RunId>,
     /// Of this process alone.
@@ -121,9 +121,8 @@ impl Store {
             write: pools.write,
             read: pools.read,
             clock,
-            accepting: accept::queue(),
-            settling: settle::queue(),
-            look_ups: owners::queue(),
+            waiting: writing::Waiting::default(),
+            look_ups: owners::LookUps::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             own_changes: broadcast::Sender::new(CHANGES_KEPT),
             name: format!("{:016x}", fastrand::u64(..)),

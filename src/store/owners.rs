@@ -8,13 +8,10 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use super::dialect::Dialect;
 use super::rows::{id_from, placeholders};
-use super::together::{Asked, Next, Together};
+use super::together::{Asked, Queue, Turn};
 use super::{Result, Store};
 use crate::domain::RunId;
 use crate::domain::observation::Link;
-
-/// How many questions share a look-up.
-const LARGEST_BATCH: usize = 64;
 
 /// Links with the run that each belongs to, by run.
 pub(super) type Owners = Vec<(String, RunId)>;
@@ -22,11 +19,10 @@ pub(super) type Owners = Vec<(String, RunId)>;
 type Question = Asked<Arc<[Link]>, Result<Arc<Owners>>>;
 
 /// Where those wait who want to know whose links are.
-pub(super) type LookUps = Together<Arc<[Link]>, Result<Arc<Owners>>>;
-
-/// A queue for look-ups.
-pub(super) fn queue() -> LookUps {
-    Together::new(LARGEST_BATCH)
+#[derive(Default)]
+pub(super) struct LookUps {
+    turn: Turn,
+    waiting: Queue<Arc<[Link]>, Result<Arc<Owners>>>,
 }
 
 impl Store {
@@ -35,14 +31,8 @@ impl Store {
         if self.shared.dialect == Dialect::Postgres {
             return Ok(Arc::new(self.owners_now(links).await?));
         }
-        let look_ups = &self.shared.look_ups;
-        let mut put = look_ups.put(links.into());
-        loop {
-            match look_ups.next(&mut put).await {
-                Next::Answer(owners) => return owners,
-                Next::Turn(turn) => self.look_up_together(turn.asked).await,
-            }
-        }
+        let LookUps { turn, waiting } = &self.shared.look_ups;
+        waiting.ask(links.into(), turn, || self.look_up_together(waiting.take())).await
     }
 
     /// One statement for all; if it fails, one for each.

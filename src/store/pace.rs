@@ -2,14 +2,16 @@
 //! after another for an account, in the order in which they come, by all processes together; and
 //! that it has begun is written down before anything is sent.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{AnyConnection, Row as _};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::connections::Lent;
-use super::queue::ClaimedStep;
-use super::rows::time_from;
+use super::queue::{ClaimedStep, StepId};
+use super::rows::{time_from, to_json};
+use super::writing::{Entries, Entry, Waiting, Written};
 use super::{Result, Store, Tx};
 
 /// How much may be created for one account.
@@ -34,6 +36,26 @@ pub enum Turn {
 
 const HOUR_MILLIS: i64 = 60 * 60 * 1000;
 
+/// A step that creates something for an account, at this rate if there is one.
+pub(super) struct Creation {
+    step: StepId,
+    owner: String,
+    rate: Option<Rate>,
+}
+
+impl Entry for Creation {
+    type Outcome = Turn;
+
+    fn queue(waiting: &Waiting) -> &Entries<Self> {
+        &waiting.creations
+    }
+
+    async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<Turn>> {
+        let outcomes = store.begin_creations(tx, all).await?;
+        Ok(Written { outcomes, changed: Vec::new() })
+    }
+}
+
 impl Store {
     /// Asks for the turn of a step that creates something for an account; without a rate, it is
     /// now.
@@ -43,53 +65,79 @@ impl Store {
         owner: &str,
         rate: Option<Rate>,
     ) -> Result<Turn> {
-        let (owner, now) = (owner.to_ascii_lowercase(), self.now());
-        if rate.is_none() {
-            return self.begin_unpaced(step, &owner).await;
+        let owner = owner.to_ascii_lowercase();
+        self.write_down(Creation { step: step.id, owner, rate }).await
+    }
+
+    async fn begin_creations(&self, tx: &mut Tx<'_>, all: &[&Creation]) -> Result<Vec<Turn>> {
+        let paced = all.iter().filter(|creation| creation.rate.is_some());
+        let names: Vec<_> = paced.map(|creation| name_of_lock(&creation.owner)).collect();
+        self.shared.dialect.lock_names(tx, names.iter().map(String::as_str)).await?;
+        let begun = self.begin_unpaced(tx, all).await?;
+        let mut turns = Vec::with_capacity(all.len());
+        for creation in all {
+            turns.push(match creation.rate {
+                Some(rate) => self.begin_paced(tx, creation, rate).await?,
+                None if begun.contains(&creation.step) => Turn::Now,
+                None => match find(tx, creation.step).await? {
+                    Some(Known { begun: false, at }) => Turn::At(time_from(at)?),
+                    _ => Turn::Begun,
+                },
+            });
         }
-        let mut writer = self.shared.write.lend().await?;
-        let mut tx = self.begin_pacing(&mut writer, &owner).await?;
-        let at = match find(&mut tx, step).await? {
-            Some(Write { begun: true, .. }) => return Ok(Turn::Begun),
+        Ok(turns)
+    }
+
+    /// Where nothing is paced, all that wait have at most been put off, each by itself. Answers the
+    /// steps that have begun now.
+    async fn begin_unpaced(&self, tx: &mut Tx<'_>, all: &[&Creation]) -> Result<HashSet<StepId>> {
+        let now = self.now();
+        let unpaced = all.iter().filter(|creation| creation.rate.is_none());
+        let row = |it: &&Creation| json!({"step": it.step.0, "owner": it.owner, "at": now});
+        let rows: Vec<_> = unpaced.map(row).collect();
+        if rows.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let begin = format!(
+            "INSERT INTO writes (step, owner, at, begun)
+             SELECT CAST(it ->> 'step' AS BIGINT), it ->> 'owner', CAST(it ->> 'at' AS BIGINT), 1
+             FROM {} WHERE TRUE
+             ON CONFLICT (step) DO UPDATE SET at = excluded.at, begun = 1
+             WHERE writes.begun = 0 AND writes.at <= excluded.at
+             RETURNING step",
+            self.shared.dialect.rows("$1")
+        );
+        let begin = sqlx::query(AssertSqlSafe(begin)).bind(to_json("rows", &rows)?);
+        let begun = begin.fetch_all(&mut **tx).await?;
+        begun.iter().map(|row| Ok(StepId(row.try_get("step")?))).collect()
+    }
+
+    /// The account is locked.
+    async fn begin_paced(&self, tx: &mut Tx<'_>, creation: &Creation, rate: Rate) -> Result<Turn> {
+        let (step, owner, now) = (creation.step, creation.owner.as_str(), self.now());
+        let at = match find(tx, step).await? {
+            Some(Known { begun: true, .. }) => return Ok(Turn::Begun),
             Some(known) => known.at,
             None => {
-                let at = next_turn(&mut tx, &owner, rate, now).await?;
+                let at = next_turn(tx, owner, rate, now).await?;
                 let insert = sqlx::query(
                     "INSERT INTO writes (step, owner, at, begun) VALUES ($1, $2, $3, 0)",
                 );
-                insert.bind(step.id.0).bind(&owner).bind(at).execute(&mut *tx).await?;
+                insert.bind(step.0).bind(owner).bind(at).execute(&mut **tx).await?;
                 at
             }
         };
-        if at <= now {
-            let begin = sqlx::query("UPDATE writes SET begun = 1, at = $2 WHERE step = $1");
-            begin.bind(step.id.0).bind(now).execute(&mut *tx).await?;
-            // The process was away: all that follow are as late, and not due all at once.
-            let apart = rate.map(|rate| millis(rate.apart));
-            if let Some(apart) = apart.filter(|apart| now - at > *apart) {
-                put_off(&mut tx, &owner, at, now + apart).await?;
-            }
+        if at > now {
+            return Ok(Turn::At(time_from(at)?));
         }
-        tx.commit().await?;
-        Ok(if at <= now { Turn::Now } else { Turn::At(time_from(at)?) })
-    }
-
-    /// Where nothing is paced, all that wait have at most been put off, each by itself.
-    async fn begin_unpaced(&self, step: &ClaimedStep, owner: &str) -> Result<Turn> {
-        let begin = sqlx::query(
-            "INSERT INTO writes (step, owner, at, begun) VALUES ($1, $2, $3, 1)
-             ON CONFLICT (step) DO UPDATE SET at = excluded.at, begun = 1
-             WHERE writes.begun = 0 AND writes.at <= excluded.at",
-        );
-        let begin = begin.bind(step.id.0).bind(owner).bind(self.now());
-        let mut writer = self.shared.write.lend().await?;
-        if begin.execute(writer.connection()?).await?.rows_affected() > 0 {
-            return Ok(Turn::Now);
+        let begin = sqlx::query("UPDATE writes SET begun = 1, at = $2 WHERE step = $1");
+        begin.bind(step.0).bind(now).execute(&mut **tx).await?;
+        // The process was away: all that follow are as late, and not due all at once.
+        let apart = millis(rate.apart);
+        if now - at > apart {
+            put_off(tx, owner, at, now + apart).await?;
         }
-        Ok(match find(writer.connection()?, step).await? {
-            Some(Write { begun: false, at }) => Turn::At(time_from(at)?),
-            _ => Turn::Begun,
-        })
+        Ok(Turn::Now)
     }
 
     /// Nothing was sent: the step keeps its turn. With `until`, GitHub takes nothing for the account
@@ -102,41 +150,39 @@ impl Store {
     ) -> Result<()> {
         let owner = owner.to_ascii_lowercase();
         let mut writer = self.shared.write.lend().await?;
-        let mut tx = self.begin_pacing(&mut writer, &owner).await?;
+        let mut tx = writer.begin().await?;
+        let name = name_of_lock(&owner);
+        self.shared.dialect.lock_names(&mut tx, std::iter::once(name.as_str())).await?;
         let give_back = sqlx::query("UPDATE writes SET begun = 0 WHERE step = $1");
         give_back.bind(step.id.0).execute(&mut *tx).await?;
         if let Some(until) = until {
-            let own = find(&mut tx, step).await?.map(|write| write.at);
+            let own = find(&mut tx, step.id).await?.map(|known| known.at);
             let from = own.unwrap_or_else(|| self.now()).min(self.now());
             put_off(&mut tx, &owner, from, until.timestamp_millis()).await?;
         }
         tx.commit().await?;
         Ok(())
     }
+}
 
-    /// Of one account, one asks at a time.
-    async fn begin_pacing<'a>(&self, writer: &'a mut Lent<'_>, owner: &str) -> Result<Tx<'a>> {
-        let mut tx = writer.begin().await?;
-        let name = format!("writes of {owner}");
-        self.shared.dialect.lock_names(&mut tx, std::iter::once(name.as_str())).await?;
-        Ok(tx)
-    }
+/// Of one account, one asks for its turn at a time.
+fn name_of_lock(owner: &str) -> String {
+    format!("writes of {owner}")
 }
 
 /// A row of `writes`.
-struct Write {
+struct Known {
     at: i64,
     begun: bool,
 }
 
-async fn find(connection: &mut AnyConnection, step: &ClaimedStep) -> Result<Option<Write>> {
-    let find = sqlx::query("SELECT at, begun FROM writes WHERE step = $1").bind(step.id.0);
-    let Some(row) = find.fetch_optional(connection).await? else { return Ok(None) };
-    Ok(Some(Write { at: row.try_get("at")?, begun: row.try_get::<i64, _>("begun")? != 0 }))
+async fn find(tx: &mut Tx<'_>, step: StepId) -> Result<Option<Known>> {
+    let find = sqlx::query("SELECT at, begun FROM writes WHERE step = $1").bind(step.0);
+    let Some(row) = find.fetch_optional(&mut **tx).await? else { return Ok(None) };
+    Ok(Some(Known { at: row.try_get("at")?, begun: row.try_get::<i64, _>("begun")? != 0 }))
 }
 
-async fn next_turn(tx: &mut Tx<'_>, owner: &str, rate: Option<Rate>, now: i64) -> Result<i64> {
-    let Some(rate) = rate else { return Ok(now) };
+async fn next_turn(tx: &mut Tx<'_>, owner: &str, rate: Rate, now: i64) -> Result<i64> {
     let nth_last = "SELECT at FROM writes WHERE owner = $1 ORDER BY at DESC LIMIT 1 OFFSET $2";
     let mut at = now;
     for (nth, distance) in [(1, millis(rate.apart)), (i64::from(rate.an_hour), HOUR_MILLIS)] {

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::rows::{
     RUN_COLUMNS, from_json, id_from, number_from, placeholders, run_from, time_from,
 };
+use super::writing::{Entries, Entry, Waiting, Written};
 use super::{Error, Result, Store, Tx};
 use crate::domain::{Run, RunId};
 use crate::plan::Step;
@@ -36,10 +37,34 @@ pub struct ClaimedStep {
     pub interruptions: u32,
     /// When it was decided.
     pub created_at: DateTime<Utc>,
-    /// Of the report lane: the steps that wait behind this one, so that they can be sent as one. Nobody else can claim them while this one is claimed.
+    /// Of the report lane: the steps that wait behind this one, so that they can be sent as one.
+    /// Nobody else can claim them while this one is claimed.
     pub following: Vec<(StepId, Step)>,
     /// Which claim of the step this is.
     claim: i64,
+}
+
+/// Up to so many steps of each of these lanes, for so long.
+pub(super) struct Claim {
+    lanes: Vec<Lane>,
+    limit: u32,
+    lease: Duration,
+}
+
+impl Entry for Claim {
+    type Outcome = Vec<AnyRow>;
+
+    fn queue(waiting: &Waiting) -> &Entries<Self> {
+        &waiting.claims
+    }
+
+    async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<Vec<AnyRow>>> {
+        let mut outcomes = Vec::with_capacity(all.len());
+        for claim in all {
+            outcomes.push(store.write_claim(tx, claim).await?);
+        }
+        Ok(Written { outcomes, changed: Vec::new() })
+    }
 }
 
 impl Store {
@@ -52,14 +77,23 @@ impl Store {
         limit: u32,
         lease: Duration,
     ) -> Result<Vec<ClaimedStep>> {
+        let claim = Claim { lanes: lanes.to_vec(), limit, lease };
+        let rows = self.write_down(claim).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.load(rows).await
+    }
+
+    async fn write_claim(&self, tx: &mut Tx<'_>, claim: &Claim) -> Result<Vec<AnyRow>> {
         let now = self.now();
-        let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        let (first, of_lane): (Vec<_>, Vec<_>) = (0..lanes.len())
+        let lease = i64::try_from(claim.lease.as_millis()).unwrap_or(i64::MAX);
+        let (first, of_lane): (Vec<_>, Vec<_>) = (0..claim.lanes.len())
             .map(|n| (self.first_due(n, n + 4), format!("SELECT id FROM picked_{n}")))
             .unzip();
         // An attempt that nobody settled counts: a step that kills its process must not go on
         // for ever.
-        let claim = format!(
+        let update = format!(
             "WITH {}
              UPDATE steps SET
                attempt = CASE state WHEN 'claimed' THEN attempt + 1 ELSE attempt END,
@@ -70,16 +104,12 @@ impl Store {
             first.join(", "),
             of_lane.join(" UNION ALL ")
         );
-        let claim = sqlx::query(AssertSqlSafe(claim));
-        let mut claim = claim.bind(now).bind(i64::from(limit)).bind(now.saturating_add(lease));
-        for lane in lanes {
-            claim = claim.bind(lane.as_str());
+        let update = sqlx::query(AssertSqlSafe(update)).bind(now).bind(i64::from(claim.limit));
+        let mut update = update.bind(now.saturating_add(lease));
+        for lane in &claim.lanes {
+            update = update.bind(lane.as_str());
         }
-        let rows = self.shared.write.fetch_all(claim).await?;
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.load(rows).await
+        Ok(update.fetch_all(&mut **tx).await?)
     }
 
     /// A part of a statement: picks what can be claimed of the lane that is this parameter. The first

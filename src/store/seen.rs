@@ -4,21 +4,37 @@
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::append::Write;
+use super::append::{NewRow, Write};
 use super::rows::{from_json, to_json};
-use super::{Result, Store};
+use super::writing::{Entries, Entry, Waiting, Written};
+use super::{Result, Store, Tx};
 use crate::domain::{EntityRef, RunId};
+
+/// A run's change, as the row that keeps it.
+pub(super) struct Patches(NewRow);
+
+impl Entry for Patches {
+    type Outcome = ();
+
+    fn queue(waiting: &Waiting) -> &Entries<Self> {
+        &waiting.patches
+    }
+
+    async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<()>> {
+        let statement = "INSERT INTO patches (run_id, patches)
+             SELECT it ->> 'run', it ->> 'patches' FROM {rows} WHERE TRUE
+             ON CONFLICT (run_id) DO UPDATE SET patches = excluded.patches";
+        let rows = all.iter().map(|patches| patches.0.clone()).collect();
+        store.write(tx, [Write { statement, rows }]).await?;
+        Ok(Written { outcomes: vec![(); all.len()], changed: Vec::new() })
+    }
+}
 
 impl Store {
     /// Keeps the change of a run, as a unified diff for each file, in place of what was kept before.
     pub async fn keep_patches(&self, run: &RunId, patches: &[String]) -> Result<()> {
-        let insert = sqlx::query(
-            "INSERT INTO patches (run_id, patches) VALUES ($1, $2)
-             ON CONFLICT (run_id) DO UPDATE SET patches = excluded.patches",
-        );
-        let insert = insert.bind(run.as_str()).bind(to_json("patches", &patches)?);
-        self.shared.write.execute(insert).await?;
-        Ok(())
+        let patches = to_json("patches", &patches)?;
+        self.write_down(Patches(json!({"run": run.as_str(), "patches": patches}))).await
     }
 
     /// The change of a run as it was proposed last; empty where it has proposed none.

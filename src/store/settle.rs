@@ -1,9 +1,6 @@
 //! Settling: what a step has come to is written in one transaction with the steps that follow.
-//!
-//! On SQLite, settlements that come together share one transaction, as messages do (`accept`).
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -17,14 +14,11 @@ use super::queue::{ClaimedStep, StepId, put_off};
 use super::rows::to_json;
 use super::run_rows::changed_runs;
 use super::seen::concerned;
-use super::together::{Asked, Next, Together};
+use super::writing::{Entries, Entry, Waiting, Written};
 use super::{Error, Result, Store, Tx};
 use crate::domain::observation::Link;
 use crate::domain::{EntityRef, RunId};
 use crate::plan::{Decision, Step};
-
-/// How many settlements share a transaction: those of all steps that are done side by side.
-const LARGEST_BATCH: usize = 64;
 
 /// What a settled step has come to, ready to be written.
 pub(super) struct Settlement {
@@ -45,12 +39,17 @@ pub(super) struct Settlement {
     entity: Option<EntityChange>,
 }
 
-/// Settlements that wait for their turn to be written.
-pub(super) type Settlements = Together<Arc<Settlement>, Result<()>>;
+impl Entry for Settlement {
+    /// Whether the claim still held. If it did not, nothing is written.
+    type Outcome = bool;
 
-/// A queue for settlements.
-pub(super) fn queue() -> Settlements {
-    Together::new(LARGEST_BATCH)
+    fn queue(waiting: &Waiting) -> &Entries<Self> {
+        &waiting.settlements
+    }
+
+    async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<bool>> {
+        store.write_settlements(tx, all).await
+    }
 }
 
 impl Store {
@@ -128,81 +127,51 @@ impl Store {
     }
 
     async fn write_settlement(&self, settlement: Settlement) -> Result<()> {
-        if self.shared.dialect == Dialect::Postgres {
-            return self.write_one(&settlement).await;
-        }
-        let mut put = self.shared.settling.put(Arc::new(settlement));
-        loop {
-            match self.shared.settling.next(&mut put).await {
-                Next::Answer(settled) => return settled,
-                Next::Turn(turn) => self.settle_together(turn.asked).await,
-            }
-        }
+        if self.write_down(settlement).await? { Ok(()) } else { Err(Error::LeaseLost) }
     }
 
-    /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
-    async fn settle_together(&self, asked: Vec<Asked<Arc<Settlement>, Result<()>>>) {
-        let all: Vec<&Settlement> = asked.iter().map(|asked| &*asked.question).collect();
-        if let Ok(held) = self.write_settlements(&all).await {
-            for asked in asked {
-                let is_held = held.contains(&asked.question.step);
-                asked.answer(if is_held { Ok(()) } else { Err(Error::LeaseLost) });
-            }
-            return;
-        }
-        for asked in asked {
-            let settled = self.write_one(&asked.question).await;
-            asked.answer(settled);
-        }
+    async fn write_settlements(
+        &self,
+        tx: &mut Tx<'_>,
+        all: &[&Settlement],
+    ) -> Result<Written<bool>> {
+        self.lock_what_is_settled(tx, all).await?;
+        let held = self.close_steps(tx, all).await?;
+        let outcomes = all.iter().map(|it| held.contains(&it.step)).collect();
+        let held = all.iter().copied().filter(|it| held.contains(&it.step)).collect::<Vec<_>>();
+        let changed = if held.is_empty() { Vec::new() } else { self.write_held(tx, &held).await? };
+        Ok(Written { outcomes, changed })
     }
 
-    async fn write_one(&self, settlement: &Settlement) -> Result<()> {
-        let held = self.write_settlements(&[settlement]).await?;
-        if held.is_empty() { Err(Error::LeaseLost) } else { Ok(()) }
-    }
-
-    /// Answers the steps whose claims still held. Of the others nothing is written.
-    async fn write_settlements(&self, all: &[&Settlement]) -> Result<HashSet<StepId>> {
-        let mut writer = self.shared.write.lend().await?;
-        let mut tx = writer.begin().await?;
-        self.lock_what_is_settled(&mut tx, all).await?;
-        let held = self.close_steps(&mut tx, all).await?;
-        let all: Vec<&Settlement> =
-            all.iter().copied().filter(|settlement| held.contains(&settlement.step)).collect();
-        if all.is_empty() {
-            return Ok(held);
-        }
-
-        let links = gather(&all, |it| &it.links);
-        let mut steps = gather(&all, |it| &it.steps);
-        steps.extend(self.adopted(&mut tx, &links).await?);
+    /// Writes what the steps have come to whose claims still held. Answers the runs that are changed
+    /// by it.
+    async fn write_held(&self, tx: &mut Tx<'_>, all: &[&Settlement]) -> Result<Vec<RunId>> {
+        let links = gather(all, |it| &it.links);
+        let mut steps = gather(all, |it| &it.steps);
+        steps.extend(self.adopted(tx, &links).await?);
         let concerns = all.iter().filter_map(|it| Some((&it.run, it.concerns.as_ref()?)));
         let tables = [
-            closed_also(gather(&all, |it| &it.also)),
-            changed_runs(gather(&all, |it| it.changed.as_slice())),
-            new_events(gather(&all, |it| &it.events)),
+            closed_also(gather(all, |it| &it.also)),
+            changed_runs(gather(all, |it| it.changed.as_slice())),
+            new_events(gather(all, |it| &it.events)),
             new_links(&links),
             new_steps(steps),
-            gone_links(&gather(&all, |it| &it.unlinks)),
+            gone_links(&gather(all, |it| &it.unlinks)),
             concerned(concerns),
         ];
-        self.write(&mut tx, tables).await?;
-        for settlement in &all {
-            self.begin_parts(&mut tx, &settlement.parts).await?;
-            self.add_to_others(&mut tx, &settlement.others).await?;
+        self.write(tx, tables).await?;
+        let mut changed = Vec::new();
+        for settlement in all {
+            self.begin_parts(tx, &settlement.parts).await?;
+            self.add_to_others(tx, &settlement.others).await?;
             if let Some(change) = &settlement.entity {
-                self.change_entity(&mut tx, &settlement.run, change).await?;
+                self.change_entity(tx, &settlement.run, change).await?;
             }
+            changed.push(settlement.run.clone());
+            changed.extend(settlement.others.iter().map(|(other, _)| other.clone()));
         }
-        let next = self.hand_folders_on(&mut tx, &folders_of(&all)).await?;
-        tx.commit().await?;
-
-        for settlement in &all {
-            self.tell(&settlement.run);
-            self.tell_others_of(&settlement.others);
-        }
-        self.tell_all(&next);
-        Ok(held)
+        changed.extend(self.hand_folders_on(tx, &folders_of(all)).await?);
+        Ok(changed)
     }
 
     /// Nobody may write down an observation under one of the new links in between: it would miss the

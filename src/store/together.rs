@@ -5,11 +5,16 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// Questions that wait for their turn.
-pub(super) struct Together<Q, A> {
+/// How many questions are answered at once: enough to make the disk's wait small for each, few
+/// enough that nobody waits for long.
+const MOST: usize = 64;
+
+/// Whoever has it answers the questions that wait.
+pub(super) type Turn = tokio::sync::Mutex<()>;
+
+/// Questions that wait for their answers.
+pub(super) struct Queue<Q, A> {
     waiting: Mutex<Vec<Asked<Q, A>>>,
-    turn: tokio::sync::Mutex<()>,
-    most: usize,
 }
 
 /// A question, and where its answer goes.
@@ -25,68 +30,53 @@ impl<Q, A> Asked<Q, A> {
     }
 }
 
-/// A question that was put, and waits for its answer.
-pub(super) struct Put<Q, A> {
-    question: Q,
-    answered: oneshot::Receiver<A>,
-}
-
-/// What comes next for who has put a question.
-pub(super) enum Next<'a, Q, A> {
-    /// Its answer.
-    Answer(A),
-    /// The turn to answer all that wait, this one's own among them or among the next.
-    Turn(Turn<'a, Q, A>),
-}
-
-/// Nobody else has the turn before this is dropped.
-pub(super) struct Turn<'a, Q, A> {
-    pub(super) asked: Vec<Asked<Q, A>>,
-    _turn: tokio::sync::MutexGuard<'a, ()>,
-}
-
-impl<Q: Clone, A> Together<Q, A> {
-    /// At most so many questions are answered at once.
-    pub(super) fn new(most: usize) -> Self {
-        Self { waiting: Mutex::default(), turn: tokio::sync::Mutex::default(), most }
+impl<Q, A> Default for Queue<Q, A> {
+    fn default() -> Self {
+        Self { waiting: Mutex::default() }
     }
+}
 
-    /// Puts a question to those that wait. It is answered while somebody asks for what comes
-    /// [`next`](Self::next).
-    pub(super) fn put(&self, question: Q) -> Put<Q, A> {
-        let answered = self.push(question.clone());
-        Put { question, answered }
-    }
-
-    /// Waits for the answer, or for the turn to give answers.
-    pub(super) async fn next<'a>(&'a self, put: &mut Put<Q, A>) -> Next<'a, Q, A> {
+impl<Q: Clone, A> Queue<Q, A> {
+    /// Puts a question to those that wait, and answers what it is answered. `answer_those` is called
+    /// when it is this one's turn: it answers those that wait then, this one among them or among the
+    /// next.
+    pub(super) async fn ask<F: Future<Output = ()>>(
+        &self,
+        question: Q,
+        turn: &Turn,
+        answer_those: impl Fn() -> F,
+    ) -> A {
+        let mut answered = self.put(question.clone());
         loop {
             tokio::select! {
                 biased;
-                answer = &mut put.answered => match answer {
-                    Ok(answer) => return Next::Answer(answer),
+                answer = &mut answered => match answer {
+                    Ok(answer) => return answer,
                     // Whoever had the question went away in the middle.
-                    Err(_) => put.answered = self.push(put.question.clone()),
+                    Err(_) => answered = self.put(question.clone()),
                 },
-                turn = self.turn.lock() => {
+                _turn = turn.lock() => {
                     // Whoever is about to ask asks now.
                     tokio::task::yield_now().await;
-                    return Next::Turn(Turn { asked: self.take(), _turn: turn });
+                    answer_those().await;
                 }
             }
         }
     }
 
-    fn push(&self, question: Q) -> oneshot::Receiver<A> {
+    fn put(&self, question: Q) -> oneshot::Receiver<A> {
         let (answer, answered) = oneshot::channel();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.push(Asked { question, answer });
         answered
     }
+}
 
-    fn take(&self) -> Vec<Asked<Q, A>> {
+impl<Q, A> Queue<Q, A> {
+    /// Takes those that have waited longest.
+    pub(super) fn take(&self) -> Vec<Asked<Q, A>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = waiting.len().min(self.most);
+        let count = waiting.len().min(MOST);
         waiting.drain(..count).collect()
     }
 }
@@ -95,43 +85,52 @@ impl<Q: Clone, A> Together<Q, A> {
 mod tests {
     use std::cell::RefCell;
 
-    use super::*;
+    use futures_util::future::join_all;
 
-    /// Asks for the double of a number, and notes how many were answered in each turn.
-    async fn double(together: &Together<u32, u32>, n: u32, turns: &RefCell<Vec<usize>>) -> u32 {
-        let mut put = together.put(n);
-        loop {
-            match together.next(&mut put).await {
-                Next::Answer(answer) => return answer,
-                Next::Turn(turn) => {
-                    tokio::task::yield_now().await;
-                    turns.borrow_mut().push(turn.asked.len());
-                    for asked in turn.asked {
-                        let twice = asked.question * 2;
-                        asked.answer(twice);
-                    }
-                }
-            }
-        }
-    }
+    use super::*;
 
     #[tokio::test]
     async fn those_who_wait_are_answered_together_and_so_many_at_most() {
-        let (together, turns) = (Together::new(3), RefCell::default());
-        let asked = (1..=7).map(|n| double(&together, n, &turns));
-        let answers = futures_util::future::join_all(asked).await;
-        assert_eq!(answers, [2, 4, 6, 8, 10, 12, 14]);
-        assert_eq!(turns.into_inner(), [3, 3, 1]);
+        let (queue, turn, turns) = (Queue::default(), Turn::default(), RefCell::new(Vec::new()));
+        let double_those = || async {
+            let those: Vec<Asked<usize, usize>> = queue.take();
+            tokio::task::yield_now().await;
+            turns.borrow_mut().push(those.len());
+            for asked in those {
+                let twice = asked.question * 2;
+                asked.answer(twice);
+            }
+        };
+        let count = 2 * MOST + 1;
+        let answers = join_all((0..count).map(|n| queue.ask(n, &turn, double_those))).await;
+        assert_eq!(answers, (0..count).map(|n| n * 2).collect::<Vec<_>>());
+        assert_eq!(turns.into_inner(), [MOST, MOST, 1]);
     }
 
     #[tokio::test]
     async fn a_question_is_put_again_when_who_had_it_goes_away() {
-        let together: Together<u32, u32> = Together::new(8);
-        let (mut one, mut other) = (together.put(1), together.put(2));
-        let Next::Turn(turn) = together.next(&mut one).await else { panic!("nobody answers") };
-        assert_eq!(turn.asked.len(), 2);
-        drop(turn);
-        let Next::Turn(turn) = together.next(&mut other).await else { panic!("nobody answers") };
-        assert_eq!(turn.asked.iter().map(|asked| asked.question).collect::<Vec<_>>(), [2]);
+        let (queue, turn, taken) = (Queue::<u32, u32>::default(), Turn::default(), RefCell::new(0));
+        let take_and_stay = || async {
+            let those = queue.take();
+            *taken.borrow_mut() += those.len();
+            std::future::pending::<()>().await;
+            drop(those);
+        };
+        let take_and_answer = || async {
+            for asked in queue.take() {
+                let twice = asked.question * 2;
+                asked.answer(twice);
+            }
+        };
+        let mut other = std::pin::pin!(queue.ask(2, &turn, take_and_answer));
+        {
+            let mut one = std::pin::pin!(queue.ask(1, &turn, take_and_stay));
+            assert!(futures_util::poll!(&mut one).is_pending());
+            while *taken.borrow() < 2 {
+                assert!(futures_util::poll!(&mut other).is_pending());
+                assert!(futures_util::poll!(&mut one).is_pending());
+            }
+        }
+        assert_eq!(other.await, 4);
     }
 }
