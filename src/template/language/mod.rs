@@ -189,26 +189,25 @@ pub(super) fn write(kind: FileKind, pieces: &[Piece]) -> Result<String, Unwritab
 
 /// Refuses what readers of a file disagree about: a value may decide who is right.
 fn refuse_ambiguous(kind: FileKind, slotted: &str) -> Result<(), Unwritable> {
-    let lone_return = "a carriage return without a line feed cannot stand in a file with values: \
-                       readers disagree whether it ends a line";
-    let tab = "a tab cannot indent a line of a file with values: readers disagree whether it may; \
-               use spaces";
-    let tab_in = |text| yaml::line_indented_by_tab(text).map(|line| (line, tab));
-    let found = match (kind, line_of_lone_return(slotted)) {
-        (FileKind::Literal, _) => None,
-        (_, Some(line)) => Some((line, lone_return)),
-        (FileKind::Yaml, None) => tab_in(slotted),
-        (_, None) => None,
+    let found = match kind {
+        FileKind::Literal => None,
+        FileKind::Yaml => lone_return(slotted)
+            .or_else(|| yaml::old_line_break(slotted))
+            .or_else(|| yaml::tab_of_indentation(slotted)),
+        _ => lone_return(slotted),
     };
-    found.map_or(Ok(()), |(line, message)| {
-        Err(Unwritable { output: None, line: Some(line), message: message.to_owned() })
+    found.map_or(Ok(()), |(at, what)| {
+        let line = Some(slotted[..at].matches('\n').count() + 1);
+        let message = format!("{what}, so it cannot stand in a file with values");
+        Err(Unwritable { output: None, line, message })
     })
 }
 
-fn line_of_lone_return(text: &str) -> Option<usize> {
-    let returns = text.match_indices('\r').map(|(at, _)| at);
-    let lone = returns.into_iter().find(|at| !text[at + 1..].starts_with('\n'))?;
-    Some(text[..lone].matches('\n').count() + 1)
+/// Where it stands, and what is wrong with it.
+fn lone_return(text: &str) -> Option<(usize, &'static str)> {
+    let mut returns = text.match_indices('\r').map(|(at, _)| at);
+    let lone = returns.find(|at| !text[at + 1..].starts_with('\n'))?;
+    Some((lone, "a carriage return without a line feed ends a line for some readers only"))
 }
 
 /// Says it with the line as it was rendered: nobody else can see that.

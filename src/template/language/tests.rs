@@ -394,6 +394,11 @@ fn a_line_that_ends_for_some_readers_only_is_refused() {
         assert!(refused.message.contains("carriage return"), "{}", refused.message);
         written(kind, &template.replace('\r', "\r\n"), &json!("x")).unwrap();
     }
+    for old in ['\u{85}', '\u{2028}', '\u{2029}'] {
+        let template = format!("a: {{{{ v }}}}\nb: c{old}\"d\n");
+        let refused = written(FileKind::Yaml, &template, &json!("x")).unwrap_err();
+        assert_eq!(refused.line, Some(2), "{}", refused.message);
+    }
 }
 
 #[test]

@@ -197,17 +197,23 @@ impl Scanner for Yaml {
     }
 }
 
-/// The first line that is indented by a tab. YAML forbids it; where nothing but a tab stands on a line,
-/// readers disagree, and some take it after a text without quotes alone.
-pub(super) fn line_indented_by_tab(text: &str) -> Option<usize> {
+/// A character that ended a line before YAML 1.2: where it stands, and what is wrong with it.
+pub(super) fn old_line_break(text: &str) -> Option<(usize, &'static str)> {
+    let at = text.find(['\u{85}', '\u{2028}', '\u{2029}'])?;
+    Some((at, "a character U+0085, U+2028 or U+2029 ends a line for some readers only"))
+}
+
+/// The first tab that indents a line: where it stands, and what is wrong with it. YAML forbids it;
+/// where nothing but a tab stands on a line, some readers take it after a text without quotes alone.
+pub(super) fn tab_of_indentation(text: &str) -> Option<(usize, &'static str)> {
     let mut yaml = Yaml::default();
-    let indents = |c| {
+    let indents = |&(_, c): &(usize, char)| {
         let is_tab = c == '\t' && yaml.indents_by_tab();
         yaml.step(c);
         is_tab
     };
-    let at = text.chars().position(indents)?;
-    Some(text.chars().take(at).filter(|c| *c == '\n').count() + 1)
+    let (at, _) = text.char_indices().find(indents)?;
+    Some((at, "a tab indents a line for some readers only"))
 }
 
 fn in_block(text: &str, indent: usize) -> Result<String, String> {
