@@ -31,6 +31,7 @@ pub(crate) async fn serve() -> (SocketAddr, Made) {
         .route("/orgs/{owner}/installation", get(|| async { Json(json!({"id": 1})) }))
         .route("/app/installations/{id}/access_tokens", post(token))
         .route("/graphql", post(graphql))
+        .route("/repos/{owner}/{name}/check-runs", post(check_run))
         .with_state(made.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -41,6 +42,10 @@ pub(crate) async fn serve() -> (SocketAddr, Made) {
 async fn token() -> impl IntoResponse {
     let expires_at = "2099-01-01T00:00:00Z";
     (axum::http::StatusCode::CREATED, Json(json!({"token": "ghs_bench", "expires_at": expires_at})))
+}
+
+async fn check_run() -> impl IntoResponse {
+    (axum::http::StatusCode::CREATED, Json(json!({"id": 1})))
 }
 
 async fn graphql(State(made): State<Made>, Json(asked): Json<Value>) -> Json<Value> {

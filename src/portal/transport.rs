@@ -7,6 +7,7 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::error::{Effect, Error, classify};
 use super::limit;
@@ -20,6 +21,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// takes longer than this is looked for instead.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How many requests are under way at once, the others wait. Port names no such limit: as many as one
+/// process sends to GitHub.
+const AT_ONCE: usize = 32;
+
 /// The largest answer that is read, in bytes: 50 log lines of the longest kind fit.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 
@@ -28,6 +33,7 @@ const USER_AGENT: &str = concat!("towpath/", env!("CARGO_PKG_VERSION"));
 
 pub(super) struct Transport {
     client: Client,
+    places: Semaphore,
     base: Url,
     client_id: String,
     client_secret: SecretString,
@@ -103,7 +109,15 @@ impl Transport {
             .build()
             .map_err(|error| Error::Unavailable(reason(&error)))?;
         let token = TokenCache::new(clock.clone());
-        Ok(Self { client, base, client_id, client_secret, token, clock })
+        Ok(Self {
+            client,
+            places: Semaphore::new(AT_ONCE),
+            base,
+            client_id,
+            client_secret,
+            token,
+            clock,
+        })
     }
 
     /// Sends a change, and says whether it was made. What the answer holds is not read: a success
@@ -157,6 +171,7 @@ impl Transport {
         request: reqwest::RequestBuilder,
         effect: Effect,
     ) -> Result<Response, Error> {
+        let _place = self.places.acquire().await;
         let response = request.send().await.map_err(|error| {
             if error.is_connect() || error.is_builder() {
                 return Error::Unavailable(reason(&error));

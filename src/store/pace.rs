@@ -108,8 +108,8 @@ impl Store {
             self.shared.dialect.rows("$1")
         );
         let begin = sqlx::query(AssertSqlSafe(begin)).bind(to_json("rows", &rows)?);
-        let begun = begin.fetch_all(&mut **tx).await?;
-        begun.iter().map(|row| Ok(StepId(row.try_get("step")?))).collect()
+        let rows = begin.fetch_all(&mut **tx).await?;
+        rows.iter().map(|row| Ok(StepId(row.try_get("step")?))).collect()
     }
 
     /// The account is locked.

@@ -30,8 +30,9 @@ use crate::telemetry::step_span;
 pub use house::House;
 pub use sweep::Sweep;
 
-/// How many steps are done side by side. They mostly wait for answers.
-const SIDE_BY_SIDE: usize = 32;
+/// How many steps are done side by side. They mostly wait for answers, and what they write meanwhile
+/// shares the database's wait for the disk.
+const SIDE_BY_SIDE: usize = 128;
 /// How often steps of other processes are looked for.
 const POLL: Duration = Duration::from_secs(1);
 /// How often a step may panic before it is parked.

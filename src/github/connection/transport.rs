@@ -12,6 +12,7 @@ use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::{Client, Error as HyperError};
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Semaphore;
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_http::follow_redirect::policy::{
     Action, Attempt, FilterCredentials, Limited, Policy, PolicyExt as _, clone_body_fn,
@@ -30,6 +31,11 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// the rest is for downloads.
 const TIME_LIMIT: Duration = Duration::from_secs(45);
 
+/// How many requests are under way at once, the others wait. GitHub takes 100, of all processes
+/// together
+/// (<https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
+const AT_ONCE: usize = 32;
+
 /// The version of the REST API whose dispatch takes `return_run_details`.
 const API_VERSION: HeaderValue = HeaderValue::from_static("2022-11-28");
 
@@ -37,6 +43,7 @@ const API_VERSION: HeaderValue = HeaderValue::from_static("2022-11-28");
 #[derive(Debug)]
 pub(in crate::github) struct Transport {
     octocrab: Octocrab,
+    places: Semaphore,
     /// Without `/` at its end.
     rest: String,
     graphql: String,
@@ -56,6 +63,7 @@ impl Transport {
         }
         Ok(Self {
             octocrab: stack()?,
+            places: Semaphore::new(AT_ONCE),
             graphql: graphql_address(&rest),
             web: web_address(&rest),
             rest,
@@ -77,6 +85,7 @@ impl Transport {
         authorization: Option<&SecretString>,
         pace: &Pace,
     ) -> Result<Answer, Error> {
+        let _place = self.places.acquire().await;
         let admitted = pace.admit(call, self.clock.now())?;
         let request = self.request(call, authorization)?;
         let answer = tokio::time::timeout(TIME_LIMIT, self.exchange(call, request))
