@@ -44,5 +44,8 @@ pub(crate) async fn receive(database: &Path, github: &str, templates: Templates)
         lifecycle: Lifecycle::new(),
         metrics: PrometheusBuilder::new().build_recorder().handle(),
     };
-    Service::receive(&settings, templates, surroundings).await.expect("it starts")
+    let lifecycle = surroundings.lifecycle.clone();
+    let service = Service::receive(&settings, templates, surroundings).await.expect("it starts");
+    lifecycle.spawn(service.store.clone().move_log(lifecycle.token()));
+    service
 }

@@ -1,9 +1,12 @@
 //! Accepting: a message becomes a row, once, before anybody is told that it was received.
 
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
 
-use super::append::new_steps;
-use super::owners::owners_of;
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::append::{NewRow, Write, new_steps};
+use super::owners::{Owners, owners_of};
 use super::rows::to_json;
 use super::writing::{Entries, Entry, Waiting, Written};
 use super::{Result, Store, Tx};
@@ -52,6 +55,13 @@ impl Fact {
             Self::Observation(..) => None,
         }
     }
+
+    fn as_observation(&self) -> Option<(&DeliveryId, &Observation)> {
+        match self {
+            Self::Observation(delivery, seen) => Some((delivery, seen)),
+            Self::Run(_) | Self::HeldRun(_) => None,
+        }
+    }
 }
 
 /// A run that is known counts as repeated.
@@ -93,7 +103,7 @@ impl Store {
     ) -> Result<Recorded> {
         // Most deliveries concern nobody, and cost this one read. It may do without a lock: what
         // finds a run is stored before the program does what it will be found by.
-        if self.find_concerned(None, observation).await?.is_nobody() {
+        if self.find_concerned(observation).await?.is_nobody() {
             return Ok(Recorded::Nothing);
         }
         self.write_down(Fact::Observation(delivery.clone(), Box::new(observation.clone()))).await
@@ -103,12 +113,16 @@ impl Store {
         let received = facts.iter().filter_map(|fact| fact.as_run());
         let received =
             received.map(|request| Run::received(request.clone(), self.shared.clock.now()));
-        let mut new = self.insert_runs(tx, &received.collect::<Vec<_>>()).await?;
+        let mut new_runs = self.insert_runs(tx, &received.collect::<Vec<_>>()).await?;
+        let seen: Vec<_> = facts.iter().filter_map(|fact| fact.as_observation()).collect();
+        let mut concerned = self.find_all_concerned(tx, &seen).await?.into_iter();
+        let mut new_deliveries = self.insert_deliveries(tx, &seen, concerned.as_slice()).await?;
+
         let mut outcomes = Vec::with_capacity(facts.len());
-        let (mut steps, mut changed) = (Vec::new(), Vec::new());
+        let (mut steps, mut waiting, mut changed) = (Vec::new(), Vec::new(), Vec::new());
         for fact in facts {
             outcomes.push(match fact {
-                Fact::Run(request) if new.remove(&request.id) => {
+                Fact::Run(request) if new_runs.remove(&request.id) => {
                     steps.push(self.step_row(&request.id, &Step::Begin)?);
                     changed.push(request.id.clone());
                     Recorded::Concerns(1)
@@ -120,113 +134,103 @@ impl Store {
                     }
                     Recorded::Repeated
                 }
-                Fact::HeldRun(request) if new.remove(&request.id) => {
+                Fact::HeldRun(request) if new_runs.remove(&request.id) => {
                     self.mark_held(tx, &request.id).await?;
                     Recorded::Concerns(1)
                 }
                 Fact::HeldRun(_) => Recorded::Repeated,
-                Fact::Observation(delivery, seen) => {
-                    let (recorded, runs) = self.write_observation(tx, delivery, seen).await?;
-                    for run in &runs {
-                        steps.push(self.step_row(run, &Step::Observe((**seen).clone()))?);
+                Fact::Observation(delivery, seen) => match concerned.next() {
+                    Some(concerned) if concerned.is_nobody() => Recorded::Nothing,
+                    Some(concerned) if new_deliveries.remove(delivery.as_str()) => {
+                        if concerned.is_awaited {
+                            waiting.extend(self.waiting_rows(delivery, seen)?);
+                        }
+                        for run in &concerned.runs {
+                            self.lock_run(tx, run).await?;
+                            steps.push(self.step_row(run, &Step::Observe((**seen).clone()))?);
+                        }
+                        let recorded = concerned.recorded();
+                        changed.extend(concerned.runs);
+                        recorded
                     }
-                    changed.extend(runs);
-                    recorded
-                }
+                    _ => Recorded::Repeated,
+                },
             });
         }
-        self.write(tx, [new_steps(steps)]).await?;
+        self.write(tx, [new_steps(steps), kept_waiting(waiting)]).await?;
         Ok(Written { outcomes, changed })
     }
 
-    /// Answers also the runs, locked, that are to have it as a step.
-    async fn write_observation(
-        &self,
-        tx: &mut Tx<'_>,
-        delivery: &DeliveryId,
-        seen: &Observation,
-    ) -> Result<(Recorded, Vec<RunId>)> {
-        // From here on, no run can gain one of these links before this is committed.
-        let links = seen.links();
-        self.shared.dialect.lock_names(tx, links.iter().map(Link::as_str)).await?;
-
-        let concerned = self.find_concerned(Some(tx), seen).await?;
-        if concerned.is_nobody() {
-            return Ok((Recorded::Nothing, Vec::new()));
-        }
-        if !self.insert_delivery(tx, delivery).await? {
-            return Ok((Recorded::Repeated, Vec::new()));
-        }
-        if concerned.is_awaited {
-            self.keep_waiting(tx, delivery, &links, seen).await?;
-        }
-        for run in &concerned.runs {
-            self.lock_run(tx, run).await?;
-        }
-        let recorded = match concerned.runs.len() {
-            0 => Recorded::Waiting,
-            runs => Recorded::Concerns(runs),
-        };
-        Ok((recorded, concerned.runs))
-    }
-
-    async fn find_concerned(
-        &self,
-        tx: Option<&mut Tx<'_>>,
-        seen: &Observation,
-    ) -> Result<Concerned> {
+    async fn find_concerned(&self, seen: &Observation) -> Result<Concerned> {
         let awaited = seen.may_yet_concern();
-        let mut links = seen.links();
-        links.extend(awaited.iter().cloned());
-        let owners = match tx {
-            Some(tx) => Arc::new(owners_of(&links, tx).await?),
-            None => self.look_up(&links).await?,
-        };
-
-        let mut concerned = Concerned { runs: Vec::new(), is_awaited: false };
-        for (link, run) in owners.iter() {
-            let is_it = |other: &&Link| other.as_str() == link;
-            if awaited.iter().any(|other| is_it(&other)) {
-                concerned.is_awaited = true;
-            } else if links.iter().any(|other| is_it(&other)) {
-                concerned.runs.push(run.clone());
-            }
-        }
-        concerned.runs.dedup();
-        Ok(concerned)
+        let links: Vec<Link> = seen.links().into_iter().chain(awaited).collect();
+        let owners = self.look_up(&links).await?;
+        Ok(Concerned::by(seen, &owners))
     }
 
-    async fn insert_delivery(&self, tx: &mut Tx<'_>, delivery: &DeliveryId) -> Result<bool> {
-        let insert = sqlx::query(
-            "INSERT INTO deliveries (id, received_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
-        );
-        let done = insert.bind(delivery.as_str()).bind(self.now()).execute(&mut **tx).await?;
-        Ok(done.rows_affected() > 0)
-    }
-
-    async fn keep_waiting(
+    /// From here on, no run can gain one of the links before the transaction has ended.
+    async fn find_all_concerned(
         &self,
         tx: &mut Tx<'_>,
-        delivery: &DeliveryId,
-        links: &[Link],
-        seen: &Observation,
-    ) -> Result<()> {
-        let observation = to_json("an observation", seen)?;
-        for link in links {
-            let insert = sqlx::query(
-                "INSERT INTO waiting (link, delivery, observation, expires_at)
-                 VALUES ($1, $2, $3, $4)",
-            );
-            insert
-                .bind(link.as_str())
-                .bind(delivery.as_str())
-                .bind(observation.as_str())
-                .bind(self.now() + WAITING_MILLIS)
-                .execute(&mut **tx)
-                .await?;
+        all: &[(&DeliveryId, &Observation)],
+    ) -> Result<Vec<Concerned>> {
+        if all.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(())
+        let links: BTreeSet<Link> = all.iter().flat_map(|(_, seen)| seen.links()).collect();
+        self.shared.dialect.lock_names(tx, links.iter().map(Link::as_str)).await?;
+        let awaited = all.iter().flat_map(|(_, seen)| seen.may_yet_concern());
+        let asked: BTreeSet<Link> = links.iter().cloned().chain(awaited).collect();
+        let owners = owners_of(&asked, tx).await?;
+        Ok(all.iter().map(|(_, seen)| Concerned::by(seen, &owners)).collect())
     }
+
+    /// Notes the deliveries that concern somebody. Answers those that were not there yet.
+    async fn insert_deliveries(
+        &self,
+        tx: &mut Tx<'_>,
+        all: &[(&DeliveryId, &Observation)],
+        concerned: &[Concerned],
+    ) -> Result<HashSet<String>> {
+        let of_somebody = all.iter().zip(concerned).filter(|(_, it)| !it.is_nobody());
+        let row = |((delivery, _), _): (&(&DeliveryId, _), _)| json!({"id": delivery.as_str()});
+        let rows: Vec<_> = of_somebody.map(row).collect();
+        if rows.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let insert = format!(
+            "INSERT INTO deliveries (id, received_at)
+             SELECT it ->> 'id', CAST($2 AS BIGINT) FROM {} WHERE TRUE
+             ON CONFLICT (id) DO NOTHING RETURNING id",
+            self.shared.dialect.rows("$1")
+        );
+        let insert = sqlx::query(AssertSqlSafe(insert)).bind(to_json("rows", &rows)?);
+        let rows = insert.bind(self.now()).fetch_all(&mut **tx).await?;
+        rows.iter().map(|row| Ok(row.try_get("id")?)).collect()
+    }
+
+    fn waiting_rows(&self, delivery: &DeliveryId, seen: &Observation) -> Result<Vec<NewRow>> {
+        let observation = to_json("an observation", seen)?;
+        let expires_at = self.now() + WAITING_MILLIS;
+        let row = |link: Link| {
+            json!({
+                "link": link.as_str(),
+                "delivery": delivery.as_str(),
+                "observation": observation,
+                "expires_at": expires_at,
+            })
+        };
+        Ok(seen.links().into_iter().map(row).collect())
+    }
+}
+
+/// What may yet concern a run.
+fn kept_waiting(rows: Vec<NewRow>) -> Write {
+    let statement = "INSERT INTO waiting (link, delivery, observation, expires_at)
+         SELECT it ->> 'link', it ->> 'delivery', it ->> 'observation',
+           CAST(it ->> 'expires_at' AS BIGINT)
+         FROM {rows}";
+    Write { statement, rows }
 }
 
 /// Whom an observation concerns.
@@ -237,6 +241,22 @@ struct Concerned {
 }
 
 impl Concerned {
+    fn by(seen: &Observation, owners: &Owners) -> Self {
+        let awaited = seen.may_yet_concern();
+        let is_awaited = awaited.iter().any(|link| owners.contains_key(link.as_str()));
+        let links = seen.links().into_iter().filter(|link| !awaited.contains(link));
+        let runs: BTreeSet<&RunId> =
+            links.filter_map(|link| owners.get(link.as_str())).flatten().collect();
+        Self { runs: runs.into_iter().cloned().collect(), is_awaited }
+    }
+
+    fn recorded(&self) -> Recorded {
+        match self.runs.len() {
+            0 => Recorded::Waiting,
+            runs => Recorded::Concerns(runs),
+        }
+    }
+
     fn is_nobody(&self) -> bool {
         self.runs.is_empty() && !self.is_awaited
     }

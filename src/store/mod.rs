@@ -21,6 +21,7 @@ mod error;
 mod folder_queue;
 mod hold;
 mod house;
+mod log;
 mod look;
 mod others;
 mod owners;
@@ -40,6 +41,7 @@ mod turn;
 mod writing;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::MigrateError;
@@ -83,6 +85,8 @@ struct Shared {
     clock: Clock,
     waiting: writing::Waiting,
     look_ups: owners::LookUps,
+    /// Something was written since SQLite's log was moved.
+    log_grows: AtomicBool,
     changes: broadcast::Sender<RunId>,
     /// Of this process alone.
     own_changes: broadcast::Sender<RunId>,
@@ -123,6 +127,7 @@ impl Store {
             clock,
             waiting: writing::Waiting::default(),
             look_ups: owners::LookUps::default(),
+            log_grows: AtomicBool::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             own_changes: broadcast::Sender::new(CHANGES_KEPT),
             name: format!("{:016x}", fastrand::u64(..)),

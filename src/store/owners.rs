@@ -1,7 +1,7 @@
 //! Whose links are: the one look-up that decides whether a delivery concerns a run. Most concern none,
 //! so that this is most of what deliveries cost.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
@@ -13,8 +13,8 @@ use super::{Result, Store};
 use crate::domain::RunId;
 use crate::domain::observation::Link;
 
-/// Links with the run that each belongs to, by run.
-pub(super) type Owners = Vec<(String, RunId)>;
+/// The runs that each link belongs to; links of nobody are not in it.
+pub(super) type Owners = HashMap<String, Vec<RunId>>;
 
 type Question = Asked<Arc<[Link]>, Result<Arc<Owners>>>;
 
@@ -68,14 +68,15 @@ pub(super) async fn owners_of<'a>(
     if let Some(last) = links.last().copied() {
         links.resize(count, last);
     }
-    let sql = format!(
-        "SELECT link, run_id FROM links WHERE link IN ({}) ORDER BY run_id",
-        placeholders(1, links.len())
-    );
+    let sql =
+        format!("SELECT link, run_id FROM links WHERE link IN ({})", placeholders(1, links.len()));
     let mut query = sqlx::query(AssertSqlSafe(sql));
     for link in links {
         query = query.bind(link.as_str());
     }
-    let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get("link")?, id_from(row, "run_id")?))).collect()
+    let mut owners = Owners::new();
+    for row in query.fetch_all(connection).await? {
+        owners.entry(row.try_get("link")?).or_default().push(id_from(&row, "run_id")?);
+    }
+    Ok(owners)
 }

@@ -5,6 +5,7 @@
 //! On PostgreSQL, whose writers do not wait for each other, each has a transaction of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::future::BoxFuture;
 
@@ -107,6 +108,7 @@ impl Store {
             group.write(self, &mut tx).await?;
         }
         tx.commit().await?;
+        self.shared.log_grows.store(true, Ordering::Relaxed);
         Ok(())
     }
 
