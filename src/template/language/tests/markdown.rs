@@ -159,3 +159,12 @@ fn a_file_that_readers_read_differently_is_refused_with_its_line() {
     let read = written(FileKind::Markdown, "\n\t{{ v }}\n", &json!("$x$")).unwrap();
     assert_eq!(read, "\n\t$x$\n");
 }
+
+#[test]
+fn a_byte_order_mark_before_markdown_with_values_is_refused() {
+    let template = "\u{feff}<!{{ v }}\n";
+    let refused = written(FileKind::Markdown, template, &json!("1")).unwrap_err();
+    assert_eq!(refused.line, Some(1));
+    assert!(refused.message.contains("byte order mark"), "{}", refused.message);
+    assert!(written(FileKind::Markdown, "\u{feff}text\n", &json!("1")).is_ok());
+}
