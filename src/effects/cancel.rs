@@ -23,8 +23,10 @@ impl Effects {
             Step::FirstCommit => claimed.interrupted || claimed.attempt > 1,
             _ => false,
         };
-        Ok(claimed.run.status.is_end()
-            || !may_be_sent && self.store.is_cancelled_before(claimed).await?)
+        if claimed.run.status.is_end() {
+            return Ok(true);
+        }
+        Ok(claimed.is_cancelled && !may_be_sent && !self.store.has_begun_to_create(claimed).await?)
     }
 
     /// Asks GitHub to stop a workflow run. May be repeated.

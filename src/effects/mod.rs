@@ -29,7 +29,7 @@ use crate::domain::action_run::RunKind;
 use crate::domain::{ActionRun, Event, Run};
 use crate::github::GitHub;
 use crate::listener::Listener;
-use crate::plan::step::Explanation;
+use crate::plan::step::{Explanation, Lane};
 use crate::plan::{self, Answer, Decision, Step};
 use crate::portal::Port;
 use crate::seal::SealingKey;
@@ -127,6 +127,15 @@ impl Effects {
     /// The portal that knows a run; none for a run that was asked for here.
     fn portal_of(&self, run: &Run) -> Option<&Port> {
         self.portal.as_ref().filter(|_| run.request.kind != RunKind::Own)
+    }
+
+    /// What was decided, without reports that nobody would hear: of a run that was asked for here, where
+    /// nobody else listens.
+    pub fn heard(&self, mut decision: Decision) -> Decision {
+        if self.portal_of(&decision.run).is_none() && self.listener.is_none() {
+            decision.steps.retain(|step| step.lane() != Lane::Report);
+        }
+        decision
     }
 
     /// Does one step. What it says of a failure holds no secret input.

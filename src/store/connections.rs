@@ -115,9 +115,7 @@ impl Connections {
 
 impl Kept {
     async fn lend(&self) -> Result<Lent<'_>> {
-        let place = timeout(ACQUIRE_TIMEOUT, self.places.acquire()).await;
-        let place = place.map_err(|_| sqlx::Error::PoolTimedOut)?;
-        let place = place.map_err(|_| sqlx::Error::PoolClosed)?;
+        let place = self.place().await?;
         // Whoever has a place finds a seat that nobody has.
         let free = self.seats.iter().find_map(Seat::try_take);
         let (mut connection, is_suspect) = free.ok_or(sqlx::Error::PoolTimedOut)?;
@@ -131,6 +129,14 @@ impl Kept {
             *connection = Some(self.open().await?);
         }
         Ok(Lent::Kept { connection, is_suspect, _place: place })
+    }
+
+    async fn place(&self) -> sqlx::Result<SemaphorePermit<'_>> {
+        if let Ok(free) = self.places.try_acquire() {
+            return Ok(free);
+        }
+        let place = timeout(ACQUIRE_TIMEOUT, self.places.acquire()).await;
+        place.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)
     }
 
     async fn open(&self) -> sqlx::Result<AnyConnection> {

@@ -88,14 +88,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a step that cancels the run waits behind this one, which has not begun what it is for.
-    pub async fn is_cancelled_before(&self, step: &ClaimedStep) -> Result<bool> {
-        let query = sqlx::query(
-            "SELECT id FROM steps WHERE run_id = $1 AND kind = $2 AND settled_at IS NULL
-               AND NOT EXISTS (SELECT 1 FROM writes WHERE step = $3 AND begun = 1)",
-        );
-        let query = query.bind(step.run.id.as_str()).bind(Step::CANCEL).bind(step.id.0);
-        Ok(self.shared.read.fetch_optional(query).await?.is_some())
+    /// Whether what a step creates may have been sent.
+    pub async fn has_begun_to_create(&self, step: &ClaimedStep) -> Result<bool> {
+        let query = sqlx::query("SELECT step FROM writes WHERE step = $1 AND begun = 1");
+        Ok(self.shared.read.fetch_optional(query.bind(step.id.0)).await?.is_some())
     }
 
     /// Whether a delivery was handled: it concerned a run, or was noted.

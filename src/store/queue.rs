@@ -40,6 +40,8 @@ pub struct ClaimedStep {
     /// Of the report lane: the steps that wait behind this one, so that they can be sent as one.
     /// Nobody else can claim them while this one is claimed.
     pub following: Vec<(StepId, Step)>,
+    /// A step that cancels the run waits behind this one.
+    pub is_cancelled: bool,
     /// Which claim of the step this is.
     claim: i64,
 }
@@ -134,22 +136,19 @@ impl Store {
     /// go on.
     async fn load(&self, rows: Vec<AnyRow>) -> Result<Vec<ClaimedStep>> {
         let ids = rows.iter().map(|row| id_from(row, "run_id")).collect::<Result<Vec<_>>>()?;
-        let mut reports = Vec::new();
-        for (row, run_id) in rows.iter().zip(&ids) {
-            if row.try_get::<&str, _>("lane")? == Lane::Report.as_str() {
-                reports.push(run_id.clone());
-            }
-        }
-        let (runs, mut following) =
-            tokio::try_join!(self.runs_by_id(&ids), self.following(&reports))?;
+        let (runs, mut behind) = tokio::try_join!(self.runs_by_id(&ids), self.behind(&ids))?;
 
         let mut claimed = Vec::with_capacity(rows.len());
         for (row, run_id) in rows.iter().zip(ids) {
             let run = runs.get(&run_id);
             match claimed_from(row, run) {
                 Ok(mut step) => {
-                    if step.step.lane() == Lane::Report {
-                        step.following = following.remove(&run_id).unwrap_or_default();
+                    match (step.step.lane(), behind.get_mut(&run_id)) {
+                        (_, None) => {}
+                        (Lane::Report, Some(behind)) => {
+                            step.following = std::mem::take(&mut behind.reports);
+                        }
+                        (Lane::Work, Some(behind)) => step.is_cancelled = behind.is_cancelled,
                     }
                     claimed.push(step);
                 }
@@ -175,37 +174,36 @@ impl Store {
         rows.into_iter().map(|row| Ok((id_from(&row, "id")?, row))).collect()
     }
 
-    /// What waits in the report lanes of these runs behind the claimed step, up to the first that
-    /// cannot be read. What is not due yet has only waited for company, and has it now: nothing
-    /// behind the first step of a lane was ever tried.
-    async fn following(&self, runs: &[RunId]) -> Result<HashMap<RunId, Vec<(StepId, Step)>>> {
-        if runs.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let list = placeholders(2, runs.len());
+    /// What waits behind claimed steps of these runs: reports, up to the first that cannot be read, and
+    /// whether the run is cancelled. A report that is not due yet has only waited for company, and has
+    /// it now: nothing behind the first step of a lane was ever tried.
+    async fn behind(&self, runs: &[RunId]) -> Result<HashMap<RunId, Behind>> {
+        let list = placeholders(3, runs.len());
         let sql = format!(
-            "SELECT id, run_id, payload FROM steps
-             WHERE run_id IN ({list}) AND lane = $1 AND settled_at IS NULL AND state = 'ready'
+            "SELECT id, run_id, lane, payload FROM steps
+             WHERE run_id IN ({list}) AND settled_at IS NULL AND state = 'ready'
+               AND (lane = $1 OR kind = $2)
              ORDER BY id"
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).bind(Lane::Report.as_str());
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        query = query.bind(Lane::Report.as_str()).bind(Step::CANCEL);
         for run in runs {
             query = query.bind(run.as_str());
         }
-        let mut following: HashMap<RunId, Vec<_>> = HashMap::new();
-        let mut ended: Vec<RunId> = Vec::new();
+        let mut behind: HashMap<RunId, Behind> = HashMap::new();
         for row in self.shared.read.fetch_all(query).await? {
-            let run = id_from(&row, "run_id")?;
+            let of_run = behind.entry(id_from(&row, "run_id")?).or_default();
+            if row.try_get::<&str, _>("lane")? == Lane::Work.as_str() {
+                of_run.is_cancelled = true;
+                continue;
+            }
             match from_json("a step", row.try_get("payload")?) {
-                _ if ended.contains(&run) => {}
-                Ok(step) => {
-                    let id = StepId(row.try_get("id")?);
-                    following.entry(run).or_default().push((id, step));
-                }
-                Err(_) => ended.push(run),
+                _ if of_run.is_unreadable => {}
+                Ok(step) => of_run.reports.push((StepId(row.try_get("id")?), step)),
+                Err(_) => of_run.is_unreadable = true,
             }
         }
-        Ok(following)
+        Ok(behind)
     }
 
     /// Puts a step off after an attempt that did not succeed. The next attempt has the next number.
@@ -278,6 +276,15 @@ impl Store {
     }
 }
 
+/// What waits behind a claimed step.
+#[derive(Default)]
+struct Behind {
+    reports: Vec<(StepId, Step)>,
+    /// What follows the reports cannot be read.
+    is_unreadable: bool,
+    is_cancelled: bool,
+}
+
 impl ClaimedStep {
     pub(super) fn claim(&self) -> i64 {
         self.claim
@@ -318,6 +325,7 @@ fn claimed_from(row: &AnyRow, run: Option<&AnyRow>) -> Result<ClaimedStep> {
         interruptions: number_from(row, "interrupted")?,
         created_at: time_from(row.try_get("created_at")?)?,
         following: Vec::new(),
+        is_cancelled: false,
         claim: row.try_get("claims")?,
     })
 }

@@ -23,8 +23,8 @@ use tracing::Instrument as _;
 use crate::clock::Clock;
 use crate::effects::{Done, Effects, StepError};
 use crate::plan::step::Lane;
-use crate::plan::{self, Step};
-use crate::store::{self, ClaimedStep, Holder, SUSPECTED, Store};
+use crate::plan::{self, Decision, Step};
+use crate::store::{self, ClaimedStep, EntityChange, Holder, SUSPECTED, Store};
 use crate::telemetry::step_span;
 
 pub use house::House;
@@ -148,10 +148,10 @@ impl Worker {
             Err(error) if gives_way(claimed, &error) => {
                 tracing::info!(run.id = %claimed.run.id, step = claimed.step.kind(), %error, "a step is given up; the sweep asks for another");
                 let given_up = self.effects.given_up(claimed.run.clone(), &claimed.step);
-                self.store.settle(claimed, &given_up, None).await
+                self.settle_with(claimed, given_up, None).await
             }
             Ok(Done::Decided { decision, entity }) => {
-                self.store.settle(claimed, &decision, entity.as_ref()).await
+                self.settle_with(claimed, *decision, entity.as_ref()).await
             }
             Ok(Done::Reported(also)) => self.store.settle_report(claimed, &also).await,
             Err(StepError::Fail(reason)) => self.fail(claimed, reason).await,
@@ -159,6 +159,15 @@ impl Worker {
             Err(StepError::Retry { reason, until }) => self.postpone(claimed, &reason, until).await,
             Err(StepError::Unknown(reason)) => self.postpone(claimed, &reason, None).await,
         }
+    }
+
+    async fn settle_with(
+        &self,
+        claimed: &ClaimedStep,
+        decision: Decision,
+        entity: Option<&EntityChange>,
+    ) -> Result<(), store::Error> {
+        self.store.settle(claimed, &self.effects.heard(decision), entity).await
     }
 
     async fn begin_due(&self, places: &Arc<Semaphore>, under_way: &TaskTracker) -> bool {
@@ -268,7 +277,7 @@ impl Worker {
             return self.store.park(claimed, &reason).await;
         }
         let decision = self.effects.refused(claimed.run.clone(), &claimed.step, reason);
-        self.store.settle(claimed, &decision, None).await
+        self.settle_with(claimed, decision, None).await
     }
 
     /// Waits for a limit, to the second, and says so in the run.
@@ -285,7 +294,10 @@ impl Worker {
         let is_first = claimed.attempt == 1 && claimed.step != Step::Look;
         let said = plan::limited(claimed.run.clone(), until, is_first, self.clock.now());
         match said {
-            Some(said) => self.store.postpone_and_say(claimed, until, reason, &said).await,
+            Some(said) => {
+                let said = self.effects.heard(said);
+                self.store.postpone_and_say(claimed, until, reason, &said).await
+            }
             None => self.store.postpone(claimed, until, reason).await,
         }
     }
