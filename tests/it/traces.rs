@@ -16,17 +16,20 @@ use crate::support::process::{Environment, Process};
 
 type Received = Arc<Mutex<Vec<Bytes>>>;
 
-/// Something that takes traces: its address, and what it took.
-async fn receiver() -> (String, Received) {
-    let received = Received::default();
-    let taken = Arc::clone(&received);
-    let take = move |body: Bytes| async move { taken.lock().unwrap().push(body) };
-    let app: Router = Router::new().route("/v1/traces", post(take));
+/// Something that takes traces and events: its address, and what it took of both.
+async fn receiver() -> (String, Received, Received) {
+    let (traces, events) = (Received::default(), Received::default());
+    let take = |taken: &Received| {
+        let taken = Arc::clone(taken);
+        post(move |body: Bytes| async move { taken.lock().unwrap().push(body) })
+    };
+    let app: Router =
+        Router::new().route("/v1/traces", take(&traces)).route("/events", take(&events));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     #[expect(clippy::disallowed_methods, reason = "ends with the test")]
     tokio::spawn(async move { axum::serve(listener, app).await });
-    (address, received)
+    (address, traces, events)
 }
 
 fn spans(received: &Received) -> Vec<Span> {
@@ -37,7 +40,8 @@ fn spans(received: &Received) -> Vec<Span> {
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
-async fn run_to_its_end(process: &Process) -> String {
+/// Until its end was told.
+async fn run_to_its_end(process: &Process, events: &Received) -> String {
     let client = reqwest::Client::new();
     let start = client.post(process.url("/api/v1/actions/unknown/runs")).json(&json!({}));
     let started: Value = start.send().await.unwrap().json().await.unwrap();
@@ -46,7 +50,11 @@ async fn run_to_its_end(process: &Process) -> String {
     loop {
         let shown = client.get(process.url(&format!("/api/v1/runs/{run}"))).send().await.unwrap();
         let shown: Value = shown.json().await.unwrap();
-        if shown["status"] == "FAILURE" {
+        let is_end = |event: &Bytes| {
+            let event: Value = serde_json::from_slice(event).unwrap();
+            event["subject"] == run.as_str() && event["type"] == "dev.towpath.run.ended"
+        };
+        if shown["status"] == "FAILURE" && events.lock().unwrap().iter().any(is_end) {
             return run;
         }
         assert!(began.elapsed() < Duration::from_mins(1), "{shown}\n{}", process.log());
@@ -56,17 +64,19 @@ async fn run_to_its_end(process: &Process) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_done_for_a_run_is_one_trace_and_its_log_lines_name_it() {
-    let (endpoint, received) = receiver().await;
+    let (endpoint, received, events) = receiver().await;
     let folder = tempfile::tempdir().unwrap();
     let environment = Environment::from([
         ("TOWPATH_DATABASE_URL", format!("sqlite://{}", folder.path().join("t.db").display())),
         ("TOWPATH_LOG", "warn,towpath=debug".to_owned()),
         ("TOWPATH_LOG_FORMAT", "json".to_owned()),
         ("GITHUB_API_URL", "http://127.0.0.1:9".to_owned()),
+        ("TOWPATH_EVENTS_URL", format!("{endpoint}/events")),
+        ("TOWPATH_EVENTS_SECRET", "the secret of the events".to_owned()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint),
     ]);
     let process = Process::serve_after(":", &environment).await;
-    let runs = [run_to_its_end(&process).await, run_to_its_end(&process).await];
+    let runs = [run_to_its_end(&process, &events).await, run_to_its_end(&process, &events).await];
     let log = process.stop();
 
     let spans = spans(&received);

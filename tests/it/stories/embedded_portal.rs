@@ -1,13 +1,23 @@
 //! A team without a commercial portal: the form, the preview, the start, and the catalog are here.
 
 use reqwest::header::{COOKIE, SET_COOKIE};
+use towpath::plan::step::Lane;
 use towpath::sandbox::github::MergeMethod;
+use towpath::store::RunFilter;
 
 use crate::world::{Kind, World, newest_run};
 
 fn hidden(page: &str, name: &str) -> String {
     let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
     rest.split_once('"').unwrap().0.to_owned()
+}
+
+/// How many reports were written down for the one run.
+async fn reports(world: &World) -> usize {
+    let runs = world.store().runs(&RunFilter { limit: 2, ..RunFilter::default() }).await.unwrap();
+    let [run] = &runs[..] else { panic!("{} runs", runs.len()) };
+    let steps = world.store().steps_of(&run.id).await.unwrap();
+    steps.iter().filter(|step| step.step.lane() == Lane::Report).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +64,7 @@ async fn an_action_is_previewed_started_and_applied_without_a_portal() {
     newest_run(&world.infrastructure, "apply.yml").complete("success");
     world.rest().await;
 
+    assert_eq!(reports(&world).await, 0, "nobody hears of it");
     let entity = format!("http://{}/catalog/database/orders", world.address());
     let entity = client.get(entity).send().await.unwrap().text().await.unwrap();
     assert!(entity.contains(&format!("href=\"{run}\"")), "{entity}");
@@ -75,5 +86,6 @@ async fn a_run_that_was_started_here_is_told_to_no_portal_but_its_entity_is() {
     assert!(world.portal.entity("database", "orders").is_some());
     let told = world.asked_of_portal();
     assert!(told.iter().all(|call| !call.contains("/actions/runs")), "{told:?}");
+    assert_eq!(reports(&world).await, 0, "nobody hears of it");
     world.end().await;
 }
