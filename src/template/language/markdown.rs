@@ -12,12 +12,14 @@ use super::{Beside, Scanner, Spot, is_hidden};
 pub(super) struct Markdown {
     places: Vec<Place>,
     at: usize,
+    /// The author writes a `$`: what is between two of them is a formula for GitHub, also over code.
+    has_dollar: bool,
 }
 
 impl Markdown {
     /// For a file in which slots stand for its values, but for those that are empty.
     pub(super) fn of(slotted: &str) -> Self {
-        Self { places: places(slotted), at: 0 }
+        Self { places: places(slotted), at: 0, has_dollar: slotted.contains('$') }
     }
 
     /// Where the next value stands. An empty one stands nowhere.
@@ -64,6 +66,10 @@ impl Scanner for Markdown {
                 refused("a line break or a control character cannot stand within `code`")
             }
             Place::Code if text.contains('`') => refused("a backtick cannot stand within `code`"),
+            Place::Code if text.contains('$') && self.has_dollar => refused(
+                "a `$` cannot stand within `code` where the text has a `$` of its own, with which \
+                 GitHub would make a formula of it; use fenced code",
+            ),
             Place::Indented if is_hidden(&['\t']) => refused(
                 "a line break or a control character cannot stand in indented code; use a fence \
                  of ```",

@@ -168,3 +168,12 @@ fn a_byte_order_mark_before_markdown_with_values_is_refused() {
     assert!(refused.message.contains("byte order mark"), "{}", refused.message);
     assert!(written(FileKind::Markdown, "\u{feff}text\n", &json!("1")).is_ok());
 }
+
+#[test]
+fn a_dollar_in_code_makes_no_formula_with_one_of_the_author() {
+    let of = |template: &str| written(FileKind::Markdown, template, &json!("a$b"));
+    let refused = of("costs 5$ and `{{ v }}`\n").unwrap_err();
+    assert!(refused.message.contains("formula"), "{}", refused.message);
+    assert_eq!(of("costs 5 and `{{ v }}`\n").unwrap(), "costs 5 and `a$b`\n");
+    assert!(of("costs 5$\n\n```\n{{ v }}\n```\n").is_ok());
+}
