@@ -98,12 +98,15 @@ async fn handle(
     if let Some(Fault::AnswerAfter(status)) = fault {
         answer = trouble(status);
     }
-    github.with(|world| world.told.answered(&token, &answer, world.clock.now()));
+    let lost = fault == Some(Fault::LoseAnswer);
+    // Who did not hear it was told nothing.
+    if !lost {
+        github.with(|world| world.told.answered(&token, &answer, world.clock.now()));
+    }
     if fault == Some(Fault::HoldAnswer) {
         // The sender lives as long as the sandbox that is handling this request.
         let _released = released.changed().await;
     }
-    let lost = fault == Some(Fault::LoseAnswer);
     let status = if lost { 0 } else { answer.status };
     github.inner().requests().push(RecordedRequest {
         method: incoming.method.to_string(),
