@@ -10,6 +10,7 @@
 //! comes to the first is unwrapped and handed on.
 
 mod certificates;
+mod session;
 
 use std::env;
 use std::error::Error;
@@ -98,6 +99,7 @@ async fn unwrap_and_hand_on(client: TcpStream, acceptor: &TlsAcceptor, inner: u1
     let mut client = acceptor.accept(client).await?;
     let mut broker = TcpStream::connect((Ipv4Addr::LOCALHOST, inner)).await?;
     broker.set_nodelay(true)?;
+    session::let_in(&mut client, &mut broker).await?;
     copy_bidirectional(&mut client, &mut broker).await?;
     Ok(())
 }
