@@ -46,6 +46,6 @@ pub(crate) async fn receive(database: &Path, github: &str, templates: Templates)
     };
     let lifecycle = surroundings.lifecycle.clone();
     let service = Service::receive(&settings, templates, surroundings).await.expect("it starts");
-    lifecycle.spawn(service.store.clone().move_log(lifecycle.token()));
+    lifecycle.spawn(service.store.clone().keep_checkpointing(lifecycle.token()));
     service
 }

@@ -75,7 +75,7 @@ impl Service {
         lifecycle.spawn(service.worker.clone().run(lifecycle.token()));
         lifecycle.spawn(service.sweep.clone().run(lifecycle.token()));
         lifecycle.spawn(service.store.clone().share_changes(lifecycle.token()));
-        lifecycle.spawn(service.store.clone().move_log(lifecycle.token()));
+        lifecycle.spawn(service.store.clone().keep_checkpointing(lifecycle.token()));
         let house = House::new(service.store.clone(), settings.keep_runs);
         lifecycle.spawn(house.run(lifecycle.token()));
         lifecycle.spawn(service.lost_deliveries.clone().run(lifecycle.token()));

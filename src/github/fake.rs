@@ -76,6 +76,8 @@ pub(super) enum Reply {
     Send(u16, String, Vec<u8>),
     /// The connection ends without an answer.
     HangUp,
+    /// The connection stays, and nothing comes.
+    Never,
 }
 
 impl From<(u16, Value)> for Reply {
@@ -171,8 +173,10 @@ impl Fake {
 
     async fn serve(self, mut stream: TcpStream) {
         while let Some(seen) = read(&mut stream).await {
-            let Reply::Send(status, headers, body) = self.reply(seen) else {
-                return;
+            let (status, headers, body) = match self.reply(seen) {
+                Reply::Send(status, headers, body) => (status, headers, body),
+                Reply::HangUp => return,
+                Reply::Never => std::future::pending().await,
             };
             let head =
                 format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n{headers}\r\n", body.len());

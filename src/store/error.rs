@@ -32,6 +32,12 @@ impl Error {
         matches!(self, Self::Unavailable(_))
     }
 
+    /// That the database does not answer, for another who waited for the same.
+    pub(super) fn unavailable_too(&self) -> Self {
+        let said = std::error::Error::source(self).unwrap_or(self).to_string();
+        Self::Unavailable(sqlx::Error::Io(std::io::Error::other(said)))
+    }
+
     pub(super) fn unreadable(
         what: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,

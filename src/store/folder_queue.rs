@@ -25,8 +25,7 @@ impl Entry for PlaceInLine {
     }
 
     async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<Option<Run>>> {
-        let outcomes = store.put_in_line(tx, all).await?;
-        Ok(Written { outcomes, changed: Vec::new() })
+        Ok(store.put_in_line(tx, all).await?.into())
     }
 }
 

@@ -15,13 +15,13 @@ mod accept;
 mod append;
 mod backup;
 mod catalog;
+mod checkpoint;
 mod connections;
 mod dialect;
 mod error;
 mod folder_queue;
 mod hold;
 mod house;
-mod log;
 mod look;
 mod others;
 mod owners;
@@ -85,7 +85,7 @@ struct Shared {
     clock: Clock,
     waiting: writing::Waiting,
     look_ups: owners::LookUps,
-    /// Something was written since SQLite's log was moved.
+    /// Something was written since the last checkpoint.
     log_grows: AtomicBool,
     changes: broadcast::Sender<RunId>,
     /// Of this process alone.

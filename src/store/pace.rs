@@ -51,8 +51,7 @@ impl Entry for Creation {
     }
 
     async fn write(store: &Store, tx: &mut Tx<'_>, all: &[&Self]) -> Result<Written<Turn>> {
-        let outcomes = store.begin_creations(tx, all).await?;
-        Ok(Written { outcomes, changed: Vec::new() })
+        Ok(store.begin_creations(tx, all).await?.into())
     }
 }
 

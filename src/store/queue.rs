@@ -65,7 +65,7 @@ impl Entry for Claim {
         for claim in all {
             outcomes.push(store.write_claim(tx, claim).await?);
         }
-        Ok(Written { outcomes, changed: Vec::new() })
+        Ok(outcomes.into())
     }
 }
 

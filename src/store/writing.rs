@@ -47,6 +47,13 @@ pub(super) struct Written<T> {
     pub(super) changed: Vec<RunId>,
 }
 
+impl<T> From<Vec<T>> for Written<T> {
+    /// No run is another than it was.
+    fn from(outcomes: Vec<T>) -> Self {
+        Self { outcomes, changed: Vec::new() }
+    }
+}
+
 /// What waits to be written.
 #[derive(Default)]
 pub(super) struct Waiting {
@@ -85,16 +92,16 @@ impl Store {
         E::queue(waiting).ask(Arc::new(entry), &waiting.turn, write_those).await
     }
 
-    /// One transaction for all; if it fails, one for each, so that nobody suffers for another.
+    /// One transaction for all; if it is refused, one for each, so that nobody suffers for another.
     async fn write_those(&self, mut groups: Vec<Box<dyn Group>>) {
-        if let Ok(()) = self.write_groups(&mut groups).await {
-            for group in groups {
-                group.answer(self);
-            }
-            return;
-        }
+        let written = self.write_groups(&mut groups).await;
         for group in groups {
-            group.write_each_alone(self).await;
+            match &written {
+                Ok(()) => group.answer(self),
+                // Each would wait for it by itself, one after another.
+                Err(error) if error.is_unavailable() => group.put_off(error),
+                Err(_) => group.write_each_alone(self).await,
+            }
         }
     }
 
@@ -132,6 +139,9 @@ trait Group: Send {
     /// After the commit.
     fn answer(self: Box<Self>, store: &Store);
 
+    /// The database does not answer: later may be better.
+    fn put_off(self: Box<Self>, error: &Error);
+
     fn write_each_alone(self: Box<Self>, store: &Store) -> BoxFuture<'_, ()>;
 }
 
@@ -142,8 +152,10 @@ struct GroupOf<E: Entry> {
 
 fn group<E: Entry>(queue: &Entries<E>) -> Option<Box<dyn Group>> {
     let asked = queue.take();
-    let written = Written { outcomes: Vec::new(), changed: Vec::new() };
-    if asked.is_empty() { None } else { Some(Box::new(GroupOf { asked, written })) }
+    if asked.is_empty() {
+        return None;
+    }
+    Some(Box::new(GroupOf { asked, written: Vec::new().into() }))
 }
 
 impl<E: Entry> Group for GroupOf<E> {
@@ -159,6 +171,12 @@ impl<E: Entry> Group for GroupOf<E> {
         store.tell_all(&self.written.changed);
         for (asked, outcome) in self.asked.into_iter().zip(self.written.outcomes) {
             asked.answer(Ok(outcome));
+        }
+    }
+
+    fn put_off(self: Box<Self>, error: &Error) {
+        for asked in self.asked {
+            asked.answer(Err(error.unavailable_too()));
         }
     }
 

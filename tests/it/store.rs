@@ -953,6 +953,53 @@ async fn a_database_of_a_newer_version_is_refused(database: Database) {
 }
 
 /// What a newer version would have done to the database.
+#[tokio::test]
+async fn what_is_written_moves_into_the_database_beside_the_writing() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    let file = database.folder.as_ref().unwrap().path().join("towpath.db");
+    let size = || std::fs::metadata(&file).unwrap().len();
+    let before = size();
+    for n in 0..50 {
+        store.accept_run(&request(&format!("r_{n}"))).await.unwrap();
+    }
+    assert_eq!(size(), before, "it stands in the log");
+    let stop = CancellationToken::new();
+    let until_moved = async {
+        while size() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(store.clone().keep_checkpointing(stop.clone()), until_moved);
+}
+
+/// They do not wait for it one after another.
+#[tokio::test]
+async fn while_somebody_else_writes_for_long_all_who_wait_are_told_together() {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    let other = sqlx::AnyPool::connect(&database.url).await.unwrap();
+    let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let began = std::time::Instant::now();
+    let requests = ["r_1", "r_2", "r_3", "r_4"].map(request);
+    let [one, two, three, four] = &requests;
+    let answers = tokio::join!(
+        store.accept_run(one),
+        store.accept_run(two),
+        store.accept_run(three),
+        store.accept_run(four),
+    );
+    // SQLite waits for five seconds, at most for two transactions; each by itself would be 20 s.
+    assert!(began.elapsed() < Duration::from_secs(18), "{:?}", began.elapsed());
+    for answer in [answers.0, answers.1, answers.2, answers.3] {
+        let error = answer.unwrap_err();
+        assert!(error.is_unavailable(), "{error:?}");
+    }
+    held.rollback().await.unwrap();
+    assert_eq!(store.accept_run(one).await.unwrap(), Accepted::New);
+}
+
 async fn support_sql(url: &str, statement: impl sqlx::SqlSafeStr) {
     let pool = sqlx::AnyPool::connect(url).await.unwrap();
     sqlx::query(statement).execute(&pool).await.unwrap();

@@ -39,6 +39,28 @@ async fn ten_calls_at_once_need_one_token() {
 }
 
 #[tokio::test]
+async fn so_many_calls_are_under_way_and_the_others_wait() {
+    let fake = Fake::start().await;
+    fake.on(DISPATCH, [send(204, Value::Null)]);
+    fake.on("GET /repos/acme/infra", [Reply::Never]);
+    let app = fake.app();
+    let repository = infra();
+    let calls = (0..50).map(|_| app.default_branch(&repository));
+    let all_are_sent = async {
+        while fake.seen("GET /repos/acme/infra").len() < 32 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Whoever would not wait has sent before another gets its answers.
+        dispatch(&fake.app()).await.unwrap();
+    };
+    tokio::select! {
+        _ = join_all(calls) => panic!("nothing is answered"),
+        () = all_are_sent => {}
+    }
+    assert_eq!(fake.seen("GET /repos/acme/infra").len(), 32);
+}
+
+#[tokio::test]
 async fn a_token_is_renewed_before_its_end() {
     let fake = Fake::start().await;
     fake.on(DISPATCH, [send(204, Value::Null)]);

@@ -88,7 +88,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Unreadable> {
 }
 
 /// A byte order mark: where it stands, and what is wrong with it.
-pub(super) fn mark(text: &str) -> Option<(usize, &'static str)> {
+pub(super) fn byte_order_mark(text: &str) -> Option<(usize, &'static str)> {
     text.starts_with('\u{feff}')
         .then_some((0, "a byte order mark is a part of the first line for some readers only"))
 }

@@ -194,7 +194,9 @@ fn refuse_ambiguous(kind: FileKind, slotted: &str) -> Result<(), Unwritable> {
         FileKind::Yaml => lone_return(slotted)
             .or_else(|| yaml::old_line_break(slotted))
             .or_else(|| yaml::tab_of_indentation(slotted)),
-        FileKind::Markdown => lone_return(slotted).or_else(|| markdown_tree::mark(slotted)),
+        FileKind::Markdown => {
+            lone_return(slotted).or_else(|| markdown_tree::byte_order_mark(slotted))
+        }
         _ => lone_return(slotted),
     };
     found.map_or(Ok(()), |(at, what)| {
