@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::markdown_tree::{NOTHING, Place, places};
+use super::node::slots_of;
 use super::{Beside, Scanner, Spot, is_hidden};
 
 /// Knows where in the file each value stands.
@@ -14,12 +15,31 @@ pub(super) struct Markdown {
     at: usize,
     /// The author writes a `$`: what is between two of them is a formula for GitHub, also over code.
     has_dollar: bool,
+    /// The author begins a label of a footnote and does not end it as one: what follows may be a part
+    /// of it for GitHub, where escapes do not count.
+    has_open_label: bool,
 }
 
 impl Markdown {
     /// For a file in which slots stand for its values, but for those that are empty.
     pub(super) fn of(slotted: &str) -> Self {
-        Self { places: places(slotted), at: 0, has_dollar: slotted.contains('$') }
+        Self {
+            places: places(slotted),
+            at: 0,
+            has_dollar: slotted.contains('$'),
+            has_open_label: has_open_label(slotted),
+        }
+    }
+
+    /// A value in running text.
+    fn in_text(&self, text: &str, before: Option<char>) -> Result<String, String> {
+        let escaped = escaped(text, before);
+        if self.has_open_label && (escaped != text || text.contains(char::is_whitespace)) {
+            return Err("only a plain word can stand in running text where the text has a `[^` \
+                        that begins no footnote; write `\\[^`"
+                .to_owned());
+        }
+        Ok(escaped)
     }
 
     /// Where the next value stands. An empty one stands nowhere.
@@ -40,7 +60,7 @@ impl Scanner for Markdown {
     }
 
     fn literal(&self, value: &Value) -> Result<String, String> {
-        Ok(escaped(&value.to_string(), None))
+        self.in_text(&value.to_string(), None)
     }
 
     fn is_nothing(&self, text: &str) -> bool {
@@ -61,7 +81,7 @@ impl Scanner for Markdown {
         let refused = |message: &str| Err(message.to_owned());
         let is_hidden = |kept: &[char]| text.chars().any(|c| is_hidden(c) && !kept.contains(&c));
         match self.place() {
-            Place::Text => Ok(escaped(text, beside.before)),
+            Place::Text => self.in_text(text, beside.before),
             Place::Code if is_hidden(&[]) => {
                 refused("a line break or a control character cannot stand within `code`")
             }
@@ -97,6 +117,24 @@ impl Scanner for Markdown {
             | Place::Nowhere => Ok(text.to_owned()),
         }
     }
+}
+
+/// Whether a footnote is begun, and not ended as everyone reads it.
+fn has_open_label(text: &str) -> bool {
+    let mut begins = text.match_indices("[^");
+    begins.any(|(at, begin)| {
+        let backslashes = text[..at].chars().rev().take_while(|c| *c == '\\').count();
+        backslashes % 2 == 0 && !begins_with_label(&text[at + begin.len()..])
+    })
+}
+
+/// Whether a label of a footnote stands here, to its end.
+fn begins_with_label(rest: &str) -> bool {
+    let is_odd = |c: char| c.is_whitespace() || "[`<".contains(c);
+    rest.split_once(']').is_some_and(|(label, _)| {
+        let is_whole = !label.is_empty() && !label.ends_with('\\') && !label.contains(is_odd);
+        is_whole && slots_of(label).next().is_none()
+    })
 }
 
 fn is_word(text: &str) -> bool {

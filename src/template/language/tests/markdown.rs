@@ -177,3 +177,20 @@ fn a_dollar_in_code_makes_no_formula_with_one_of_the_author() {
     assert_eq!(of("costs 5 and `{{ v }}`\n").unwrap(), "costs 5 and `a$b`\n");
     assert!(of("costs 5$\n\n```\n{{ v }}\n```\n").is_ok());
 }
+
+#[test]
+fn a_value_is_no_part_of_a_footnote_that_the_author_has_begun() {
+    for open in ["[^note {{ v }} more\n", "[^{{ v }}]]\n", "[^ a] {{ v }}\n", "[^a\\] {{ v }}\n"] {
+        for value in ["a]: b", "www.w", "a b", "a]"] {
+            let refused = written(FileKind::Markdown, open, &json!(value)).unwrap_err();
+            assert!(refused.message.contains("write `\\[^`"), "{open} {}", refused.message);
+        }
+        assert!(written(FileKind::Markdown, open, &json!("plain-word")).is_ok(), "{open}");
+    }
+    for whole in ["a[^1] {{ v }}\n\n[^1]: {{ v }}\n", "[a-z]: `[^a-z]` {{ v }}\n", "\\[^ {{ v }}\n"]
+    {
+        let text = written(FileKind::Markdown, whole, &json!("a]: b")).unwrap();
+        assert!(html(&text).contains("a]: b"), "{text}");
+    }
+    assert_eq!(html("[\\^1]\n\n[^1]: x\n"), "<p>[^1]</p>\n");
+}
