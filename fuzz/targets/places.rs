@@ -107,10 +107,9 @@ fn in_markdown(case: &Case, value: &str) {
         kinds
     };
     let bare = without_bare_links(&actual);
-    for word in
-        [WORD, DOTTED_WORD].into_iter().flat_map(|word| [word.to_owned(), edged(word, value)])
-    {
-        let Ok(Ok(like)) = with(&word) else { continue };
+    let words = [WORD, DOTTED_WORD].into_iter();
+    for word in words.flat_map(|word| [word.to_owned(), edged(word, value)]) {
+        let Ok(Ok(like)) = with(&spaced(&word, value)) else { continue };
         let like = reader::markdown(&like);
         if links(&actual) <= links(&like)
             && others(&actual) == others(&expected)
@@ -187,6 +186,15 @@ fn edged(word: &str, value: &str) -> String {
     let edge =
         |c: Option<char>| c.filter(|c| !c.is_alphabetic()).map_or(String::new(), String::from);
     format!("{}{word}{}", edge(shown(value).chars().next()), edge(shown(value).chars().next_back()))
+}
+
+/// The word with a space where the value has one at an end, which ends an address of the author's.
+fn spaced(word: &str, value: &str) -> String {
+    let visible: String = value.chars().filter(|c| !is_hidden(*c)).collect();
+    let space = |is_there: bool| if is_there { " " } else { "" };
+    let (starts, ends) =
+        (visible.starts_with(char::is_whitespace), visible.ends_with(char::is_whitespace));
+    format!("{}{word}{}", space(starts), space(ends))
 }
 
 /// Whether a file with the value says what it says with the word, but for them.

@@ -92,6 +92,8 @@ impl Service {
         let address = listener.local_addr().context("the address to listen on")?;
         let url = settings.database_url.expose_secret();
         let store = Store::open(url, clock.clone()).await.context("opening the database")?;
+        store.take().await.context("opening the database")?;
+        lifecycle.spawn(store.clone().learn_links(lifecycle.token()));
         let github = github_of(settings, &clock)?;
         let sealing_key = sealing_key(settings)?;
         let keeper = keeper_of(settings, templates, &github, &store).await?;

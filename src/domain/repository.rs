@@ -46,7 +46,9 @@ impl RepositoryName {
 
     /// The form in which repositories are compared and looked up: lower case.
     pub fn key(&self) -> String {
-        format!("{}/{}", self.owner, self.name).to_ascii_lowercase()
+        let mut key = format!("{}/{}", self.owner, self.name);
+        key.make_ascii_lowercase();
+        key
     }
 }
 

@@ -101,9 +101,15 @@ impl Store {
         delivery: &DeliveryId,
         observation: &Observation,
     ) -> Result<Recorded> {
-        // Most deliveries concern nobody, and cost this one read. It may do without a lock: what
+        // Most deliveries concern nobody, and cost this one look-up. It may do without a lock: what
         // finds a run is stored before the program does what it will be found by.
-        if self.find_concerned(observation).await?.is_nobody() {
+        let awaited = observation.may_yet_concern();
+        let links: Vec<Link> = observation.links().into_iter().chain(awaited).collect();
+        if self.are_nobodys(&links) {
+            return Ok(Recorded::Nothing);
+        }
+        let owners = self.look_up(&links).await?;
+        if Concerned::by(observation, &owners).is_nobody() {
             return Ok(Recorded::Nothing);
         }
         self.write_down(Fact::Observation(delivery.clone(), Box::new(observation.clone()))).await
@@ -159,13 +165,6 @@ impl Store {
         }
         self.write(tx, [new_steps(steps), kept_waiting(waiting)]).await?;
         Ok(Written { outcomes, changed })
-    }
-
-    async fn find_concerned(&self, seen: &Observation) -> Result<Concerned> {
-        let awaited = seen.may_yet_concern();
-        let links: Vec<Link> = seen.links().into_iter().chain(awaited).collect();
-        let owners = self.look_up(&links).await?;
-        Ok(Concerned::by(seen, &owners))
     }
 
     /// From here on, no run can gain one of the links before the transaction has ended.

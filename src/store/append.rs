@@ -111,6 +111,14 @@ impl Store {
         Ok(steps)
     }
 
+    /// What runs are found by from now on.
+    pub(super) fn new_links(&self, links: &[(RunId, Link)]) -> Write {
+        self.remember(links.iter().map(|(_, link)| link));
+        let statement = "INSERT INTO links (link, run_id) SELECT it ->> 'link', it ->> 'run'
+             FROM {rows} WHERE TRUE ON CONFLICT (link, run_id) DO NOTHING";
+        Write { statement, rows: link_rows(links) }
+    }
+
     /// Executes the statements that have rows, one after another. SQLite gets all at once: the way to
     /// its thread and back costs more than most of them.
     pub(super) async fn write(
@@ -156,13 +164,6 @@ pub(super) fn new_events(rows: Vec<NewRow>) -> Write {
            CAST(it ->> 'at' AS BIGINT), it ->> 'kind', it ->> 'message'
          FROM {rows}";
     Write { statement, rows }
-}
-
-/// What runs are found by from now on.
-pub(super) fn new_links(links: &[(RunId, Link)]) -> Write {
-    let statement = "INSERT INTO links (link, run_id) SELECT it ->> 'link', it ->> 'run'
-         FROM {rows} WHERE TRUE ON CONFLICT (link, run_id) DO NOTHING";
-    Write { statement, rows: link_rows(links) }
 }
 
 /// What runs are found by no longer.

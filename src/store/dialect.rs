@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -224,6 +225,13 @@ fn sqlite_path(url: &str) -> Result<PathBuf, Error> {
     std::path::absolute(name).map_err(|error| {
         Error::Unusable(format!("The path of the database {name:?} cannot be resolved: {error}."))
     })
+}
+
+/// The file beside SQLite's by which a service has it for itself.
+pub(super) fn lock_file(url: &SecretString) -> Result<PathBuf, Error> {
+    let mut name = sqlite_path(url.expose_secret())?.into_os_string();
+    name.push("-lock");
+    Ok(name.into())
 }
 
 /// Makes the file readable by nobody else, before SQLite would make it readable by all. Its

@@ -22,6 +22,7 @@ mod error;
 mod folder_queue;
 mod hold;
 mod house;
+mod known;
 mod look;
 mod others;
 mod owners;
@@ -40,8 +41,8 @@ mod together;
 mod turn;
 mod writing;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::migrate::MigrateError;
@@ -85,6 +86,7 @@ struct Shared {
     clock: Clock,
     waiting: writing::Waiting,
     look_ups: owners::LookUps,
+    known: OnceLock<known::Known>,
     /// Something was written since the last checkpoint.
     log_grows: AtomicBool,
     changes: broadcast::Sender<RunId>,
@@ -127,6 +129,7 @@ impl Store {
             clock,
             waiting: writing::Waiting::default(),
             look_ups: owners::LookUps::default(),
+            known: OnceLock::new(),
             log_grows: AtomicBool::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             own_changes: broadcast::Sender::new(CHANGES_KEPT),
@@ -141,6 +144,7 @@ impl Store {
     pub async fn close(&self) {
         self.shared.read.close().await;
         self.shared.write.close().await;
+        self.shared.known.get().iter().for_each(|known| known.close());
     }
 
     /// Whether the database answers.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::append::{new_links, new_steps};
+use super::append::new_steps;
 use super::catalog::place_from;
 use super::rows::{RUN_COLUMNS, run_from};
 use super::run_rows::changed_runs;
@@ -64,7 +64,7 @@ impl Store {
         let links = new.iter().flat_map(|part| part.links.iter().map(|link| (&part.run.id, link)));
         let links: Vec<_> = links.map(|(run, link)| (run.clone(), link.clone())).collect();
         let adopted = self.adopted(tx, &links).await?;
-        self.write(tx, [changed_runs(rows), new_links(&links), new_steps(adopted)]).await
+        self.write(tx, [changed_runs(rows), self.new_links(&links), new_steps(adopted)]).await
     }
 
     /// Adds what a decision has for other runs to do. They are locked.

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::append::{NewRow, Write, gone_links, new_events, new_links, new_steps};
+use super::append::{NewRow, Write, gone_links, new_events, new_steps};
 use super::catalog::EntityChange;
 use super::dialect::Dialect;
 use super::folder_queue::Folders;
@@ -154,7 +154,7 @@ impl Store {
             closed_also(gather(all, |it| &it.also)),
             changed_runs(gather(all, |it| it.changed.as_slice())),
             new_events(gather(all, |it| &it.events)),
-            new_links(&links),
+            self.new_links(&links),
             new_steps(steps),
             gone_links(&gather(all, |it| &it.unlinks)),
             concerned(concerns),

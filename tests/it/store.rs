@@ -32,6 +32,7 @@ use parts::{
 };
 
 mod folder_queue;
+mod known;
 mod parts;
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -952,7 +953,6 @@ async fn a_database_of_a_newer_version_is_refused(database: Database) {
     assert!(refused.to_string().contains("newer version of Towpath"), "{refused}");
 }
 
-/// What a newer version would have done to the database.
 #[tokio::test]
 async fn what_is_written_moves_into_the_database_beside_the_writing() {
     let database = Database::sqlite();
@@ -1000,6 +1000,7 @@ async fn while_somebody_else_writes_for_long_all_who_wait_are_told_together() {
     assert_eq!(store.accept_run(one).await.unwrap(), Accepted::New);
 }
 
+/// What a newer version would have done to the database.
 async fn support_sql(url: &str, statement: impl sqlx::SqlSafeStr) {
     let pool = sqlx::AnyPool::connect(url).await.unwrap();
     sqlx::query(statement).execute(&pool).await.unwrap();
