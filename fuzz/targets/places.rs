@@ -222,10 +222,12 @@ fn says_the_same(actual: &[Part], expected: &[Part], word: &str, value: &str) ->
 /// Whether something is said that is a text with one or the other in the place of each word.
 fn is_said_with_either(said: &str, text: &str, word: &str, either: [&str; 2]) -> bool {
     let said = shown(&composed(said));
-    // What follows may still change the last two letters: an accent, and what it stands on.
+    // What follows may still change the last two letters and the marks on them, which have an order of
+    // their own.
     let may_lead_there = |way: &String| {
         let begun = shown(&composed(way));
-        let sure = begun.char_indices().rev().nth(1).map_or(0, |(at, _)| at);
+        let letters = begun.char_indices().rev().skip_while(|(_, c)| is_mark(*c));
+        let sure = letters.skip(1).find(|(_, c)| !is_mark(*c)).map_or(0, |(at, _)| at);
         said.starts_with(&begun[..sure])
     };
     let mut rest = text.split(word);
@@ -240,6 +242,11 @@ fn is_said_with_either(said: &str, text: &str, word: &str, either: [&str; 2]) ->
 /// Letter and accent may come from the author and the value together.
 fn composed(text: &str) -> String {
     context::normalized(&text.into()).as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether it stands on the letter before it.
+fn is_mark(c: char) -> bool {
+    unicode_normalization::char::canonical_combining_class(c) != 0
 }
 
 fn percent_encoded(byte: u8) -> String {

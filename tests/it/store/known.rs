@@ -4,9 +4,7 @@ use tokio_util::sync::CancellationToken;
 use towpath::domain::{Link, Observation, WorkflowRunId};
 use towpath::store::{Recorded, Store};
 
-use super::{
-    Database, begun, delivery, pushed, pushed_link, repository, support_sql, workflow_run,
-};
+use super::{Database, begun, delivery, repository, support_sql, workflow_run};
 
 /// A service's store, with everything that was there in mind.
 async fn taken(database: &Database) -> Store {
@@ -16,50 +14,51 @@ async fn taken(database: &Database) -> Store {
     store
 }
 
-fn of_nobody() -> Observation {
-    Observation::WorkflowRun(workflow_run(7))
+fn of(id: u64) -> Observation {
+    Observation::WorkflowRun(workflow_run(id))
+}
+
+fn link(id: u64) -> Link {
+    Link::workflow_run(&repository(), WorkflowRunId(id))
 }
 
 #[tokio::test]
 async fn what_concerns_nobody_is_told_without_the_database_and_what_may_concern_somebody_is_not() {
     let database = Database::sqlite();
     let store = database.open().await;
-    begun(&store, "r_1", vec![], vec![pushed_link()]).await;
+    begun(&store, "r_1", vec![], vec![link(1)]).await;
     store.close().await;
 
     let store = taken(&database).await;
-    let theirs = Observation::WorkflowRun(workflow_run(8));
-    let link = Link::workflow_run(&repository(), WorkflowRunId(8));
-    begun(&store, "r_2", vec![], vec![link]).await;
-
-    for (id, seen) in [("d-1", &pushed()), ("d-2", &theirs)] {
-        let recorded = store.accept_observation(&delivery(id), seen).await.unwrap();
+    begun(&store, "r_2", vec![], vec![link(2)]).await;
+    for (id, seen) in [("d-1", of(1)), ("d-2", of(2))] {
+        let recorded = store.accept_observation(&delivery(id), &seen).await.unwrap();
         assert_eq!(recorded, Recorded::Concerns(1));
     }
     support_sql(&database.url, "ALTER TABLE links RENAME TO away").await;
-    let recorded = store.accept_observation(&delivery("d-3"), &of_nobody()).await.unwrap();
+    let recorded = store.accept_observation(&delivery("d-3"), &of(3)).await.unwrap();
     assert_eq!(recorded, Recorded::Nothing);
-    for seen in [pushed(), theirs] {
+    for seen in [of(1), of(2)] {
         store.accept_observation(&delivery("d-4"), &seen).await.unwrap_err();
     }
     // What was closed knows nothing for sure.
     store.close().await;
-    store.accept_observation(&delivery("d-5"), &of_nobody()).await.unwrap_err();
+    store.accept_observation(&delivery("d-5"), &of(3)).await.unwrap_err();
 }
 
 #[tokio::test]
 async fn the_database_is_asked_until_everything_that_is_there_is_in_mind() {
     let database = Database::sqlite();
     let store = database.open().await;
-    begun(&store, "r_1", vec![], vec![pushed_link()]).await;
+    begun(&store, "r_1", vec![], vec![link(1)]).await;
     store.close().await;
 
     let store = database.open().await;
     store.take().await.unwrap();
-    let recorded = store.accept_observation(&delivery("d-1"), &pushed()).await.unwrap();
+    let recorded = store.accept_observation(&delivery("d-1"), &of(1)).await.unwrap();
     assert_eq!(recorded, Recorded::Concerns(1));
     support_sql(&database.url, "ALTER TABLE links RENAME TO away").await;
-    store.accept_observation(&delivery("d-2"), &of_nobody()).await.unwrap_err();
+    store.accept_observation(&delivery("d-2"), &of(3)).await.unwrap_err();
 }
 
 #[tokio::test]
