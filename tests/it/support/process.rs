@@ -40,8 +40,26 @@ impl Process {
         environment: &Environment,
     ) -> Self {
         let log = NamedTempFile::new().unwrap();
+        let mut command = Self::command(address, line, environment);
+        let child = command.stderr(log.reopen().unwrap()).spawn().unwrap();
+        let mut process = Self { address, child, log };
+        process.until_ready().await;
+        process
+    }
+
+    /// What one says that does not start.
+    pub(crate) fn refused(environment: &Environment) -> String {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let ended =
+            Self::command(address, ":", environment).stderr(Stdio::piped()).output().unwrap();
+        assert!(!ended.status.success(), "it ended with {}", ended.status);
+        String::from_utf8(ended.stderr).unwrap()
+    }
+
+    fn command(address: SocketAddr, line: &str, environment: &Environment) -> Command {
         let script = format!("{line}; exec \"$0\" serve");
-        let child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .args(["-c", &script, env!("CARGO_BIN_EXE_towpath")])
             .env_clear()
             .env("GITHUB_APP_ID", SANDBOX_CLIENT_ID)
@@ -50,13 +68,8 @@ impl Process {
             .env("TOWPATH_LISTEN", address.to_string())
             .envs(environment)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        let mut process = Self { address, child, log };
-        process.until_ready().await;
-        process
+            .stdout(Stdio::null());
+        command
     }
 
     /// The address of a page of it.
