@@ -31,6 +31,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Sqlite, SqlitePool, Transaction};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use towpath::clock::Clock;
 use towpath::domain::action_run::RunKind;
 use towpath::domain::observation::Link;
@@ -68,6 +69,10 @@ async fn main() {
     let receiver = serve(bare_receiver(folder.path()).await).await;
     store.close().await;
     let service = service::receive(&database, "http://127.0.0.1:9", Templates::default()).await;
+    // Until then each delivery is looked up.
+    let began = Instant::now();
+    service.store.clone().learn_links(CancellationToken::new()).await;
+    println!("the links are in mind after {:.2} s", began.elapsed().as_secs_f64());
     let service = service.address;
     println!(
         "{ROUNDS} rounds of {ROUND} deliveries of {BODY} bytes over {CONNECTIONS} connections, \

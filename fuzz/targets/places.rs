@@ -99,9 +99,14 @@ fn in_markdown(case: &Case, value: &str) {
     // the author's own `*`, `_`, `~` and `$` begin or end something depends on the letter or digit
     // beside them, and so on the value's first and last. Nothing else does, and no value makes what no
     // word makes.
+    // A formula of theirs goes over code.
+    let has_formula = |parts: &[Part]| parts.iter().any(|(kind, ..)| kind == "math");
+    let is_formula_made = has_formula(&actual) != has_formula(&expected);
+    let is_made_by_marks =
+        |kind: &str| MADE_BY_MARKS.contains(&kind) || is_formula_made && kind.starts_with("code");
     let others = |parts: &[Part]| -> Vec<String> {
         let plain = without_bare_links(parts);
-        let others = plain.iter().filter(|(kind, ..)| !MADE_BY_MARKS.contains(&kind.as_str()));
+        let others = plain.iter().filter(|(kind, ..)| !is_made_by_marks(kind));
         let mut kinds: Vec<_> = others.map(|(kind, ..)| kind.replace(WORD, value)).collect();
         kinds.dedup();
         kinds

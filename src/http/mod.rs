@@ -27,13 +27,25 @@ use axum::{Router, middleware};
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use tower::util::MapResponseLayer;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use self::dashboard::DashboardState;
 pub use self::first_start::first_start;
 use crate::intake::Intake;
 use crate::store::Store;
+
+/// Headers of every answer that does not say otherwise.
+static SECURE: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'self'; frame-ancestors 'none'"),
+    ),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
 
 /// GitHub's largest delivery, in bytes (25 MB, by GitHub's documentation of webhooks).
 const GITHUB_BODY: usize = 25 * 1024 * 1024;
@@ -81,11 +93,7 @@ pub fn app(state: AppState, dashboard: DashboardState) -> Router {
         // All at once: the router puts what each call of `layer` makes into a box of its own, and
         // copies all of them for each request.
         .layer((
-            secure("content-security-policy", "default-src 'self'; frame-ancestors 'none'"),
-            secure(header::CACHE_CONTROL.as_str(), "no-store"),
-            secure("referrer-policy", "no-referrer"),
-            secure("x-frame-options", "DENY"),
-            secure("x-content-type-options", "nosniff"),
+            MapResponseLayer::new(secured),
             CatchPanicLayer::custom(panicked),
             middleware::from_fn(measured),
         ))
@@ -124,10 +132,13 @@ async fn measured(request: Request, next: Next) -> Response {
     response
 }
 
-/// A header for every answer that does not say otherwise.
-fn secure(name: &'static str, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    let name = HeaderName::from_static(name);
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+/// With each of the headers that it does not have yet.
+fn secured<B>(mut response: http::Response<B>) -> http::Response<B> {
+    for (name, value) in &SECURE {
+        let header = response.headers_mut().entry(name);
+        header.or_insert_with(|| value.clone());
+    }
+    response
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer gives it so")]

@@ -101,15 +101,15 @@ impl Store {
         delivery: &DeliveryId,
         observation: &Observation,
     ) -> Result<Recorded> {
-        // Most deliveries concern nobody, and cost this one look-up. It may do without a lock: what
+        // Most deliveries concern nobody, and cost this and no more. It may do without a lock: what
         // finds a run is stored before the program does what it will be found by.
         let awaited = observation.may_yet_concern();
         let links: Vec<Link> = observation.links().into_iter().chain(awaited).collect();
-        if self.are_nobodys(&links) {
-            return Ok(Recorded::Nothing);
-        }
-        let owners = self.look_up(&links).await?;
-        if Concerned::by(observation, &owners).is_nobody() {
+        let is_somebodys = match self.may_be_somebodys(&links) {
+            Some(may_be) => may_be,
+            None => !Concerned::by(observation, &self.look_up(&links).await?).is_nobody(),
+        };
+        if !is_somebodys {
             return Ok(Recorded::Nothing);
         }
         self.write_down(Fact::Observation(delivery.clone(), Box::new(observation.clone()))).await

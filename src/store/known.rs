@@ -102,11 +102,12 @@ impl Store {
         }
     }
 
-    /// Whether it is sure, without asking the database, that nobody has one of these links.
-    pub(super) fn are_nobodys(&self, links: &[Link]) -> bool {
-        let known = self.shared.known.get();
-        let known = known.filter(|known| known.is_whole.load(Ordering::Acquire));
-        known.is_some_and(|known| !links.iter().any(|link| known.links.contains(link.as_str())))
+    /// Whether somebody may have one of these links, without asking the database. Nothing where that
+    /// is not in mind.
+    pub(super) fn may_be_somebodys(&self, links: &[Link]) -> Option<bool> {
+        let known = self.shared.known.get()?;
+        let is_whole = known.is_whole.load(Ordering::Acquire);
+        is_whole.then(|| links.iter().any(|link| known.links.contains(link.as_str())))
     }
 }
 

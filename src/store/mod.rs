@@ -85,7 +85,6 @@ struct Shared {
     read: Connections,
     clock: Clock,
     waiting: writing::Waiting,
-    look_ups: owners::LookUps,
     known: OnceLock<known::Known>,
     /// Something was written since the last checkpoint.
     log_grows: AtomicBool,
@@ -128,7 +127,6 @@ impl Store {
             read: pools.read,
             clock,
             waiting: writing::Waiting::default(),
-            look_ups: owners::LookUps::default(),
             known: OnceLock::new(),
             log_grows: AtomicBool::default(),
             changes: broadcast::Sender::new(CHANGES_KEPT),

@@ -6,6 +6,15 @@ use towpath::store::{Recorded, Store};
 
 use super::{Database, begun, delivery, repository, support_sql, workflow_run};
 
+/// A database of a service that has ended, with the first link.
+async fn with_a_link() -> Database {
+    let database = Database::sqlite();
+    let store = database.open().await;
+    begun(&store, "r_1", vec![], vec![link(1)]).await;
+    store.close().await;
+    database
+}
+
 /// A service's store, with everything that was there in mind.
 async fn taken(database: &Database) -> Store {
     let store = database.open().await;
@@ -24,11 +33,7 @@ fn link(id: u64) -> Link {
 
 #[tokio::test]
 async fn what_concerns_nobody_is_told_without_the_database_and_what_may_concern_somebody_is_not() {
-    let database = Database::sqlite();
-    let store = database.open().await;
-    begun(&store, "r_1", vec![], vec![link(1)]).await;
-    store.close().await;
-
+    let database = with_a_link().await;
     let store = taken(&database).await;
     begun(&store, "r_2", vec![], vec![link(2)]).await;
     for (id, seen) in [("d-1", of(1)), ("d-2", of(2))] {
@@ -48,11 +53,7 @@ async fn what_concerns_nobody_is_told_without_the_database_and_what_may_concern_
 
 #[tokio::test]
 async fn the_database_is_asked_until_everything_that_is_there_is_in_mind() {
-    let database = Database::sqlite();
-    let store = database.open().await;
-    begun(&store, "r_1", vec![], vec![link(1)]).await;
-    store.close().await;
-
+    let database = with_a_link().await;
     let store = database.open().await;
     store.take().await.unwrap();
     let recorded = store.accept_observation(&delivery("d-1"), &of(1)).await.unwrap();
