@@ -46,7 +46,7 @@ impl RepositoryName {
 
     /// The form in which repositories are compared and looked up: lower case.
     pub fn key(&self) -> String {
-        let mut key = format!("{}/{}", self.owner, self.name);
+        let mut key = [self.owner.as_str(), "/", self.name.as_str()].concat();
         key.make_ascii_lowercase();
         key
     }

@@ -14,48 +14,53 @@ pub struct Link(String);
 impl Link {
     /// A workflow run that was dispatched, or that plans or applies.
     pub fn workflow_run(repository: &RepositoryName, id: WorkflowRunId) -> Self {
-        Self(format!("workflow_run:{}:{id}", repository.key()))
+        Self::of("workflow_run", repository, &[&id.to_string()])
     }
 
     /// A pull request.
     pub fn pull_request(repository: &RepositoryName, number: PullRequestNumber) -> Self {
-        Self(format!("pull_request:{}:{number}", repository.key()))
+        Self::of("pull_request", repository, &[&number.to_string()])
     }
 
     /// A commit: the head of a pull request, or what a merge made of it.
     pub fn commit(repository: &RepositoryName, sha: &CommitSha) -> Self {
-        Self(format!("commit:{}:{sha}", repository.key()))
+        Self::of("commit", repository, &[sha.as_str()])
     }
 
     /// A run's own branch.
     pub fn branch(repository: &RepositoryName, branch: &BranchName) -> Self {
-        Self(format!("branch:{}:{branch}", repository.key()))
+        Self::of("branch", repository, &[branch.as_str()])
     }
 
     /// A folder on a branch.
     pub fn folder(repository: &RepositoryName, branch: &BranchName, path: &str) -> Self {
-        Self(format!("folder:{}:{branch}:{path}", repository.key()))
+        Self::of("folder", repository, &[branch.as_str(), path])
     }
 
     /// What is to apply a merged change: a workflow file on the base branch, or the name of a
     /// status, a check or an environment (`*` for the branch).
     pub fn apply(repository: &RepositoryName, base: &str, name: &str) -> Self {
-        Self(format!("apply:{}:{base}:{name}", repository.key()))
+        Self::of("apply", repository, &[base, name])
     }
 
     /// A workflow that was dispatched, before GitHub has answered with the id of the run.
     pub fn awaited_dispatch(repository: &RepositoryName, file: &str) -> Self {
-        Self(format!("awaited_dispatch:{}:{file}", repository.key()))
+        Self::of("awaited_dispatch", repository, &[file])
     }
 
     /// The same for the jobs of that run, whose events do not name the workflow's file.
     pub fn awaited_jobs(repository: &RepositoryName) -> Self {
-        Self(format!("awaited_jobs:{}", repository.key()))
+        Self::of("awaited_jobs", repository, &[])
     }
 
     /// The same as [`Link::apply`], before the merge was seen.
     pub fn awaited_apply(repository: &RepositoryName, base: &str, name: &str) -> Self {
-        Self(format!("awaited_apply:{}:{base}:{name}", repository.key()))
+        Self::of("awaited_apply", repository, &[base, name])
+    }
+
+    /// Each delivery makes several: so without a formatter.
+    fn of(kind: &str, repository: &RepositoryName, rest: &[&str]) -> Self {
+        Self([&[kind, &repository.key()], rest].concat().join(":"))
     }
 
     /// As it is stored.
@@ -122,6 +127,32 @@ impl Observation {
                 vec![Link::awaited_apply(&signal.repository, "*", &signal.name)]
             }
             _ => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A database has links of older versions.
+    #[test]
+    fn a_link_is_stored_as_it_always_was() {
+        let repository: RepositoryName = "Acme/Shop".parse().unwrap();
+        let main = BranchName::new("Main").unwrap();
+        let sha = CommitSha::new("a".repeat(40)).unwrap();
+        for (link, stored) in [
+            (Link::workflow_run(&repository, WorkflowRunId(7)), "workflow_run:acme/shop:7"),
+            (Link::pull_request(&repository, PullRequestNumber(8)), "pull_request:acme/shop:8"),
+            (Link::commit(&repository, &sha), &*format!("commit:acme/shop:{sha}")),
+            (Link::branch(&repository, &main), "branch:acme/shop:Main"),
+            (Link::folder(&repository, &main, "a/B"), "folder:acme/shop:Main:a/B"),
+            (Link::apply(&repository, "*", "CI"), "apply:acme/shop:*:CI"),
+            (Link::awaited_dispatch(&repository, "d.yml"), "awaited_dispatch:acme/shop:d.yml"),
+            (Link::awaited_jobs(&repository), "awaited_jobs:acme/shop"),
+            (Link::awaited_apply(&repository, "*", "CI"), "awaited_apply:acme/shop:*:CI"),
+        ] {
+            assert_eq!(link.as_str(), stored);
         }
     }
 }
