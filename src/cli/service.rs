@@ -111,6 +111,7 @@ impl Service {
             sealing_key: sealing_key.clone(),
             clock: clock.clone(),
         };
+        effects.keep_to_known_limits().await.context("reading the limits of GitHub")?;
         let intake = Intake {
             store: store.clone(),
             clock: clock.clone(),
@@ -159,6 +160,7 @@ impl Service {
         lifecycle.spawn(serve(listener, app, lifecycle.clone()));
         lifecycle.spawn(keeper.clone().run(lifecycle.token()));
         let sweep = Sweep::new(effects.clone(), settings.reconcile_interval);
+        lifecycle.spawn(effects.clone().share_limits(lifecycle.token()));
         let worker = Worker::new(effects, settings.lease);
         Ok(Self { address, store, templates, keeper, worker, sweep, lost_deliveries })
     }

@@ -1,5 +1,7 @@
 //! What people are shown of GitHub as it stands when they look: jobs with their logs, and budgets.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::observation::{Conclusion, RunPhase};
@@ -35,6 +37,10 @@ pub struct StepView {
     /// How it ended.
     pub conclusion: Option<Conclusion>,
 }
+
+/// Until when GitHub takes nothing for an account, which is named in lower case. The App itself has no
+/// name.
+pub type Limits = BTreeMap<String, DateTime<Utc>>;
 
 /// What an installation may still ask of GitHub.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ mod dispatch;
 mod error;
 mod events;
 mod glance;
+mod limits;
 mod new_repository;
 mod own_check;
 mod pace;

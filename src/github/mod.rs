@@ -43,7 +43,7 @@ use http::Method;
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 pub use app::{Account, AppInfo, FailedDelivery, HookConfig, Installation};
 pub use connection::transport::web_address;
@@ -59,7 +59,7 @@ pub use sign_in::{Client, Grant, sign_in_address};
 pub use workflows::{Dispatched, RunsOf};
 
 use crate::clock::Clock;
-use crate::domain::github_view::Budget;
+use crate::domain::github_view::{Budget, Limits};
 use crate::domain::{BranchName, RepositoryName};
 use connection::identity::Identity;
 use connection::installations::Installations;
@@ -141,6 +141,16 @@ impl GitHub {
     /// beside the following of what is open. `Ok(false)`: there are no limits.
     pub fn has_room(&self, owner: &str) -> Result<bool, Error> {
         self.inner.installations.has_room(owner)
+    }
+
+    /// Until when GitHub takes nothing for an account, whenever this process learns more of it.
+    pub fn limits(&self) -> watch::Receiver<Limits> {
+        self.inner.installations.limits()
+    }
+
+    /// Keeps to limits that GitHub has told somebody else, who is the same App.
+    pub fn keep_to(&self, limits: &Limits) {
+        self.inner.installations.keep_to(limits);
     }
 
     async fn call(

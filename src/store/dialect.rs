@@ -50,7 +50,7 @@ macro_rules! migration {
 }
 
 /// A step that has been released is never changed: databases have been through it.
-const SCHEMA: [(i64, &str, &str, &str); 7] = [
+const SCHEMA: [(i64, &str, &str, &str); 8] = [
     migration!(1, "begin"),
     migration!(2, "turns"),
     migration!(3, "folder_queues"),
@@ -58,6 +58,7 @@ const SCHEMA: [(i64, &str, &str, &str); 7] = [
     migration!(5, "seen"),
     migration!(6, "parts"),
     migration!(7, "deadlines"),
+    migration!(8, "limits"),
 ];
 
 /// Which database.

@@ -23,6 +23,7 @@ mod folder_queue;
 mod hold;
 mod house;
 mod known;
+mod limits;
 mod look;
 mod others;
 mod owners;
@@ -95,6 +96,7 @@ struct Shared {
     name: String,
     url: SecretString,
     wake: watch::Sender<()>,
+    limits_of_others: watch::Sender<()>,
 }
 
 impl Store {
@@ -134,6 +136,7 @@ impl Store {
             name: format!("{:016x}", fastrand::u64(..)),
             url: url.into(),
             wake: watch::Sender::new(()),
+            limits_of_others: watch::Sender::new(()),
         };
         Ok(Self { shared: Arc::new(shared) })
     }

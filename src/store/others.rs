@@ -1,7 +1,7 @@
-//! Word between the processes that share a PostgreSQL: which runs have changed, by `LISTEN` and
-//! `NOTIFY`. A hint and not the truth: whoever misses it finds out by asking.
+//! Word between the processes that share a PostgreSQL: which runs have changed, and that a limit of
+//! GitHub was met, by `LISTEN` and `NOTIFY`. A hint and not the truth: whoever misses it finds out by asking.
 //!
-//! It is sent after the commit and for many changes at once: a `NOTIFY` within a transaction makes
+//! Of changes it is sent after the commit and for many at once: a `NOTIFY` within a transaction makes
 //! all commits of the server wait for each other.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::dialect::Dialect;
-use super::{Result, Store};
+use super::{Result, Store, limits};
 use crate::domain::RunId;
 
 const CHANNEL: &str = "towpath_changes";
@@ -73,14 +73,18 @@ impl Store {
 
     async fn listen(&self) -> Result<std::convert::Infallible> {
         let mut listener = PgListener::connect(self.shared.url.expose_secret()).await?;
-        listener.listen(CHANNEL).await?;
+        listener.listen_all([CHANNEL, limits::CHANNEL]).await?;
         loop {
             // Where the connection was lost, anything may have been missed.
             let notification = listener.try_recv().await?;
+            let channel = notification.as_ref().map_or(limits::CHANNEL, |it| it.channel());
             let payload = notification.as_ref().map_or("", |it| it.payload());
             let mut words = payload.split(' ');
             if words.next() == Some(self.shared.name.as_str()) {
                 continue;
+            }
+            if channel == limits::CHANNEL {
+                self.shared.limits_of_others.send_replace(());
             }
             for run in words.filter_map(|run| RunId::new(run).ok()) {
                 let _nobody_listens = self.shared.changes.send(run);

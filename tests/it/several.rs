@@ -7,12 +7,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use towpath::clock::Clock;
-use towpath::sandbox::github::{Sandbox, SandboxConfig, SandboxRepository};
+use towpath::sandbox::github::{Fault, Sandbox, SandboxConfig, SandboxGitHub, SandboxRepository};
 
 use crate::support::postgres;
 use crate::support::process::{Environment, Process};
 use crate::world;
 
+const DISPATCH: &str = "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches";
 /// How often it is seen whether something has come.
 const GLANCE: Duration = Duration::from_millis(10);
 
@@ -47,11 +48,11 @@ fn write_templates(folder: &Path) {
     std::fs::write(files.with_file_name("template.yml"), world::TEMPLATE).unwrap();
 }
 
-async fn each_tells_what_any_does(count: usize, folder: &Path, database: String) {
+/// A GitHub, and the environment of processes that work with it.
+async fn github_for(folder: &Path, database: String) -> (SandboxGitHub, Environment) {
     let mut config = SandboxConfig::new(folder.join("github"), Clock::system());
     config.webhook_secret = Some("the sandbox's webhook secret".to_owned());
     let github = Sandbox::start(config).await.unwrap();
-    let shop = world::service_repository(&github, "acme/shop");
     let templates = folder.join("templates");
     write_templates(&templates);
     let environment = Environment::from([
@@ -59,6 +60,12 @@ async fn each_tells_what_any_does(count: usize, folder: &Path, database: String)
         ("TOWPATH_TEMPLATES", templates.display().to_string()),
         ("GITHUB_API_URL", github.url()),
     ]);
+    (github, environment)
+}
+
+async fn each_tells_what_any_does(count: usize, folder: &Path, database: String) {
+    let (github, environment) = github_for(folder, database).await;
+    let shop = world::service_repository(&github, "acme/shop");
     let mut processes = Vec::new();
     for _ in 0..count {
         processes.push(Process::serve_after(":", &environment).await);
@@ -86,6 +93,40 @@ async fn each_tells_what_any_does(count: usize, folder: &Path, database: String)
     }
 }
 
+/// When a run says that it waits for GitHub.
+async fn until_it_waits(process: &Process, run: &str) {
+    loop {
+        let url = process.url(&format!("/api/v1/runs/{run}"));
+        let told: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+        let label = told["label"].as_str().unwrap_or_else(|| panic!("{told}"));
+        if label.starts_with("Waiting for GitHub until") {
+            return;
+        }
+        assert_ne!(told["status"], "FAILURE", "{told}");
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+/// The requests that were made for an account.
+fn asked(github: &SandboxGitHub) -> usize {
+    let asked = github.requests();
+    asked.iter().filter(|it| it.path.starts_with("/repos/") || it.path == "/graphql").count()
+}
+
+async fn the_next_process_keeps_to_a_limit(folder: &Path, database: String) {
+    let (github, environment) = github_for(folder, database).await;
+    let _shop = world::service_repository(&github, "acme/shop");
+    github.fail_next(DISPATCH, Fault::SecondaryLimit(Duration::from_mins(10)));
+    let first = Process::serve_after(":", &environment).await;
+    until_it_waits(&first, &start(&first).await).await;
+    let asked_by_the_first = asked(&github);
+    first.kill();
+
+    let next = Process::serve_after(":", &environment).await;
+    until_it_waits(&next, &start(&next).await).await;
+    assert_eq!(asked(&github), asked_by_the_first, "{:?}", github.requests());
+}
+
 /// The metrics in the table of the operations page, to which the dashboard and the alerts are held.
 fn described_metrics() -> Vec<String> {
     let page = std::fs::read_to_string("docs/operations.md").unwrap();
@@ -111,6 +152,21 @@ async fn on_sqlite_one_process_tells_what_it_does() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}", folder.path().join("towpath.db").display());
     each_tells_what_any_does(1, folder.path(), database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_the_next_process_keeps_to_a_limit_of_github() {
+    let folder = tempfile::tempdir().unwrap();
+    if let Some(database) = postgres::new_database() {
+        the_next_process_keeps_to_a_limit(folder.path(), database).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sqlite_the_next_process_keeps_to_a_limit_of_github() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("towpath.db").display());
+    the_next_process_keeps_to_a_limit(folder.path(), database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,6 +26,7 @@ use folder_queue::{
     of_many_at_once_one_has_the_turn_and_nobody_is_forgotten,
     whoever_asks_first_has_the_turn_until_it_ends,
 };
+use limits::what_github_has_told_is_kept_until_it_is_over;
 use parts::{
     an_entity_has_a_place_for_each_target, parts_are_made_with_their_whole_and_told_by_steps,
     parts_are_removed_with_their_whole_and_not_while_one_is_open,
@@ -33,6 +34,7 @@ use parts::{
 
 mod folder_queue;
 mod known;
+mod limits;
 mod parts;
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -84,6 +86,7 @@ macro_rules! stories {
 }
 
 stories! {
+    what_github_has_told_is_kept_until_it_is_over,
     the_same_run_five_times_at_once_is_accepted_once,
     many_messages_at_once_are_all_accepted,
     what_was_accepted_is_there_after_a_restart,

@@ -11,16 +11,17 @@ use http::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use super::answer::Answer;
 use super::call::Call;
 use super::identity::Identity;
+use super::limits::Closed;
 use super::pace::Pace;
 use super::remembered::Remembered;
 use super::transport::Transport;
 use crate::clock::Clock;
-use crate::domain::github_view::Budget;
+use crate::domain::github_view::{Budget, Limits};
 use crate::github::Error;
 
 /// A token is renewed when less than this is left of its hour.
@@ -34,6 +35,7 @@ pub(in crate::github) struct Installations {
     slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Slot>>>>,
     /// By account, in lower case. The App itself is the one without a name.
     paces: Mutex<HashMap<String, Pace>>,
+    closed: Closed,
     app_page: OnceCell<String>,
     remembered: Remembered,
     /// What was heard last, by account and resource.
@@ -74,6 +76,7 @@ impl Installations {
             clock,
             slots: Mutex::default(),
             paces: Mutex::default(),
+            closed: Closed::default(),
             app_page: OnceCell::new(),
             remembered: Remembered::default(),
             budgets: Mutex::default(),
@@ -96,6 +99,16 @@ impl Installations {
     /// Takes a limit to heart that was said in the body of an answer.
     pub(in crate::github) fn heed(&self, owner: &str, refusal: &Error, answer: &Answer) {
         self.pace(owner).heed(refusal, answer);
+    }
+
+    /// What this process was told of limits, as it comes.
+    pub(in crate::github) fn limits(&self) -> watch::Receiver<Limits> {
+        self.closed.watched()
+    }
+
+    /// Keeps to limits that others were told.
+    pub(in crate::github) fn keep_to(&self, limits: &Limits) {
+        self.closed.keep_to(limits);
     }
 
     /// A call without proof of identity.
@@ -210,7 +223,9 @@ impl Installations {
 
     fn pace(&self, owner: &str) -> Pace {
         let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        paces.entry(owner.to_ascii_lowercase()).or_default().clone()
+        let owner = owner.to_ascii_lowercase();
+        let pace = Pace::new(&owner, self.closed.clone());
+        paces.entry(owner).or_insert(pace).clone()
     }
 
     /// A new token. An installation that is gone is looked up anew: the App may have been removed

@@ -7,6 +7,7 @@ pub(super) mod call;
 pub(super) mod graphql;
 pub(super) mod identity;
 pub(super) mod installations;
+mod limits;
 mod pace;
 mod remembered;
 pub(super) mod transport;

@@ -9,6 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::answer::Answer;
 use super::call::{Call, Effect, Place};
+use super::limits::Closed;
+use crate::domain::github_view::Limits;
 use crate::github::Error;
 
 /// A part of each hourly budget, of which nothing new is begun: it is kept for following what is
@@ -21,12 +23,15 @@ const AFTER_RESET: TimeDelta = TimeDelta::seconds(1);
 
 /// The pace of one installation. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pace(Arc<Mutex<State>>);
+pub(super) struct Pace {
+    owner: String,
+    /// By a secondary limit.
+    closed: Closed,
+    state: Arc<Mutex<State>>,
+}
 
 #[derive(Debug, Default)]
 struct State {
-    /// A secondary limit: nothing is taken before.
-    closed_until: Option<DateTime<Utc>>,
     budgets: HashMap<Api, Budget>,
     /// Whether there are limits at all, which GitHub Enterprise Server has not by default. Not
     /// known before the first answer.
@@ -58,13 +63,18 @@ pub(super) struct Admitted {
 }
 
 impl Pace {
+    /// Of an account, in lower case.
+    pub(super) fn new(owner: &str, closed: Closed) -> Self {
+        Self { owner: owner.to_owned(), closed, state: Arc::default() }
+    }
+
     /// Lets a call go, or says until when it has to wait.
     pub(super) fn admit(&self, call: &Call, now: DateTime<Utc>) -> Result<Admitted, Error> {
         let limited = |until| Error::RateLimited { doing: call.doing.clone(), until };
-        let mut state = self.state();
-        if let Some(until) = state.closed(now) {
+        if let Some(until) = self.closed.until(&self.owner, now) {
             return Err(limited(until));
         }
+        let mut state = self.state();
         let api = Api::of(&call.place);
         let budget = state.budgets.entry(api).or_default();
         if budget.left_at(now).is_some_and(|left| left <= 0) {
@@ -83,10 +93,10 @@ impl Pace {
 
     /// Whether something new may be begun. `Ok(false)`: there are no limits.
     pub(super) fn has_room(&self, now: DateTime<Utc>) -> Result<bool, DateTime<Utc>> {
-        let state = self.state();
-        if let Some(until) = state.closed(now) {
+        if let Some(until) = self.closed.until(&self.owner, now) {
             return Err(until);
         }
+        let state = self.state();
         let is_low = |budget: &&Budget| {
             budget.left_at(now).is_some_and(|left| left <= budget.limit / KEPT_BACK)
         };
@@ -102,19 +112,12 @@ impl Pace {
         if let Error::RateLimited { until, .. } = refusal
             && !answer.is_used_up()
         {
-            let mut state = self.state();
-            state.closed_until = state.closed_until.max(Some(*until));
+            self.closed.keep_to(&Limits::from([(self.owner.clone(), *until)]));
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn closed(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.closed_until.filter(|until| *until > now)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -169,6 +169,16 @@ async fn what_github_would_refuse_is_not_sent() {
     let graphql = app.propose(&proposal(), ProposalState::default()).await;
     assert!(matches!(graphql, Err(Error::RateLimited { .. })), "both have the one limit");
     assert_eq!((fake.seen(DISPATCH).len(), fake.seen("POST /graphql").len()), (1, 0));
+
+    let other = fake.app();
+    other.keep_to(&app.limits().borrow());
+    let limited = dispatch(&other).await;
+    assert!(
+        matches!(limited, Err(Error::RateLimited { .. })),
+        "the one who was told is the same App"
+    );
+    assert_eq!(fake.seen(DISPATCH).len(), 1);
+
     fake.clock.advance(Duration::from_secs(601));
     let _refused_again = dispatch(&app).await;
     assert_eq!(fake.seen(DISPATCH).len(), 2);

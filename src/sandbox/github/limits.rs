@@ -49,34 +49,48 @@ impl Default for Hourly {
 }
 
 /// How those who met a limit have kept what they were told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Patience {
     /// How many answers said how long to wait.
     pub told: usize,
-    /// How many requests came sooner, of those that were told.
-    pub impatient: usize,
+    /// The requests that came sooner, of those who were told: what was asked, and by how much too
+    /// soon.
+    pub impatient: Vec<String>,
 }
 
-/// By their tokens, those who were told to wait: when, and until when.
+/// Whom GitHub holds to its limits, whoever asks for them: the App itself, or its installation on an
+/// account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Asker {
+    App,
+    Installation(Id),
+}
+
+/// Those who were told to wait: when, and until when.
 #[derive(Default)]
 pub(crate) struct Told {
-    tokens: HashMap<String, (Time, Time)>,
+    askers: HashMap<Asker, (Time, Time)>,
     pub(crate) kept: Patience,
 }
 
 impl Told {
     /// Takes note of a request.
-    pub(crate) fn came(&mut self, token: &str, now: Time) {
-        let waits = |(told, until): &(Time, Time)| *told + UNDER_WAY < now && now < *until;
-        self.kept.impatient += usize::from(self.tokens.get(token).is_some_and(waits));
+    pub(crate) fn came(&mut self, asker: Asker, operation: &str, now: Time) {
+        let Some((told, until)) = self.askers.get(&asker) else { return };
+        if *told + UNDER_WAY < now && now < *until {
+            let since = (now - told).num_milliseconds();
+            let left = (*until - now).num_milliseconds();
+            let early = format!("{operation} of {asker:?}, told {since} ms before, {left} ms left");
+            self.kept.impatient.push(early);
+        }
     }
 
     /// Takes note of what a request was answered.
-    pub(crate) fn answered(&mut self, token: &str, answer: &Answer, now: Time) {
+    pub(crate) fn answered(&mut self, asker: Asker, answer: &Answer, now: Time) {
         let wait = answer.headers.iter().find(|(name, _)| *name == "retry-after");
         let Some(seconds) = wait.and_then(|(_, seconds)| seconds.parse().ok()) else { return };
         self.kept.told += 1;
-        self.tokens.insert(token.to_owned(), (now, now + TimeDelta::seconds(seconds)));
+        self.askers.insert(asker, (now, now + TimeDelta::seconds(seconds)));
     }
 }
 
@@ -164,6 +178,17 @@ impl Used {
 }
 
 impl World {
+    /// Who asks, as far as that can be told by a look.
+    pub(crate) fn asker(&self, incoming: &Incoming) -> Option<Asker> {
+        let given = incoming.headers.get("authorization")?.to_str().ok()?;
+        let (_, credential) = given.split_once(' ')?;
+        match self.tokens.get(credential) {
+            Some(token) => Some(Asker::Installation(token.installation)),
+            // A JWT has two dots; tokens have none.
+            None => credential.contains('.').then_some(Asker::App),
+        }
+    }
+
     pub(crate) fn count(&mut self, caller: &Caller, cost: Cost) -> Result<Counted, Box<Answer>> {
         let (now, limits, is_graphql) = (self.now(), self.limits, cost.is_graphql);
         let hourly = self.hourly;

@@ -39,14 +39,6 @@ pub(crate) struct Incoming {
     pub(crate) body: Bytes,
 }
 
-impl Incoming {
-    /// Who asks, as far as that can be told by a look.
-    fn token(&self) -> String {
-        let given = self.headers.get("authorization").and_then(|it| it.to_str().ok());
-        given.unwrap_or_default().to_owned()
-    }
-}
-
 pub(crate) async fn serve(github: SandboxGitHub, listener: TcpListener) {
     let stop = github.inner().stop.clone();
     let router = Router::new().fallback(handle).with_state(github);
@@ -80,10 +72,13 @@ async fn handle(
         headers: parts.headers,
         body,
     };
-    let token = incoming.token();
-    github.with(|world| world.told.came(&token, world.clock.now()));
     let (template, fields) = identify(&incoming);
     let operation = format!("{} {template}", incoming.method);
+    let asker = github.with(|world| {
+        let asker = world.asker(&incoming)?;
+        world.told.came(asker, &operation, world.clock.now());
+        Some(asker)
+    });
     let fault = github.inner().faults().take(&operation, &fields);
     if let Some(Fault::Delay(delay)) = fault {
         tokio::time::sleep(delay).await;
@@ -100,8 +95,8 @@ async fn handle(
     }
     let lost = fault == Some(Fault::LoseAnswer);
     // Who did not hear it was told nothing.
-    if !lost {
-        github.with(|world| world.told.answered(&token, &answer, world.clock.now()));
+    if let Some(asker) = asker.filter(|_| !lost) {
+        github.with(|world| world.told.answered(asker, &answer, world.clock.now()));
     }
     if fault == Some(Fault::HoldAnswer) {
         // The sender lives as long as the sandbox that is handling this request.

@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::markdown_tree::{NOTHING, Place, places};
+use super::markdown_tree::{NOTHING, Place, places, without_code_blocks};
 use super::node::slots_of;
 use super::{Beside, Scanner, Spot, is_hidden};
+
+const FORMULA: &str = "only a plain word can stand where the text has a `$` and then code, which GitHub may \
+                       take for a formula; write `\\$`";
 
 /// Knows where in the file each value stands.
 pub(super) struct Markdown {
@@ -18,6 +21,8 @@ pub(super) struct Markdown {
     /// The author begins a label of a footnote and does not end it as one: what follows may be a part
     /// of it for GitHub, where escapes do not count.
     has_open_label: bool,
+    /// The author writes a `$` and then code: readers disagree which of both the other one is a part of.
+    has_open_formula: bool,
 }
 
 impl Markdown {
@@ -28,16 +33,23 @@ impl Markdown {
             at: 0,
             has_dollar: slotted.contains('$'),
             has_open_label: has_open_label(slotted),
+            has_open_formula: has_open_formula(slotted),
         }
     }
 
     /// A value in running text.
-    fn in_text(&self, text: &str, before: Option<char>) -> Result<String, String> {
-        let escaped = escaped(text, before);
+    fn in_text(&self, text: &str, beside: Beside<'_>) -> Result<String, String> {
+        let mut escaped = escaped(text, beside.before);
+        if ends_in_address(text, beside.after) {
+            escaped.push_str(NOTHING);
+        }
         if self.has_open_label && (escaped != text || text.contains(char::is_whitespace)) {
             return Err("only a plain word can stand in running text where the text has a `[^` \
                         that begins no footnote; write `\\[^`"
                 .to_owned());
+        }
+        if self.has_open_formula && escaped != text {
+            return Err(FORMULA.to_owned());
         }
         Ok(escaped)
     }
@@ -60,7 +72,7 @@ impl Scanner for Markdown {
     }
 
     fn literal(&self, value: &Value) -> Result<String, String> {
-        self.in_text(&value.to_string(), None)
+        self.in_text(&value.to_string(), Beside::default())
     }
 
     fn is_nothing(&self, text: &str) -> bool {
@@ -81,11 +93,12 @@ impl Scanner for Markdown {
         let refused = |message: &str| Err(message.to_owned());
         let is_hidden = |kept: &[char]| text.chars().any(|c| is_hidden(c) && !kept.contains(&c));
         match self.place() {
-            Place::Text => self.in_text(text, beside.before),
+            Place::Text => self.in_text(text, beside),
             Place::Code if is_hidden(&[]) => {
                 refused("a line break or a control character cannot stand within `code`")
             }
             Place::Code if text.contains('`') => refused("a backtick cannot stand within `code`"),
+            Place::Code if self.has_open_formula && !is_word(text) => refused(FORMULA),
             Place::Code if text.contains('$') && self.has_dollar => refused(
                 "a `$` cannot stand within `code` where the text has a `$` of its own, with which \
                  GitHub would make a formula of it; use fenced code",
@@ -117,6 +130,49 @@ impl Scanner for Markdown {
             | Place::Nowhere => Ok(text.to_owned()),
         }
     }
+}
+
+/// Whether a `$` that is no part of code has a backtick behind it, as far as either may reach.
+fn has_open_formula(text: &str) -> bool {
+    let blocks = without_code_blocks(text);
+    let mut lines = blocks.split('\n').peekable();
+    std::iter::from_fn(|| {
+        lines.peek()?;
+        let block = lines.by_ref().take_while(|line| !line.trim().is_empty());
+        Some(block.collect::<Vec<_>>().join("\n"))
+    })
+    .any(|block| has_formula_before_code(&block))
+}
+
+fn has_formula_before_code(mut block: &str) -> bool {
+    while let Some(at) = block.find(['\\', '`', '$']) {
+        let rest = &block[at..];
+        let length = match rest.as_bytes()[0] {
+            b'`' => code_length(rest),
+            // Before a space it begins nothing.
+            b'$' if rest.contains('`') && !rest[1..].starts_with(char::is_whitespace) => {
+                return true;
+            }
+            b'$' => 1,
+            _ => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
+        };
+        block = &rest[length..];
+    }
+    false
+}
+
+/// How long the code is that begins here, or else the backticks that begin none.
+fn code_length(text: &str) -> usize {
+    let backticks = text.len() - text.trim_start_matches('`').len();
+    let mut at = backticks;
+    while let Some(next) = text[at..].find('`') {
+        let run = text[at + next..].len() - text[at + next..].trim_start_matches('`').len();
+        at += next + run;
+        if run == backticks {
+            return at;
+        }
+    }
+    backticks
 }
 
 /// Whether a footnote is begun, and not ended as everyone reads it.
@@ -193,6 +249,10 @@ fn in_html(text: &str) -> String {
 fn escaped(text: &str, before: Option<char>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = before.unwrap_or(' ');
+    // `http:` of the author's.
+    if text.starts_with('/') && matches!(before, ':' | '/') {
+        out.push_str(NOTHING);
+    }
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -231,6 +291,19 @@ fn escaped(text: &str, before: Option<char>) -> String {
         before = c;
     }
     out
+}
+
+/// Whether GitHub would take the end of a value and what follows it for an address: for `www.`, or for
+/// `http://`.
+fn ends_in_address(text: &str, after: &str) -> bool {
+    let is_w = |c: &char| matches!(c, 'w' | 'W');
+    let own = text.chars().rev().take_while(is_w).count();
+    let others = after.chars().take_while(is_w).count();
+    // What stands before the value may be a `w` as well.
+    let has_three = own + others >= 3 || own == text.chars().count();
+    let is_letter = |c: char| c.is_ascii_alphabetic();
+    own > 0 && has_three && after[others..].starts_with('.')
+        || text.ends_with(is_letter) && after.trim_start_matches(is_letter).starts_with("://")
 }
 
 #[cfg(test)]

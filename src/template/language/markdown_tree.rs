@@ -56,6 +56,20 @@ pub(super) fn places(slotted: &str) -> Vec<Place> {
     (0..count).map(|slot| found.remove(&slot).unwrap_or(Place::Nowhere)).collect()
 }
 
+/// The file with blank lines in the place of its blocks of code.
+pub(super) fn without_code_blocks(text: &str) -> String {
+    let mut rest = String::with_capacity(text.len());
+    let mut at = 0;
+    for (event, range) in Parser::new_ext(text, options()).into_offset_iter() {
+        if matches!(event, Event::Start(Tag::CodeBlock(_))) && range.start >= at {
+            rest.push_str(&text[at..range.start]);
+            rest.push_str("\n\n");
+            at = range.end;
+        }
+    }
+    rest + &text[at..]
+}
+
 /// What a file says: its parts one after another. Around all that is no running text stands a text,
 /// if only an empty one.
 ///

@@ -114,12 +114,15 @@ trait Scanner {
     fn text(&self, spot: Spot, text: &str, beside: Beside<'_>) -> Result<String, String>;
 }
 
+/// How many bytes after a value matter to how it is written: `ttps://`.
+const BYTES_AFTER: usize = 7;
+
 /// What stands beside a value.
 #[derive(Debug, Clone, Copy, Default)]
 struct Beside<'a> {
     /// The last character that was written.
     before: Option<char>,
-    /// The next piece that is not empty.
+    /// The beginning of what follows it.
     after: &'a str,
 }
 
@@ -261,8 +264,7 @@ fn fill(
             None => None,
         };
         let spot = scanner.spot(next);
-        let after = pieces[at + 1..].iter().map(Piece::shown).find(|text| !text.is_empty());
-        let after = after.unwrap_or_default();
+        let after = what_follows(&*scanner, &pieces[at + 1..]);
         let beside = Beside { before: out.chars().last(), after: &after };
         let text = plain_text(value, form).map(|text| scanner.said(text, beside));
         let written = match (fill, spot, form) {
@@ -286,6 +288,20 @@ fn fill(
         slots.push(Slot { output, value: value.clone(), text, is_unquoted });
     }
     Ok((out, slots))
+}
+
+/// The beginning of what is made of these pieces.
+fn what_follows(scanner: &dyn Scanner, pieces: &[Piece]) -> String {
+    let mut after = String::new();
+    for piece in pieces {
+        let shown = piece.shown();
+        let is_nothing = matches!(piece, Piece::Value { .. }) && scanner.is_nothing(&shown);
+        after.push_str(if is_nothing { "" } else { &shown });
+        if after.len() >= BYTES_AFTER {
+            break;
+        }
+    }
+    after
 }
 
 /// What follows a value. Spaces before the end of the line, or before a comment, are its end;

@@ -74,8 +74,8 @@ impl Simulation {
         if self.has_long_waits && limited == 0 {
             problems.push("no limit was met".to_owned());
         }
-        if patience.impatient > 0 {
-            problems.push(format!("GitHub was asked before it had said so: {patience:?}"));
+        for early in &patience.impatient {
+            problems.push(format!("GitHub was asked before it had said so: {early}"));
         }
         assert!(
             problems.is_empty(),

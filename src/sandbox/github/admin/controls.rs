@@ -48,7 +48,7 @@ impl SandboxGitHub {
 
     /// Whether those who were told to wait have waited.
     pub fn patience(&self) -> Patience {
-        self.with(|world| world.told.kept)
+        self.with(|world| world.told.kept.clone())
     }
 
     /// Uses up the hourly budget of an organisation's installation.

@@ -179,6 +179,57 @@ fn a_dollar_in_code_makes_no_formula_with_one_of_the_author() {
 }
 
 #[test]
+fn a_dollar_before_code_leaves_room_for_plain_words_alone() {
+    for open in ["costs $5 in `{{ v }}`\n", "${$`$es{{ v }}-`$\n", "a $`x` b\n{{ v }}\n"] {
+        let refused = written(FileKind::Markdown, open, &json!("a{b}")).unwrap_err();
+        assert!(refused.message.contains("write `\\$`"), "{open} {}", refused.message);
+        assert!(written(FileKind::Markdown, open, &json!("plain-word")).is_ok(), "{open}");
+    }
+    for closed in [
+        "`$HOME` and `$PATH` {{ v }}\n",
+        "costs \\$5 in `eu` {{ v }}\n",
+        "costs 5$ in `eu` {{ v }}\n",
+        "costs $5\n\nin `eu` {{ v }}\n",
+        "```sh\n\necho $HOME\n```\n\n{{ v }}\n",
+        "- ```\n  $ ls\n\n  $ `x`\n  ```\n- {{ v }}\n",
+        "`` a`$ `` `b` {{ v }}\n",
+    ] {
+        let text = written(FileKind::Markdown, closed, &json!("a{b}")).unwrap();
+        assert!(html(&text).contains("a{b}"), "{text}");
+    }
+}
+
+#[test]
+fn a_value_makes_no_address_with_what_the_author_wrote_beside_it() {
+    let nothing = "{{ '\u{200b}' }}{{ '' }}{{ ' ' }}";
+    for (template, value, seen) in [
+        ("a {{ v }}w.example.com\n", "ww", "a www.example.com"),
+        ("a {{ v }}.{{ 'example.com' }}\n", "www", "a www.example.com"),
+        ("a W{{ v }}w.example.com\n", "w", "a Www.example.com"),
+        ("a ww{{ v }}.example.com\n", "w", "a www.example.com"),
+        ("a www{{ v }}\n", ".example.com", "a www.example.com"),
+        ("a {{ v }}://example.com\n", "https", "a https://example.com"),
+        ("a htt{{ v }}://example.com\n", "p", "a http://example.com"),
+        ("a {{ v }}tp://example.com\n", "f", "a ftp://example.com"),
+        ("a http{{ v }}\n", "://example.com", "a http://example.com"),
+        ("a http:{{ v }}\n", "//example.com", "a http://example.com"),
+        ("a http:/{{ v }}\n", "/example.com", "a http://example.com"),
+        (&format!("a {{{{ v }}}}{nothing}w.example.com\n"), "ww", "a www.example.com"),
+        (&format!("a {{{{ v }}}}{nothing}://example.com\n"), "http", "a http://example.com"),
+    ] {
+        let file = written(FileKind::Markdown, template, &json!(value)).unwrap();
+        assert_eq!(html(&file), format!("<p>{seen}</p>\n"), "{file}");
+    }
+    for (template, value, plain) in [
+        ("The {{ v }}.\n", "new overview", "The new overview.\n"),
+        ("{{ v }} https://example.com\n", "see", "see https://example.com\n"),
+        ("{{ v }} .\n", "www", "www .\n"),
+    ] {
+        assert_eq!(written(FileKind::Markdown, template, &json!(value)).unwrap(), plain);
+    }
+}
+
+#[test]
 fn a_value_is_no_part_of_a_footnote_that_the_author_has_begun() {
     for open in ["[^note {{ v }} more\n", "[^{{ v }}]]\n", "[^ a] {{ v }}\n", "[^a\\] {{ v }}\n"] {
         for value in ["a]: b", "www.w", "a b", "a]"] {
