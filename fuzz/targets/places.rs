@@ -16,6 +16,8 @@ use towpath_fuzz::value::Seed;
 const WORD: &str = "towpathword";
 /// The same for a value that has a dot: `www.` before it is an address by that.
 const DOTTED_WORD: &str = "towpath.word";
+/// The same for a value in which something is escaped, at which GitHub begins to look anew.
+const ESCAPED_WORD: &str = "towpath1.word";
 /// What makes something of the text between two of them.
 const MARKS: [char; 4] = ['*', '_', '~', '$'];
 const MADE_BY_MARKS: [&str; 4] = ["Emph", "Strong", "Strikethrough", "math"];
@@ -112,7 +114,7 @@ fn in_markdown(case: &Case, value: &str) {
         kinds
     };
     let bare = without_bare_links(&actual);
-    let words = [WORD, DOTTED_WORD].into_iter();
+    let words = [WORD, DOTTED_WORD, ESCAPED_WORD].into_iter();
     for word in words.flat_map(|word| [word.to_owned(), edged(word, value)]) {
         let Ok(Ok(like)) = with(&spaced(&word, value)) else { continue };
         let like = reader::markdown(&like);
