@@ -108,7 +108,8 @@ fn in_markdown(case: &Case, value: &str) {
         |kind: &str| MADE_BY_MARKS.contains(&kind) || is_formula_made && kind.starts_with("code");
     let others = |parts: &[Part]| -> Vec<String> {
         let plain = without_bare_links(parts);
-        let others = plain.iter().filter(|(kind, ..)| !is_made_by_marks(kind));
+        // A mark that makes nothing is text.
+        let others = plain.iter().filter(|(kind, ..)| kind != "text" && !is_made_by_marks(kind));
         let mut kinds: Vec<_> = others.map(|(kind, ..)| kind.replace(WORD, value)).collect();
         kinds.dedup();
         kinds

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -14,13 +14,8 @@ use super::AppState;
 use super::answer::Failure;
 use crate::intake::{Answer, GitHubHeaders, PortalHeaders};
 
-type Body = Result<Bytes, BytesRejection>;
-
-pub(super) async fn github(
-    State(state): State<Arc<AppState>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
+pub(super) async fn github(State(state): State<Arc<AppState>>, request: Request) -> Response {
+    let (headers, body) = taken(request).await;
     let proofs = GitHubHeaders {
         event: text(&headers, "x-github-event"),
         delivery: text(&headers, "x-github-delivery"),
@@ -32,11 +27,8 @@ pub(super) async fn github(
     }
 }
 
-pub(super) async fn port(
-    State(state): State<Arc<AppState>>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
+pub(super) async fn port(State(state): State<Arc<AppState>>, request: Request) -> Response {
+    let (headers, body) = taken(request).await;
     let proofs = PortalHeaders {
         signature: text(&headers, "x-port-signature"),
         timestamp: text(&headers, "x-port-timestamp"),
@@ -45,6 +37,12 @@ pub(super) async fn port(
         Ok(body) => answered("port", state.intake.portal(proofs, &body).await),
         Err(rejection) => unreadable(&rejection).into_response(),
     }
+}
+
+/// The headers themselves: who asks for them beside the body is given a copy.
+async fn taken(mut request: Request) -> (HeaderMap, Result<Bytes, BytesRejection>) {
+    let headers = std::mem::take(request.headers_mut());
+    (headers, Bytes::from_request(request, &()).await)
 }
 
 /// A header that is text and there once.

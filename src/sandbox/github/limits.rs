@@ -182,11 +182,13 @@ impl World {
     pub(crate) fn asker(&self, incoming: &Incoming) -> Option<Asker> {
         let given = incoming.headers.get("authorization")?.to_str().ok()?;
         let (_, credential) = given.split_once(' ')?;
-        match self.tokens.get(credential) {
-            Some(token) => Some(Asker::Installation(token.installation)),
-            // A JWT has two dots; tokens have none.
-            None => credential.contains('.').then_some(Asker::App),
+        if credential.starts_with("gh") {
+            return self
+                .tokens
+                .get(credential)
+                .map(|token| Asker::Installation(token.installation));
         }
+        Some(Asker::App)
     }
 
     pub(crate) fn count(&mut self, caller: &Caller, cost: Cost) -> Result<Counted, Box<Answer>> {
