@@ -18,10 +18,11 @@ impl Store {
     pub async fn keep_limits(&self, limits: &Limits) -> Result<()> {
         let mut writer = self.shared.write.lend().await?;
         let mut tx = writer.begin().await?;
-        let forget = sqlx::query("DELETE FROM limits WHERE until <= $1").bind(self.now());
+        let now = self.now();
+        let forget = sqlx::query("DELETE FROM limits WHERE until <= $1").bind(now);
         forget.execute(&mut *tx).await?;
         let mut is_new = false;
-        for (owner, until) in limits {
+        for (owner, until) in limits.iter().filter(|(_, until)| until.timestamp_millis() > now) {
             let keep = sqlx::query(
                 "INSERT INTO limits (owner, until) VALUES ($1, $2)
                  ON CONFLICT (owner) DO UPDATE SET until = excluded.until
