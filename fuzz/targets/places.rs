@@ -89,7 +89,7 @@ fn in_markdown(case: &Case, value: &str) {
     // An author's own address goes on for GitHub to the end of the word, over marks of the author's own.
     let is_marked_address =
         |word: &str| (word.contains("www.") || word.contains("://")) && word.contains(MARKS);
-    if text.replace("{{ inputs.v }}", "v").split_whitespace().any(is_marked_address) {
+    if text.replace("{{ inputs.v }}", "v").split_ascii_whitespace().any(is_marked_address) {
         return;
     }
     let with = |value: &str| rendered("x.md", &text, &json!({"inputs": {"v": value}}));
@@ -102,14 +102,15 @@ fn in_markdown(case: &Case, value: &str) {
     // the author's own `*`, `_`, `~` and `$` begin or end something depends on the letter or digit
     // beside them, and so on the value's first and last. Nothing else does, and no value makes what no
     // word makes.
-    // A formula of theirs goes over code.
+    // A formula of theirs goes over code and HTML.
     let formulas = |parts: &[Part]| -> Vec<String> {
         let formulas = parts.iter().filter(|(kind, ..)| kind == "math");
         formulas.map(|(_, _, said)| said.replace(WORD, value)).collect()
     };
     let is_formula_made = formulas(&actual) != formulas(&expected);
+    let is_in_formula = |kind: &str| kind.starts_with("code") || kind == "html";
     let is_made_by_marks =
-        |kind: &str| MADE_BY_MARKS.contains(&kind) || is_formula_made && kind.starts_with("code");
+        |kind: &str| MADE_BY_MARKS.contains(&kind) || is_formula_made && is_in_formula(kind);
     let others = |parts: &[Part]| -> Vec<String> {
         let plain = without_bare_links(parts);
         // A mark that makes nothing is text.

@@ -130,7 +130,9 @@ impl Kind {
     fn place(&self, before: &str) -> Place {
         match self {
             Self::Text => {
-                let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+                // For GitHub no other space ends an address.
+                let is_end = |c: char| c.is_ascii_whitespace();
+                let word = before.rsplit(is_end).next().unwrap_or_default();
                 let is_address = word.contains("://") || word.starts_with("www.");
                 if is_address { Place::Address } else { Place::Text }
             }

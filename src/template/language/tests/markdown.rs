@@ -124,6 +124,7 @@ fn code_says_what_was_given() {
         ("a {{ v }}.\n", "5$ *", "a 5\\$ \\*.\n"),
         ("[a](https://b/{{ v }})\n", "c d_e", "[a](https://b/c%20d_e)\n"),
         ("https://b/{{ v }}\n", "c_d", "https://b/c_d\n"),
+        ("https://b/\u{202f}{{ v }}\n", "c d", "https://b/\u{202f}c%20d\n"),
         ("<b>\n{{ v }}\n</b>\n", "c & d", "<b>\nc &amp; d\n</b>\n"),
         ("a <b>{{ v }}</b>\n", "@c", "a <b>@<!-- -->c</b>\n"),
         ("**Note** {{ v }}\n\nend\n", "", "**Note** \n\nend\n"),
