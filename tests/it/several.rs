@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use towpath::clock::Clock;
 use towpath::sandbox::github::{Fault, Sandbox, SandboxConfig, SandboxGitHub, SandboxRepository};
+use towpath::store::Store;
 
 use crate::support::postgres;
 use crate::support::process::{Environment, Process};
@@ -114,11 +115,17 @@ fn asked(github: &SandboxGitHub) -> usize {
 }
 
 async fn the_next_process_keeps_to_a_limit(folder: &Path, database: String) {
-    let (github, environment) = github_for(folder, database).await;
+    let (github, environment) = github_for(folder, database.clone()).await;
     let _shop = world::service_repository(&github, "acme/shop");
     github.fail_next(DISPATCH, Fault::SecondaryLimit(Duration::from_mins(10)));
     let first = Process::serve_after(":", &environment).await;
     until_it_waits(&first, &start(&first).await).await;
+    // It is written down beside the run.
+    let store = Store::open(&database, Clock::system()).await.unwrap();
+    while store.limits().await.unwrap().is_empty() {
+        tokio::time::sleep(GLANCE).await;
+    }
+    store.close().await;
     let asked_by_the_first = asked(&github);
     first.kill();
 
